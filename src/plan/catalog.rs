@@ -1,0 +1,77 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The step kinds a playbook may use, as data: the plan is checked against it without knowing any step.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    pub kinds: BTreeMap<&'static str, KindInfo>,
+}
+
+/// What one step kind takes, gives, and does to the world.
+#[derive(Clone, Debug)]
+pub struct KindInfo {
+    /// The key under which a playbook names it, such as `elasticache.create_snapshot`.
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: Cow<'static, str>,
+    /// The user documentation, in Markdown.
+    pub docs: Cow<'static, str>,
+    /// JSON Schema of the arguments, as schemars generates it.
+    pub spec_schema: Value,
+    /// JSON Schema of the outputs; its properties are what `steps.<id>.<output>` may name.
+    pub output_schema: Value,
+    pub effect: Effect,
+    /// The step takes the copy of the data that later goes live: writes after it are not in the copy.
+    pub copies_data: bool,
+    /// After this step the source takes no more writes.
+    pub stops_writes: bool,
+    /// The argument by which a playbook accepts, by name, that writes after the copy are lost.
+    /// `None` if this kind has no such argument.
+    pub accepts_loss: Option<Cow<'static, str>>,
+}
+
+/// Whether a step changes anything outside this process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    ReadOnly,
+    Mutates(UndoPolicy),
+}
+
+/// What a rollback does about a step that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoPolicy {
+    /// The step compensates itself.
+    Undo,
+    /// Nothing is to be undone, and why.
+    None(Cow<'static, str>),
+    /// From here forward the way back is another road: it is proved before the step starts.
+    Pivot,
+    /// A person undoes it, and how.
+    Manual(Cow<'static, str>),
+}
+
+impl Catalog {
+    /// Builds a catalog; of two kinds with one name the later one stays.
+    pub fn new(kinds: impl IntoIterator<Item = KindInfo>) -> Self {
+        Self { kinds: kinds.into_iter().map(|kind| (kind.name, kind)).collect() }
+    }
+
+    pub fn get(&self, kind: &str) -> Option<&KindInfo> {
+        self.kinds.get(kind)
+    }
+}
+
+impl Effect {
+    pub fn is_pivot(&self) -> bool {
+        matches!(self, Self::Mutates(UndoPolicy::Pivot))
+    }
+
+    pub fn mutates(&self) -> bool {
+        matches!(self, Self::Mutates(_))
+    }
+}

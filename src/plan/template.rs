@@ -1,0 +1,220 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+/// The arguments of a step with the holes that only the run can fill.
+///
+/// Inputs and `item` are gone by then; what stays are outputs of earlier steps and the run's id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Template {
+    Literal(Value),
+    Ref(Reference),
+    /// Parts joined as text; each must resolve to a string, an integer or a boolean.
+    Concat(Vec<Self>),
+    Seq(Vec<Self>),
+    Map(BTreeMap<String, Self>),
+}
+
+/// Something a run knows and a plan does not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reference {
+    RunId,
+    /// `step` is the id of a planned step: `copy`, or `copy[2]` for one item of a `for_each`.
+    Output {
+        step: String,
+        path: Vec<Segment>,
+    },
+}
+
+/// One hop into an output.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Segment {
+    Field(String),
+    Index(usize),
+}
+
+/// Why a template could not be filled during a run.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ResolveError {
+    #[error("step {step} has no recorded output, and `{reference}` needs one")]
+    NoOutput { step: String, reference: Reference },
+    #[error("the output of step {step} has no `{missing}`, and `{reference}` needs it")]
+    Missing { step: String, missing: String, reference: Reference },
+    #[error(
+        "`{reference}` is {found}, and only text, whole numbers and booleans can be joined to text"
+    )]
+    NotText { reference: String, found: &'static str },
+}
+
+impl Template {
+    /// Fills the holes. `outputs` maps a planned step's id to the value it gave.
+    pub fn resolve(
+        &self,
+        run_id: &str,
+        outputs: &BTreeMap<String, Value>,
+    ) -> Result<Value, ResolveError> {
+        match self {
+            Self::Literal(value) => Ok(value.clone()),
+            Self::Ref(reference) => reference.resolve(run_id, outputs),
+            Self::Concat(parts) => {
+                let mut text = String::new();
+                for part in parts {
+                    part.push_text(&mut text, run_id, outputs)?;
+                }
+                Ok(Value::String(text))
+            }
+            Self::Seq(items) => items
+                .iter()
+                .map(|item| item.resolve(run_id, outputs))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
+            Self::Map(entries) => entries
+                .iter()
+                .map(|(key, entry)| Ok((key.clone(), entry.resolve(run_id, outputs)?)))
+                .collect::<Result<_, _>>()
+                .map(Value::Object),
+        }
+    }
+
+    /// Every hole, each once, in order.
+    pub fn references(&self) -> Vec<&Reference> {
+        let mut found = Vec::new();
+        self.collect(&mut found);
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// The value, if there is no hole anywhere in it.
+    pub fn known(&self) -> Option<Value> {
+        if self.references().is_empty() { self.resolve("", &BTreeMap::new()).ok() } else { None }
+    }
+
+    fn collect<'a>(&'a self, found: &mut Vec<&'a Reference>) {
+        match self {
+            Self::Literal(_) => {}
+            Self::Ref(reference) => found.push(reference),
+            Self::Concat(parts) | Self::Seq(parts) => {
+                parts.iter().for_each(|part| part.collect(found));
+            }
+            Self::Map(entries) => entries.values().for_each(|entry| entry.collect(found)),
+        }
+    }
+
+    fn push_text(
+        &self,
+        text: &mut String,
+        run_id: &str,
+        outputs: &BTreeMap<String, Value>,
+    ) -> Result<(), ResolveError> {
+        let value = self.resolve(run_id, outputs)?;
+        match joinable(&value) {
+            Ok(part) => text.push_str(&part),
+            Err(found) => {
+                return Err(ResolveError::NotText { reference: self.to_string(), found });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reference {
+    fn resolve(
+        &self,
+        run_id: &str,
+        outputs: &BTreeMap<String, Value>,
+    ) -> Result<Value, ResolveError> {
+        let Self::Output { step, path } = self else {
+            return Ok(Value::String(run_id.to_owned()));
+        };
+        let Some(mut value) = outputs.get(step) else {
+            return Err(ResolveError::NoOutput { step: step.clone(), reference: self.clone() });
+        };
+        for segment in path {
+            let next = match segment {
+                Segment::Field(name) => value.get(name),
+                Segment::Index(index) => value.get(index),
+            };
+            value = next.ok_or_else(|| ResolveError::Missing {
+                step: step.clone(),
+                missing: segment.to_string(),
+                reference: self.clone(),
+            })?;
+        }
+        Ok(value.clone())
+    }
+}
+
+/// The text a value has when it is joined to other text, or what kind of value it is.
+pub(crate) fn joinable(value: &Value) -> Result<String, &'static str> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Number(number) if !number.is_f64() => Ok(number.to_string()),
+        Value::Number(_) => Err("a number with a fraction"),
+        Value::Null => Err("null"),
+        Value::Array(_) => Err("a list"),
+        Value::Object(_) => Err("a mapping"),
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RunId => f.write_str("run.id"),
+            Self::Output { step, path } => {
+                write!(f, "steps.{step}")?;
+                for segment in path {
+                    match segment {
+                        Segment::Field(name) => write!(f, ".{name}")?,
+                        Segment::Index(index) => write!(f, "[{index}]")?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(name) => f.write_str(name),
+            Self::Index(index) => write!(f, "[{index}]"),
+        }
+    }
+}
+
+/// As a playbook would write it; for people, not for parsing.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(Value::String(text)) => f.write_str(text),
+            Self::Literal(value) => write!(f, "{value}"),
+            Self::Ref(reference) => write!(f, "${{{{ {reference} }}}}"),
+            Self::Concat(parts) => parts.iter().try_for_each(|part| write!(f, "{part}")),
+            Self::Seq(items) => {
+                f.write_str("[")?;
+                for (index, item) in items.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{item}")?;
+                }
+                f.write_str("]")
+            }
+            Self::Map(entries) => {
+                f.write_str("{")?;
+                for (index, (key, entry)) in entries.iter().enumerate() {
+                    let comma = if index == 0 { " " } else { ", " };
+                    write!(f, "{comma}{key}: {entry}")?;
+                }
+                f.write_str(if entries.is_empty() { "}" } else { " }" })
+            }
+        }
+    }
+}
