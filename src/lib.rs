@@ -1,6 +1,15 @@
-//! Moves, exports and operates Redis data on AWS by playbook.
+//! Moves, exports and operates Redis data on AWS by playbook: plans, adopts, proves, undoes.
 //!
-//! Data flows one way: `playbook` (text to tree), `plan` (tree to plan), then the parts that act.
+//! Data flows one way, and the modules are named in that order:
+//!
+//! - `playbook`: YAML text to a tree with positions;
+//! - `plan`: tree and inputs to a plan;
+//! - `engine`: plan to run, over a durable journal;
+//! - `steps`: what a playbook can do, one file per kind;
+//! - `aws`: clients, error classes, identity;
+//! - `report`: events to terminal and JSON;
+//! - `cli`: commands, and the only place that reads the environment.
 
+pub mod engine;
 pub mod plan;
 pub mod playbook;

@@ -1,0 +1,73 @@
+//! The one clock: every wait, deadline and timestamp of a run goes through it, and the AWS SDK is fed from it too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// Where time comes from. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Source>);
+
+#[derive(Debug)]
+enum Source {
+    /// The machine's wall clock, so that a laptop that slept through a deadline notices.
+    System,
+    /// Tokio's clock times `speed`, counted from `base`: virtual under a paused runtime, hurried in the sandbox.
+    Tokio { base: Timestamp, start: Instant, speed: f64 },
+}
+
+impl Clock {
+    /// The machine's own clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Arc::new(Source::System))
+    }
+
+    /// Tokio's clock, starting at `base` and running `speed` times as fast as tokio's. Must be called inside a tokio
+    /// runtime. Under a paused runtime time passes only when nothing else can run.
+    #[must_use]
+    pub fn tokio(base: Timestamp, speed: f64) -> Self {
+        Self(Arc::new(Source::Tokio { base, start: Instant::now(), speed }))
+    }
+
+    /// The current instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &*self.0 {
+            Source::System => Timestamp::now(),
+            Source::Tokio { base, start, speed } => {
+                let passed = start.elapsed().mul_f64(*speed);
+                SignedDuration::try_from(passed)
+                    .ok()
+                    .and_then(|d| base.checked_add(d).ok())
+                    .unwrap_or(Timestamp::MAX)
+            }
+        }
+    }
+
+    /// Sleeps for `duration` of this clock's time.
+    pub async fn sleep(&self, duration: Duration) {
+        let real = match &*self.0 {
+            Source::System => duration,
+            Source::Tokio { speed, .. } => duration.div_f64(*speed),
+        };
+        tokio::time::sleep(real).await;
+    }
+
+    /// Time passed since `earlier`; zero if it lies in the future.
+    #[must_use]
+    pub fn since(&self, earlier: Timestamp) -> Duration {
+        Duration::try_from(self.now().duration_since(earlier)).unwrap_or(Duration::ZERO)
+    }
+
+    /// How many times faster than a wall clock this clock runs; 1 for a real one.
+    #[must_use]
+    pub fn speed(&self) -> f64 {
+        match &*self.0 {
+            Source::System => 1.0,
+            Source::Tokio { speed, .. } => *speed,
+        }
+    }
+}

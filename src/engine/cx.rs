@@ -1,0 +1,259 @@
+//! What a step may use of the engine: the clock, waits, notes to the journal. Nothing here names a service.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::event::{EventKind, Look};
+use super::failure::{Class, Failure};
+use super::id::RunId;
+use super::journal::Record;
+use super::ledger::Ledger;
+use super::machine::Decision;
+use super::pace::Pace;
+use super::wait::{GONE, Meaning, Seen, VISIBLE_WITHIN, Wait, next_look};
+
+/// One step's view of its run.
+pub struct Cx {
+    /// The run.
+    pub run: RunId,
+    /// The step's id.
+    pub step: String,
+    /// The one clock.
+    pub clock: Clock,
+    /// Whether the playbook lets a pivot go ahead though its way back is not proved.
+    pub accept_no_way_back: bool,
+    /// The answer, if the step asked and somebody answered.
+    pub decision: Option<Decision>,
+    /// The note an earlier attempt left.
+    pub note: Option<Value>,
+    pub(super) ledger: Rc<Ledger>,
+    pub(super) pace: Rc<Pace>,
+    pub(super) cancel: CancellationToken,
+    pub(super) deadline: Cell<Option<Timestamp>>,
+    pub(super) rng: RefCell<StdRng>,
+}
+
+impl Cx {
+    /// A context for reading before any run: records nothing, never cancelled.
+    #[must_use]
+    pub fn reading(run: RunId, step: &str, ledger: Rc<Ledger>, clock: Clock) -> Self {
+        let rng = RefCell::new(seeded(&run, step));
+        Self {
+            run,
+            step: step.to_owned(),
+            clock,
+            accept_no_way_back: false,
+            decision: None,
+            note: None,
+            ledger,
+            pace: Rc::default(),
+            cancel: CancellationToken::new(),
+            deadline: Cell::new(None),
+            rng,
+        }
+    }
+
+    /// Waits until a look shows a success state, and gives what it showed.
+    ///
+    /// Looks that fail with a passing fault are borne; a resource that is not there is borne for two minutes unless
+    /// `(not found)` is among the success states. `reason` is asked when a terminal state is seen, since a status says
+    /// no why: it reads the service's events.
+    ///
+    /// # Errors
+    /// `Terminal` on a terminal state, `NotFound` if the resource stays away, `TimedOut` at the step's deadline,
+    /// `Interrupted` when the run is stopped, or whatever a look fails with for good.
+    pub async fn wait<L, R>(
+        &self,
+        wait: &Wait,
+        mut look: impl FnMut() -> L,
+        reason: impl FnOnce() -> R,
+    ) -> Result<Seen, Failure>
+    where
+        L: Future<Output = Result<Seen, Failure>>,
+        R: Future<Output = Option<String>>,
+    {
+        let started = self.clock.now();
+        let gone_is_success = wait.states.meaning(GONE) == Meaning::Success;
+        let mut last: Option<String> = None;
+        let mut faults = 0_u32;
+        loop {
+            self.hold(wait.service).await?;
+            let seen = look().await;
+            let elapsed = self.clock.since(started);
+            let mut next = next_look(elapsed, wait.expected, &mut *self.rng.borrow_mut());
+            match seen {
+                Ok(seen) => {
+                    faults = 0;
+                    self.pace.answered(wait.service);
+                    let changed = last.as_deref() != Some(&seen.state);
+                    if changed {
+                        self.ledger.record(Record::Observed {
+                            step: self.step.clone(),
+                            subject: wait.subject.clone(),
+                            state: seen.state.clone(),
+                        })?;
+                        last = Some(seen.state.clone());
+                    }
+                    let meaning = wait.states.meaning(&seen.state);
+                    let settled = matches!(meaning, Meaning::Success | Meaning::Terminal);
+                    self.tell_look(wait, &seen, elapsed, (!settled).then_some(next));
+                    match meaning {
+                        Meaning::Success => return Ok(seen),
+                        Meaning::Terminal => {
+                            let mut failure = Failure::new(
+                                Class::Terminal,
+                                format!("{} ended as {}", wait.subject, seen.state),
+                            );
+                            if let Some(reason) = reason().await {
+                                failure = failure.because(reason);
+                            }
+                            return Err(failure);
+                        }
+                        Meaning::Unknown if changed => self.warn(format!(
+                            "{} is \"{}\", a state this program has not heard of; waiting on",
+                            wait.subject, seen.state
+                        )),
+                        Meaning::Pending
+                            if seen.state == GONE
+                                && !gone_is_success
+                                && elapsed > VISIBLE_WITHIN =>
+                        {
+                            return Err(Failure::new(
+                                Class::NotFound,
+                                format!("{} does not exist", wait.subject),
+                            ));
+                        }
+                        _ => {}
+                    }
+                }
+                Err(failure) if failure.class.may_pass() => {
+                    faults += 1;
+                    if failure.class == Class::Throttled {
+                        self.pace.throttled(wait.service);
+                    }
+                    if let Some(pause) = super::retry::pause(
+                        failure.class,
+                        faults.min(5),
+                        &mut *self.rng.borrow_mut(),
+                    ) {
+                        next = next.min(pause);
+                    }
+                    self.warn(format!(
+                        "could not look at {}: {failure}; looking again",
+                        wait.subject
+                    ));
+                }
+                Err(failure) => {
+                    return Err(failure.context(format!("lost sight of {}", wait.subject)));
+                }
+            }
+            self.sleep(next).await.map_err(|failure| match (failure.class, &last) {
+                (Class::TimedOut, Some(state)) => {
+                    failure.because(format!("{} was \"{state}\" when last seen", wait.subject))
+                }
+                _ => failure,
+            })?;
+        }
+    }
+
+    /// Sleeps, unless the step's time is up or the run is stopped first.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Interrupted`.
+    pub async fn sleep(&self, duration: Duration) -> Result<(), Failure> {
+        let left = self.deadline.get().map(|d| {
+            Duration::try_from(d.duration_since(self.clock.now())).unwrap_or(Duration::ZERO)
+        });
+        let nap = left.map_or(duration, |left| left.min(duration));
+        tokio::select! {
+            () = self.cancel.cancelled() => {
+                Err(Failure::new(Class::Interrupted, "the run was stopped"))
+            }
+            () = self.clock.sleep(nap) => {
+                if left.is_some_and(|left| left <= duration) {
+                    Err(Failure::new(Class::TimedOut, "the step's time is up"))
+                } else {
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    /// Holds a call to `service` back while that service asks for fewer.
+    ///
+    /// # Errors
+    /// As `sleep`.
+    pub async fn hold(&self, service: &str) -> Result<(), Failure> {
+        let held = self.pace.hold(service, &self.clock);
+        if held.is_zero() { Ok(()) } else { self.sleep(held).await }
+    }
+
+    /// Makes a fact durable that a later attempt or the undo needs; it replaces an earlier note.
+    ///
+    /// # Errors
+    /// `Journal`.
+    pub fn note(&self, note: Value) -> Result<(), Failure> {
+        self.ledger.record(Record::Noted { step: self.step.clone(), note })
+    }
+
+    /// Says something odd that does not stop the step.
+    pub fn warn(&self, warning: impl Into<String>) {
+        let step = Some(self.step.clone());
+        self.ledger.tell(EventKind::Warned { step, warning: warning.into() });
+    }
+
+    /// Shows progress that is not a wait: "4,200 of 10,000 keys compared".
+    pub fn progress(&self, subject: &str, state: &str, detail: Option<String>, started: Timestamp) {
+        self.ledger.tell(EventKind::Looked(Look {
+            step: self.step.clone(),
+            subject: subject.to_owned(),
+            state: state.to_owned(),
+            detail,
+            elapsed: self.clock.since(started),
+            expected: Duration::ZERO,
+            next: None,
+        }));
+    }
+
+    /// A name for a resource of this step: `orc-<run>-<suffix>`, lower case as both services store names.
+    #[must_use]
+    pub fn resource_name(&self, suffix: &str) -> String {
+        format!("orc-{}-{suffix}", self.run).to_ascii_lowercase()
+    }
+
+    /// Random numbers, seeded from run and step so that a run can be repeated.
+    pub fn random<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
+        draw(&mut self.rng.borrow_mut())
+    }
+
+    fn tell_look(&self, wait: &Wait, seen: &Seen, elapsed: Duration, next: Option<Duration>) {
+        self.ledger.tell(EventKind::Looked(Look {
+            step: self.step.clone(),
+            subject: wait.subject.clone(),
+            state: seen.state.clone(),
+            detail: seen.detail.clone(),
+            elapsed,
+            expected: wait.expected,
+            next,
+        }));
+    }
+}
+
+/// A generator that gives the same numbers for the same run and step.
+pub(super) fn seeded(run: &RunId, step: &str) -> StdRng {
+    let mut seed = [0_u8; 32];
+    for (index, byte) in run.as_str().bytes().chain(step.bytes()).enumerate() {
+        let slot = &mut seed[index % 32];
+        *slot = slot.wrapping_mul(31).wrapping_add(byte);
+    }
+    StdRng::from_seed(seed)
+}

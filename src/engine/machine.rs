@@ -1,0 +1,472 @@
+//! What a journal record means. Live run, resume, status and replay all go through `RunState::apply`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::id::RunId;
+use super::journal::{Change, Entry, Record, Resource, Rest, RollbackReason};
+use crate::plan::{Effect, Plan, PlannedStep, UndoPolicy};
+
+/// Who may work where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Header {
+    /// The run.
+    pub run: RunId,
+    /// The version that began it.
+    pub tool: String,
+    /// Who began it.
+    pub by: String,
+    /// The account it works in.
+    pub account: String,
+    /// The region it works in.
+    pub region: String,
+    /// When it began.
+    pub at: Timestamp,
+}
+
+/// How far a step has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// Not begun.
+    #[default]
+    Pending,
+    /// Begun.
+    Running,
+    /// It asked a person and waits.
+    Asking,
+    /// Done.
+    Succeeded,
+    /// Failed for good.
+    Failed,
+}
+
+/// How far the undo of a step has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// Not begun, or not called for.
+    #[default]
+    NotBegun,
+    /// Begun.
+    Running,
+    /// Its changes are gone.
+    Undone,
+    /// Its changes stay, as declared.
+    Left,
+    /// It could not be undone.
+    Failed,
+}
+
+/// A person's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// Yes or no.
+    pub approved: bool,
+    /// Who.
+    pub by: String,
+    /// Their words.
+    pub comment: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the journal says of one step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StepState {
+    /// Forward.
+    pub progress: Progress,
+    /// Back.
+    pub undo: Undo,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Attempts to undo so far.
+    pub undo_attempts: u32,
+    /// When the first attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it succeeded or failed.
+    pub ended_at: Option<Timestamp>,
+    /// The intent, once durable.
+    pub prepared: Option<Value>,
+    /// What it touches.
+    pub resources: Vec<Resource>,
+    /// The kind's latest note.
+    pub note: Option<Value>,
+    /// The last state AWS showed: subject and state.
+    pub observed: Option<(String, String)>,
+    /// What it did.
+    pub change: Option<Change>,
+    /// What later steps may refer to.
+    pub output: Option<Value>,
+    /// The latest failure, forward or back.
+    pub failure: Option<Failure>,
+    /// What it asked.
+    pub question: Option<String>,
+    /// The answer.
+    pub decision: Option<Decision>,
+    /// What its undo did, or why its changes stay.
+    pub undo_words: Vec<String>,
+    /// The sequence number at which it was intended or, once done, completed.
+    order: u64,
+}
+
+/// What a run is doing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Going on.
+    Forward,
+    /// Going back.
+    Back(RollbackReason),
+}
+
+/// The meaning of a journal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunState {
+    /// Who and where.
+    pub header: Header,
+    /// What the run does.
+    #[serde(skip)]
+    pub plan: Plan,
+    /// Forward or back.
+    pub phase: Phase,
+    /// Set while the run rests.
+    pub rest: Option<Rest>,
+    /// The signal that stopped it last, if nothing happened since.
+    pub interrupted: Option<String>,
+    /// When the latest record was written.
+    pub last_at: Timestamp,
+    /// Records so far.
+    pub seq: u64,
+    steps: BTreeMap<String, StepState>,
+}
+
+/// A record that cannot follow those before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq} ({what}) cannot follow what came before it")]
+pub struct Illegal {
+    /// The record's number.
+    pub seq: u64,
+    /// What it says.
+    pub what: String,
+}
+
+impl RunState {
+    /// The state that a journal's first record makes.
+    ///
+    /// # Errors
+    /// If the record is not a header.
+    pub fn begin(entry: &Entry) -> Result<Self, Illegal> {
+        let Record::Started { run, tool, by, account, region, plan } = &entry.record else {
+            return Err(Illegal { seq: entry.seq, what: "the header is missing".to_owned() });
+        };
+        Ok(Self {
+            header: Header {
+                run: run.clone(),
+                tool: tool.clone(),
+                by: by.clone(),
+                account: account.clone(),
+                region: region.clone(),
+                at: entry.at,
+            },
+            steps: plan.steps().map(|s| (s.id.clone(), StepState::default())).collect(),
+            plan: (**plan).clone(),
+            phase: Phase::Forward,
+            rest: None,
+            interrupted: None,
+            last_at: entry.at,
+            seq: entry.seq,
+        })
+    }
+
+    /// The state that a whole journal makes.
+    ///
+    /// # Errors
+    /// If the entries cannot follow one another.
+    pub fn replay(entries: &[Entry]) -> Result<Self, Illegal> {
+        let (first, rest) = entries
+            .split_first()
+            .ok_or_else(|| Illegal { seq: 0, what: "the journal is empty".to_owned() })?;
+        let mut state = Self::begin(first)?;
+        for entry in rest {
+            state.apply(entry)?;
+        }
+        Ok(state)
+    }
+
+    /// Whether the record may come next.
+    ///
+    /// # Errors
+    /// If it cannot follow what came before.
+    pub fn check(&self, entry: &Entry) -> Result<(), Illegal> {
+        if entry.seq == self.seq + 1 && self.may_follow(&entry.record) {
+            return Ok(());
+        }
+        let what = serde_json::to_value(&entry.record)
+            .ok()
+            .and_then(|v| Some(v.get("type")?.as_str()?.to_owned()))
+            .unwrap_or_default();
+        let of = entry.record.step().map(|s| format!(" of step {s}")).unwrap_or_default();
+        Err(Illegal { seq: entry.seq, what: format!("{what}{of}") })
+    }
+
+    /// Takes the next record in.
+    ///
+    /// # Errors
+    /// If it cannot follow what came before; the state is then unchanged.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), Illegal> {
+        self.check(entry)?;
+        self.seq = entry.seq;
+        self.last_at = entry.at;
+        self.interrupted = None;
+        if matches!(entry.record, Record::Resumed { .. } | Record::RollbackStarted { .. }) {
+            self.forgive();
+        }
+        if !matches!(entry.record, Record::Rested(_)) {
+            self.rest = None;
+        }
+        self.take(entry);
+        Ok(())
+    }
+
+    fn may_follow(&self, record: &Record) -> bool {
+        let forward = self.phase == Phase::Forward;
+        let step = record.step().map(|id| self.steps.get(id));
+        let Some(step) = step else {
+            return match record {
+                Record::Started { .. } => false,
+                Record::RollbackStarted { reason } => {
+                    // A second rollback only widens the first: past the pivot, or after it got stuck.
+                    forward || matches!(reason, RollbackReason::Asked { .. })
+                }
+                _ => true,
+            };
+        };
+        let Some(step) = step else { return false };
+        match record {
+            Record::StepStarted { .. } => {
+                forward
+                    && matches!(
+                        step.progress,
+                        Progress::Pending | Progress::Running | Progress::Asking
+                    )
+            }
+            Record::Intended { .. } => {
+                forward && step.progress == Progress::Running && step.prepared.is_none()
+            }
+            Record::AttemptFailed { .. } | Record::Failed { .. } | Record::Succeeded { .. } => {
+                step.progress == Progress::Running
+            }
+            Record::Observed { .. } | Record::Noted { .. } => {
+                step.progress == Progress::Running || step.undo == Undo::Running
+            }
+            Record::ApprovalAsked { .. } => forward && step.progress == Progress::Running,
+            Record::Decided { .. } => forward && step.progress == Progress::Asking,
+            Record::UndoStarted { .. } => !forward && step.prepared.is_some(),
+            Record::UndoAttemptFailed { .. }
+            | Record::Undone { .. }
+            | Record::UndoFailed { .. } => !forward && step.undo == Undo::Running,
+            Record::Left { .. } => !forward && step.prepared.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Somebody takes a stuck run up again: what had failed for good gets another chance. A failure that was not yet
+    /// followed by `Rested` keeps its meaning, so that a crash in between cannot turn a rollback into a retry.
+    fn forgive(&mut self) {
+        if !matches!(self.rest, Some(Rest::Stuck { .. })) {
+            return;
+        }
+        for step in self.steps.values_mut() {
+            if step.undo == Undo::Failed {
+                step.undo = Undo::NotBegun;
+            }
+            if self.phase == Phase::Forward && step.progress == Progress::Failed {
+                step.progress = Progress::Pending;
+            }
+        }
+    }
+
+    fn take(&mut self, entry: &Entry) {
+        match &entry.record {
+            Record::Rested(rest) => {
+                self.rest = Some(rest.clone());
+                return;
+            }
+            Record::RollbackStarted { reason } => {
+                self.phase = Phase::Back(reason.clone());
+                return;
+            }
+            Record::Interrupted { by } => {
+                self.interrupted = Some(by.clone());
+                return;
+            }
+            _ => {}
+        }
+        let Some(step) = entry.record.step().and_then(|id| self.steps.get_mut(id)) else { return };
+        step.take(entry);
+    }
+
+    /// What the journal says of a step.
+    ///
+    /// # Panics
+    /// If the plan has no such step.
+    #[must_use]
+    pub fn step(&self, id: &str) -> &StepState {
+        self.steps.get(id).expect("callers take step ids from the plan")
+    }
+
+    /// Steps with what the journal says of them, in the plan's order.
+    pub fn steps(&self) -> impl Iterator<Item = (&PlannedStep, &StepState)> {
+        self.plan.steps().map(|planned| (planned, self.step(&planned.id)))
+    }
+
+    /// The outputs of every step that succeeded.
+    #[must_use]
+    pub fn outputs(&self) -> BTreeMap<String, Value> {
+        self.steps
+            .iter()
+            .filter_map(|(id, step)| Some((id.clone(), step.output.clone()?)))
+            .collect()
+    }
+
+    /// The step that has failed for good, if one has.
+    #[must_use]
+    pub fn failed(&self) -> Option<(&PlannedStep, &StepState)> {
+        self.steps().find(|(_, step)| step.progress == Progress::Failed)
+    }
+
+    /// The step that asks a person, or was told no.
+    #[must_use]
+    pub fn asking(&self) -> Option<(&PlannedStep, &StepState)> {
+        self.steps().find(|(_, step)| step.progress == Progress::Asking)
+    }
+
+    /// The steps that may run now: in the first unfinished stage, the first unfinished step of each lane, no more lanes
+    /// than the stage allows. Empty when every step is done. Includes steps that run already or ask.
+    #[must_use]
+    pub fn runnable(&self) -> Vec<&PlannedStep> {
+        for stage in &self.plan.stages {
+            let open: Vec<&PlannedStep> = stage
+                .lanes
+                .iter()
+                .filter_map(|lane| {
+                    lane.iter().find(|s| self.step(&s.id).progress != Progress::Succeeded)
+                })
+                .collect();
+            if !open.is_empty() {
+                let most = usize::try_from(stage.max_parallel).unwrap_or(1).max(1);
+                return open.into_iter().take(most).collect();
+            }
+        }
+        Vec::new()
+    }
+
+    /// Whether the applications have been switched over and not back.
+    #[must_use]
+    pub fn past_pivot(&self) -> bool {
+        self.steps().any(|(planned, step)| {
+            planned.effect.is_pivot()
+                && step.progress == Progress::Succeeded
+                && step.undo != Undo::Undone
+        })
+    }
+
+    /// The steps a rollback has still to undo, first one first: those in flight, then the completed ones, latest first.
+    #[must_use]
+    pub fn to_undo(&self) -> Vec<&PlannedStep> {
+        let mut open: Vec<(&PlannedStep, &StepState)> = self
+            .steps()
+            .filter(|(_, step)| {
+                step.prepared.is_some() && matches!(step.undo, Undo::NotBegun | Undo::Running)
+            })
+            .collect();
+        open.sort_by_key(|(_, step)| {
+            (step.progress == Progress::Succeeded, std::cmp::Reverse(step.order))
+        });
+        open.into_iter().map(|(planned, _)| planned).collect()
+    }
+
+    /// What a rollback would do with a step's changes.
+    #[must_use]
+    pub fn undo_policy(planned: &PlannedStep) -> &UndoPolicy {
+        static NOTHING: UndoPolicy =
+            UndoPolicy::None(std::borrow::Cow::Borrowed("it changes nothing"));
+        match &planned.effect {
+            Effect::Mutates(policy) => policy,
+            Effect::ReadOnly => &NOTHING,
+        }
+    }
+}
+
+impl StepState {
+    fn take(&mut self, entry: &Entry) {
+        match &entry.record {
+            Record::StepStarted { attempt, .. } => {
+                self.progress = Progress::Running;
+                self.attempts = *attempt;
+                self.started_at.get_or_insert(entry.at);
+                self.ended_at = None;
+            }
+            Record::Intended { prepared, resources, .. } => {
+                self.prepared = Some(prepared.clone());
+                self.resources.clone_from(resources);
+                self.order = entry.seq;
+            }
+            Record::Observed { subject, state, .. } => {
+                self.observed = Some((subject.clone(), state.clone()));
+            }
+            Record::Noted { note, .. } => self.note = Some(note.clone()),
+            Record::AttemptFailed { failure, .. } | Record::UndoAttemptFailed { failure, .. } => {
+                self.failure = Some(failure.clone());
+            }
+            Record::Succeeded { change, output, .. } => {
+                self.progress = Progress::Succeeded;
+                self.change = Some(*change);
+                self.output = Some(output.clone());
+                self.failure = None;
+                self.ended_at = Some(entry.at);
+                self.order = entry.seq;
+            }
+            Record::Failed { failure, .. } => {
+                self.progress = Progress::Failed;
+                self.failure = Some(failure.clone());
+                self.ended_at = Some(entry.at);
+            }
+            Record::ApprovalAsked { question, .. } => {
+                self.progress = Progress::Asking;
+                self.question = Some(question.clone());
+                self.decision = None;
+            }
+            Record::Decided { approved, by, comment, .. } => {
+                self.decision = Some(Decision {
+                    approved: *approved,
+                    by: by.clone(),
+                    comment: comment.clone(),
+                    at: entry.at,
+                });
+            }
+            Record::UndoStarted { attempt, .. } => {
+                self.undo = Undo::Running;
+                self.undo_attempts = *attempt;
+            }
+            Record::Undone { did, .. } => {
+                self.undo = Undo::Undone;
+                self.undo_words.clone_from(did);
+            }
+            Record::Left { reason, .. } => {
+                self.undo = Undo::Left;
+                self.undo_words = vec![reason.clone()];
+            }
+            Record::UndoFailed { failure, .. } => {
+                self.undo = Undo::Failed;
+                self.failure = Some(failure.clone());
+            }
+            _ => {}
+        }
+    }
+}

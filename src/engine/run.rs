@@ -1,0 +1,358 @@
+//! Carries a plan out: starts what may run, retries, rolls back, comes to rest.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::cx::{Cx, seeded};
+use super::failure::{Class, Failure};
+use super::inject::{Inject, Strike};
+use super::journal::{Record, Rest, RollbackReason};
+use super::kind::{Kind, Kinds, Outcome};
+use super::ledger::Ledger;
+use super::machine::{Phase, Progress};
+use super::pace::Pace;
+use super::retry;
+use crate::plan::PlannedStep;
+
+/// How long past its deadline a step may take to notice that its time is up.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How a call of `Engine::run` ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At rest.
+    Rest(Rest),
+    /// Stopped by a signal; the run can be resumed or rolled back.
+    Interrupted,
+    /// The journal could not be written; nothing was changed after that.
+    Broken(Failure),
+}
+
+/// How one step ended, if it did not fail.
+enum StepEnd {
+    Done,
+    Asked,
+}
+
+/// Carries one run out. Everything it knows of the run is in the ledger.
+pub struct Engine<'a> {
+    pub(super) kinds: &'a dyn Kinds,
+    pub(super) ledger: Rc<Ledger>,
+    pub(super) clock: Clock,
+    pub(super) pace: Rc<Pace>,
+    pub(super) cancel: CancellationToken,
+    pub(super) inject: Inject,
+    run_deadline: Cell<Option<Timestamp>>,
+}
+
+impl<'a> Engine<'a> {
+    /// An engine for the run in `ledger`. Cancelling `cancel` drains it to a point from which it can be resumed.
+    #[must_use]
+    pub fn new(
+        kinds: &'a dyn Kinds,
+        ledger: Rc<Ledger>,
+        clock: Clock,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            kinds,
+            ledger,
+            clock,
+            pace: Rc::default(),
+            cancel,
+            inject: Inject::default(),
+            run_deadline: Cell::new(None),
+        }
+    }
+
+    /// The same engine, disturbed as `inject` says (tests only).
+    #[must_use]
+    pub fn disturbed(mut self, inject: Inject) -> Self {
+        self.inject = inject;
+        self
+    }
+
+    /// Goes on, forward or back, until the run rests, is stopped, or cannot write its journal.
+    pub async fn run(&self) -> End {
+        let timeout = self.ledger.state(|s| s.plan.timeout_secs);
+        self.run_deadline.set(timeout.and_then(|secs| self.after(Duration::from_secs(secs))));
+        match self.to_rest().await {
+            Ok(rest) => match self.ledger.record(Record::Rested(rest.clone())) {
+                Ok(()) => End::Rest(rest),
+                Err(failure) => End::Broken(failure),
+            },
+            Err(failure) if failure.class == Class::Interrupted => {
+                match self.ledger.record(Record::Interrupted { by: failure.message }) {
+                    Ok(()) => End::Interrupted,
+                    Err(failure) => End::Broken(failure),
+                }
+            }
+            Err(failure) => End::Broken(failure),
+        }
+    }
+
+    /// `Err` only for `Interrupted` and `Journal`; every other failure becomes a rest.
+    async fn to_rest(&self) -> Result<Rest, Failure> {
+        loop {
+            let phase = self.ledger.state(|s| s.phase.clone());
+            if let Phase::Back(reason) = phase {
+                return self.unwind(&reason).await;
+            }
+            let failed = self.ledger.state(|s| s.failed().map(|(p, _)| p.id.clone()));
+            if let Some(step) = failed {
+                if self.ledger.state(super::RunState::past_pivot) {
+                    let failure = self.ledger.state(|s| s.step(&step).failure.clone());
+                    let failure = failure.unwrap_or_else(|| Failure::fatal("the step failed"));
+                    return Ok(Rest::Stuck { step, failure });
+                }
+                let reason = RollbackReason::StepFailed { step };
+                self.ledger.record(Record::RollbackStarted { reason })?;
+                continue;
+            }
+            let asking = self.ledger.state(|s| {
+                s.asking()
+                    .map(|(p, state)| (p.id.clone(), state.decision.as_ref().map(|d| d.approved)))
+            });
+            match asking {
+                Some((step, None)) => return Ok(Rest::Waiting { step }),
+                Some((step, Some(false))) => {
+                    let reason = RollbackReason::Rejected { step };
+                    self.ledger.record(Record::RollbackStarted { reason })?;
+                    continue;
+                }
+                _ => {}
+            }
+            if self.ledger.state(|s| s.runnable().is_empty()) {
+                return Ok(Rest::Succeeded);
+            }
+            self.forward().await?;
+        }
+    }
+
+    /// Runs steps until one fails or asks, or all are done.
+    async fn forward(&self) -> Result<(), Failure> {
+        let siblings = self.cancel.child_token();
+        let mut running = FuturesUnordered::new();
+        let mut in_flight = BTreeSet::new();
+        let mut stop = false;
+        loop {
+            if !stop {
+                let ready = self
+                    .ledger
+                    .state(|s| s.runnable().into_iter().cloned().collect::<Vec<PlannedStep>>());
+                for planned in ready {
+                    if in_flight.insert(planned.id.clone()) {
+                        let cancel = siblings.clone();
+                        running.push(async move {
+                            let end = self.step(&planned, cancel).await;
+                            (planned.id, end)
+                        });
+                    }
+                }
+            }
+            let Some((id, end)) = running.next().await else { return Ok(()) };
+            in_flight.remove(&id);
+            match end {
+                Ok(StepEnd::Done) => {}
+                Ok(StepEnd::Asked) => stop = true,
+                Err(failure) if failure.class == Class::Journal => return Err(failure),
+                Err(failure) if failure.class == Class::Interrupted => {
+                    stop = true;
+                    if self.cancel.is_cancelled() && running.is_empty() {
+                        return Err(failure);
+                    }
+                }
+                Err(_) => {
+                    stop = true;
+                    siblings.cancel();
+                }
+            }
+        }
+    }
+
+    /// One step through all its attempts. `Err` if it failed for good (recorded), was stopped, or the journal broke.
+    async fn step(
+        &self,
+        planned: &PlannedStep,
+        cancel: CancellationToken,
+    ) -> Result<StepEnd, Failure> {
+        let Some(kind) = self.kinds.kind(&planned.kind) else {
+            return self.fail(
+                planned,
+                Failure::fatal(format!(
+                    "this version of orchestrate has no step kind \"{}\"",
+                    planned.kind
+                )),
+            );
+        };
+        let cx = self.cx(planned, cancel, self.timeout(planned, kind));
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let attempt = self.ledger.state(|s| s.step(&planned.id).attempts) + 1;
+            self.ledger.record(Record::StepStarted { step: planned.id.clone(), attempt })?;
+            let result = self.in_time(&cx, self.attempt(planned, kind, &cx)).await;
+            let failure = match result {
+                Ok(Outcome::Done { change, output }) => {
+                    let step = planned.id.clone();
+                    self.ledger.record(Record::Succeeded { step, change, output })?;
+                    return Ok(StepEnd::Done);
+                }
+                Ok(Outcome::Ask { question }) => {
+                    let step = planned.id.clone();
+                    self.ledger.record(Record::ApprovalAsked { step, question })?;
+                    return Ok(StepEnd::Asked);
+                }
+                Err(failure) => failure,
+            };
+            if matches!(failure.class, Class::Journal | Class::Interrupted) {
+                return Err(failure);
+            }
+            self.slow_down(&failure);
+            let Some(pause) = cx.random(|rng| retry::pause(failure.class, tries, rng)) else {
+                return self.fail(planned, failure);
+            };
+            self.ledger.record(Record::AttemptFailed {
+                step: planned.id.clone(),
+                attempt,
+                failure: failure.clone(),
+                retry_in_secs: Some(pause.as_secs()),
+            })?;
+            if let Err(stopped) = cx.sleep(pause).await {
+                if stopped.class == Class::TimedOut {
+                    return self.fail(planned, stopped.because(failure.to_string()));
+                }
+                return Err(stopped);
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        planned: &PlannedStep,
+        kind: &dyn Kind,
+        cx: &Cx,
+    ) -> Result<Outcome, Failure> {
+        let args = self.args(planned)?;
+        let prepared = match self.ledger.state(|s| s.step(&planned.id).prepared.clone()) {
+            Some(prepared) => prepared,
+            None => {
+                let prepared = kind.prepare(&args, cx).await?;
+                if planned.effect.mutates() {
+                    self.ledger.record(Record::Intended {
+                        step: planned.id.clone(),
+                        prepared: prepared.value.clone(),
+                        resources: prepared.resources,
+                    })?;
+                }
+                prepared.value
+            }
+        };
+        self.strike(planned, Strike::BeforeExecute)?;
+        let mut outcome = kind.execute(&args, &prepared, cx).await?;
+        if self.inject.execute_twice {
+            outcome = kind.execute(&args, &prepared, cx).await?;
+        }
+        self.strike(planned, Strike::AfterExecute)?;
+        Ok(outcome)
+    }
+
+    fn strike(&self, planned: &PlannedStep, strike: Strike) -> Result<(), Failure> {
+        if self.inject.strikes(&planned.id, strike) {
+            return Err(Failure::fatal("a failure was injected here by a test"));
+        }
+        Ok(())
+    }
+
+    fn fail(&self, planned: &PlannedStep, failure: Failure) -> Result<StepEnd, Failure> {
+        self.ledger
+            .record(Record::Failed { step: planned.id.clone(), failure: failure.clone() })?;
+        Err(failure)
+    }
+
+    /// The step's arguments with the outputs of earlier steps filled in.
+    pub(super) fn args(&self, planned: &PlannedStep) -> Result<Value, Failure> {
+        self.ledger.state(|s| {
+            planned.args.resolve(s.header.run.as_str(), &s.outputs()).map_err(|error| {
+                Failure::fatal(format!("the arguments of step {} do not resolve", planned.id))
+                    .because(error.to_string())
+            })
+        })
+    }
+
+    pub(super) fn cx(
+        &self,
+        planned: &PlannedStep,
+        cancel: CancellationToken,
+        timeout: Duration,
+    ) -> Cx {
+        let (run, note, decision, attempts) = self.ledger.state(|s| {
+            let step = s.step(&planned.id);
+            (
+                s.header.run.clone(),
+                step.note.clone(),
+                step.decision.clone().filter(|_| step.progress == Progress::Asking),
+                step.attempts + step.undo_attempts,
+            )
+        });
+        let deadline = match (self.after(timeout), self.run_deadline.get()) {
+            (Some(step), Some(run)) => Some(step.min(run)),
+            (step, run) => step.or(run),
+        };
+        Cx {
+            // Another draw each time the step is taken up, the same one when the run is repeated.
+            rng: RefCell::new(seeded(&run, &format!("{}#{attempts}", planned.id))),
+            run,
+            step: planned.id.clone(),
+            clock: self.clock.clone(),
+            accept_no_way_back: planned.accept_no_way_back,
+            decision,
+            note,
+            ledger: Rc::clone(&self.ledger),
+            pace: Rc::clone(&self.pace),
+            cancel,
+            deadline: Cell::new(deadline),
+        }
+    }
+
+    /// Ends an attempt that does not notice by itself that its time is up.
+    pub(super) async fn in_time<T>(
+        &self,
+        cx: &Cx,
+        attempt: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let Some(deadline) = cx.deadline.get() else { return attempt.await };
+        let left =
+            Duration::try_from(deadline.duration_since(self.clock.now())).unwrap_or(Duration::ZERO);
+        tokio::select! {
+            biased;
+            result = attempt => result,
+            () = self.clock.sleep(left + GRACE) => {
+                Err(Failure::new(Class::TimedOut, "the step's time is up and it did not answer"))
+            }
+        }
+    }
+
+    pub(super) fn timeout(&self, planned: &PlannedStep, kind: &dyn Kind) -> Duration {
+        planned.timeout_secs.map_or_else(|| kind.timeout(), Duration::from_secs)
+    }
+
+    pub(super) fn slow_down(&self, failure: &Failure) {
+        if let (Class::Throttled, Some(answer)) = (failure.class, &failure.answer) {
+            self.pace.throttled(&answer.service);
+        }
+    }
+
+    fn after(&self, duration: Duration) -> Option<Timestamp> {
+        self.clock.now().checked_add(SignedDuration::try_from(duration).ok()?).ok()
+    }
+}

@@ -1,0 +1,117 @@
+//! Rollback: what this run did, backwards.
+
+use std::time::Duration;
+
+use super::failure::{Class, Failure};
+use super::journal::{Record, Rest, RollbackReason};
+use super::kind::Kind;
+use super::machine::RunState;
+use super::retry;
+use super::run::Engine;
+use crate::plan::{PlannedStep, UndoPolicy};
+
+/// The least time an undo gets, however short its step's own timeout is.
+const LEAST_UNDO: Duration = Duration::from_secs(30 * 60);
+
+impl Engine<'_> {
+    /// Undoes every step that intended a change, latest first. Stops at the first that cannot be undone: going on could
+    /// delete what the applications have been pointed at.
+    pub(super) async fn unwind(&self, reason: &RollbackReason) -> Result<Rest, Failure> {
+        while let Some(planned) = self.ledger.state(|s| s.to_undo().first().copied().cloned()) {
+            if let Err(failure) = self.undo(&planned).await {
+                if matches!(failure.class, Class::Journal | Class::Interrupted) {
+                    return Err(failure);
+                }
+                return Ok(Rest::Stuck { step: planned.id, failure });
+            }
+        }
+        let failed = self.ledger.state(|s| {
+            s.steps()
+                .find(|(_, step)| step.undo == super::machine::Undo::Failed)
+                .map(|(p, step)| (p.id.clone(), step.failure.clone()))
+        });
+        if let Some((step, failure)) = failed {
+            let failure = failure.unwrap_or_else(|| Failure::fatal("the undo failed"));
+            return Ok(Rest::Stuck { step, failure });
+        }
+        Ok(match reason {
+            RollbackReason::Rejected { .. } => Rest::Cancelled,
+            RollbackReason::StepFailed { .. } | RollbackReason::Asked { .. } => Rest::RolledBack,
+        })
+    }
+
+    async fn undo(&self, planned: &PlannedStep) -> Result<(), Failure> {
+        match RunState::undo_policy(planned) {
+            UndoPolicy::None(reason) | UndoPolicy::Manual(reason) => {
+                let (step, reason) = (planned.id.clone(), reason.to_string());
+                self.ledger.record(Record::Left { step, reason })
+            }
+            UndoPolicy::Undo | UndoPolicy::Pivot => match self.kinds.kind(&planned.kind) {
+                Some(kind) => self.compensate(planned, kind).await,
+                None => Err(Failure::fatal(format!(
+                    "this version of orchestrate has no step kind \"{}\"",
+                    planned.kind
+                ))),
+            },
+        }
+    }
+
+    async fn compensate(&self, planned: &PlannedStep, kind: &dyn Kind) -> Result<(), Failure> {
+        let timeout = self.timeout(planned, kind).max(LEAST_UNDO);
+        let cx = self.cx(planned, self.cancel.clone(), timeout);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let attempt = self.ledger.state(|s| s.step(&planned.id).undo_attempts) + 1;
+            self.ledger.record(Record::UndoStarted { step: planned.id.clone(), attempt })?;
+            let failure = match self.in_time(&cx, self.undo_once(planned, kind, &cx)).await {
+                Ok(did) => {
+                    return self.ledger.record(Record::Undone { step: planned.id.clone(), did });
+                }
+                Err(failure) => failure,
+            };
+            if matches!(failure.class, Class::Journal | Class::Interrupted) {
+                return Err(failure);
+            }
+            self.slow_down(&failure);
+            let Some(pause) = cx.random(|rng| retry::pause(failure.class, tries, rng)) else {
+                return self.undo_failed(planned, failure);
+            };
+            self.ledger.record(Record::UndoAttemptFailed {
+                step: planned.id.clone(),
+                attempt,
+                failure: failure.clone(),
+                retry_in_secs: Some(pause.as_secs()),
+            })?;
+            match cx.sleep(pause).await {
+                Ok(()) => {}
+                Err(stopped) if stopped.class == Class::TimedOut => {
+                    return self.undo_failed(planned, stopped.because(failure.to_string()));
+                }
+                Err(stopped) => return Err(stopped),
+            }
+        }
+    }
+
+    async fn undo_once(
+        &self,
+        planned: &PlannedStep,
+        kind: &dyn Kind,
+        cx: &super::Cx,
+    ) -> Result<Vec<String>, Failure> {
+        let args = self.args(planned)?;
+        let prepared = self.ledger.state(|s| s.step(&planned.id).prepared.clone());
+        let prepared = prepared.unwrap_or_default();
+        let did = kind.undo(&args, &prepared, cx).await?;
+        if self.inject.undo_twice {
+            kind.undo(&args, &prepared, cx).await?;
+        }
+        Ok(did)
+    }
+
+    fn undo_failed(&self, planned: &PlannedStep, failure: Failure) -> Result<(), Failure> {
+        let step = planned.id.clone();
+        self.ledger.record(Record::UndoFailed { step, failure: failure.clone() })?;
+        Err(failure)
+    }
+}
