@@ -6,4 +6,6 @@ mod template;
 
 pub use catalog::{Catalog, Effect, KindInfo, UndoPolicy};
 pub use model::{FORMAT, Guard, Plan, PlannedStep, Stage, Writes};
-pub use template::{Reference, ResolveError, Segment, Template};
+pub use template::{Reference, ResolveError, Template};
+
+pub use crate::playbook::Segment;

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::playbook::Segment;
+
 /// The arguments of a step with the holes that only the run can fill.
 ///
 /// Inputs and `item` are gone by then; what stays are outputs of earlier steps and the run's id.
@@ -29,14 +31,6 @@ pub enum Reference {
         step: String,
         path: Vec<Segment>,
     },
-}
-
-/// One hop into an output.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Segment {
-    Field(String),
-    Index(usize),
 }
 
 /// Why a template could not be filled during a run.
@@ -178,15 +172,6 @@ impl fmt::Display for Reference {
                 }
                 Ok(())
             }
-        }
-    }
-}
-
-impl fmt::Display for Segment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Field(name) => f.write_str(name),
-            Self::Index(index) => write!(f, "[{index}]"),
         }
     }
 }

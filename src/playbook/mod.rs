@@ -1,1 +1,27 @@
-//! Playbook text to playbook tree: pure, every problem located and all of them reported together.
+//! Playbook text to [`Playbook`]: pure, every problem located and all of them reported together.
+
+mod code;
+mod diagnostic;
+mod duration;
+mod expr;
+mod fields;
+mod input;
+mod lower;
+mod model;
+mod source;
+mod step;
+mod yaml;
+
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Entry, Severity};
+pub(crate) use diagnostic::{closest, quoted_list, suggestion};
+pub use duration::parse_duration;
+pub(crate) use duration::parse_timeout;
+pub use expr::{Arg, ArgValue, Expr, Part, Root, Segment};
+pub use input::{InputDecl, InputType};
+pub(crate) use lower::is_account;
+pub use lower::read;
+pub use model::{GuardNode, Item, ParallelNode, Playbook, StepNode};
+pub use source::{Located, Position, Source, Span};
+pub(crate) use step::{DEFAULT_PARALLEL, MAX_PARALLEL};
+pub(crate) use yaml::parse as parse_yaml;
+pub use yaml::{Key, Node, Value};

@@ -1,0 +1,291 @@
+use std::fmt;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::{Serialize, Serializer};
+use strsim::damerau_levenshtein;
+
+pub use super::code::Code;
+use super::source::{Source, Span};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// One problem in a playbook or in its inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub code: Code,
+    pub severity: Severity,
+    pub message: String,
+    pub span: Span,
+    /// Shown under the marked text.
+    pub label: Option<String>,
+    /// Other places in the same text that belong to the problem.
+    pub related: Vec<(Span, String)>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Where the spans point, if not into the playbook: an inputs file, an `--input` argument.
+    pub source: Option<Source>,
+}
+
+/// All problems found, and the text they were found in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics {
+    source: Source,
+    items: Vec<Diagnostic>,
+}
+
+/// A diagnostic as other programs read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+    pub code: &'static str,
+    pub severity: Severity,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            span,
+            label: None,
+            related: Vec::new(),
+            help: None,
+            source: None,
+        }
+    }
+
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, span, message) }
+    }
+
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    #[must_use]
+    pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.related.push((span, label.into()));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn within(mut self, source: &Source) -> Self {
+        self.source = Some(source.clone());
+        self
+    }
+}
+
+impl Diagnostics {
+    pub fn new(source: Source) -> Self {
+        Self { source, items: Vec::new() }
+    }
+
+    pub fn one(source: Source, problem: Diagnostic) -> Self {
+        Self { source, items: vec![problem] }
+    }
+
+    /// Adds a problem once: an aliased value is read at every use, and its problem is one.
+    pub fn push(&mut self, problem: Diagnostic) {
+        if !self.items.contains(&problem) {
+            self.items.push(problem);
+        }
+    }
+
+    pub fn items(&self) -> &[Diagnostic] {
+        &self.items
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.errors() > 0
+    }
+
+    pub fn errors(&self) -> usize {
+        self.items.iter().filter(|item| item.severity == Severity::Error).count()
+    }
+
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// In the order of the text; problems of other texts come last.
+    pub(crate) fn sort(&mut self) {
+        self.items.sort_by_key(|item| (item.source.is_some(), item.span, item.code));
+    }
+
+    /// For a person: each problem with its code, `file:line:column`, the text itself and the mend.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(120);
+        let mut out = String::new();
+        for item in &self.items {
+            out.push_str(&self.render_one(&renderer, item));
+            out.push_str("\n\n");
+        }
+        out.truncate(out.trim_end().len());
+        out
+    }
+
+    /// For programs: the same, flat.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.items.iter().map(|item| self.entry(item)).collect()
+    }
+
+    fn entry(&self, item: &Diagnostic) -> Entry {
+        let source = item.source.as_ref().unwrap_or(&self.source);
+        let (start, end) = (source.position(item.span.start), source.position(item.span.end));
+        Entry {
+            file: source.name().to_owned(),
+            line: start.line,
+            column: start.column,
+            end_line: end.line,
+            end_column: end.column,
+            code: item.code.as_str(),
+            severity: item.severity,
+            message: item.message.clone(),
+            help: item.help.clone(),
+        }
+    }
+
+    fn render_one(&self, renderer: &Renderer, item: &Diagnostic) -> String {
+        let source = item.source.as_ref().unwrap_or(&self.source);
+        let level = match item.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let window = Window::around(source, item);
+        let mut snippet = Snippet::source(window.text)
+            .line_start(window.first_line)
+            .path(source.name())
+            .annotation(
+                AnnotationKind::Primary.span(window.clip(item.span)).label(item.label.as_deref()),
+            );
+        for (span, label) in &item.related {
+            snippet = snippet
+                .annotation(AnnotationKind::Context.span(window.clip(*span)).label(label.as_str()));
+        }
+        let title = level.primary_title(item.message.as_str()).id(item.code.as_str());
+        let mut group: Group<'_> = title.element(snippet);
+        if let Some(help) = &item.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+}
+
+/// The lines of a source that one diagnostic speaks of: the renderer then never walks a whole file.
+struct Window<'a> {
+    text: &'a str,
+    start: usize,
+    first_line: usize,
+}
+
+impl<'a> Window<'a> {
+    fn around(source: &'a Source, item: &Diagnostic) -> Self {
+        let text = source.text();
+        let spans = item.related.iter().map(|(span, _)| *span).chain([item.span]);
+        let whole = spans.fold(item.span, Span::to);
+        let start = text[..floor(text, whole.start)].rfind('\n').map_or(0, |at| at + 1);
+        let end = floor(text, whole.end);
+        let end = text[end..].find('\n').map_or(text.len(), |at| end + at);
+        Self { text: &text[start..end], start, first_line: source.position(start).line }
+    }
+
+    /// A span within the window; a span over several lines is shown by its first line.
+    fn clip(&self, span: Span) -> std::ops::Range<usize> {
+        let limit = self.text.len();
+        let start = floor(self.text, span.start.saturating_sub(self.start));
+        let end = floor(self.text, span.end.saturating_sub(self.start).clamp(start, limit));
+        let end = self.text[start..end].find('\n').map_or(end, |at| start + at);
+        start..end
+    }
+}
+
+/// The nearest character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+impl Serialize for Diagnostics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.entries())
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// The known word a wrong one was probably meant to be.
+pub(crate) fn closest<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let limit = (wrong.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|word| (damerau_levenshtein(wrong, word), word))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, word)| word)
+}
+
+/// "did you mean …?", or else what there is to choose from.
+pub(crate) fn suggestion<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    what: &str,
+) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some(word) = closest(wrong, known.iter().copied()) {
+        return Some(format!("did you mean `{word}`?"));
+    }
+    match known.len() {
+        0 => None,
+        1..=12 => Some(format!("{what}: {}", quoted_list(known))),
+        _ => None,
+    }
+}
+
+/// `a`, `b`, `c`.
+pub(crate) fn quoted_list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
