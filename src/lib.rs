@@ -10,6 +10,8 @@
 //! - `report`: events to terminal and JSON;
 //! - `cli`: commands, and the only place that reads the environment.
 
+pub mod aws;
 pub mod engine;
 pub mod plan;
 pub mod playbook;
+pub mod steps;

@@ -1,0 +1,128 @@
+//! Error code on the wire → what it means for the next move.
+//!
+//! Codes as the botocore service models and the services' common error lists give them. ElastiCache drops "Fault" or
+//! "Exception" from some codes and keeps it on others; MemoryDB sends full shape names.
+
+use crate::engine::Class;
+
+/// Codes that the AWS SDKs retry as throttling.
+const THROTTLED: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "TooManyUpdates",
+];
+
+const TRANSIENT: &[&str] = &[
+    "InternalFailure",
+    "InternalError",
+    "InternalServerError",
+    "InternalServiceError",
+    "InternalServiceErrorException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "TransactionInProgressException",
+];
+
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "SignatureDoesNotMatch",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+    "InvalidCredentialsException",
+];
+
+/// What `code` means. `mutating` tells whether the call could have changed something: then a server fault is ambiguous.
+/// Codes nobody has heard of are judged by the HTTP status: 5xx is a passing fault, everything else fatal.
+#[must_use]
+pub fn class_of(code: &str, status: Option<u16>, mutating: bool) -> Class {
+    let fault = if mutating { Class::Ambiguous } else { Class::Transient };
+    if THROTTLED.contains(&code) {
+        Class::Throttled
+    } else if DENIED.contains(&code) {
+        Class::Denied
+    } else if TRANSIENT.contains(&code) {
+        fault
+    } else if code.starts_with("Insufficient") && code.contains("Capacity") {
+        Class::Capacity
+    } else if code.contains("QuotaExceeded")
+        || code.contains("QuotaForC")
+        || code.starts_with("APICallRateForCustomerExceeded")
+        || code == "LimitExceededException"
+        || code == "ParameterMaxVersionLimitExceeded"
+    {
+        Class::Quota
+    } else if code.contains("AlreadyExists") || code == "ResourceExistsException" {
+        Class::Conflict
+    } else if code.starts_with("Invalid")
+        && (code.ends_with("State") || code.ends_with("StateFault"))
+    {
+        Class::Busy
+    } else if code.contains("NotFound") || code.starts_with("NoSuch") {
+        Class::NotFound
+    } else if status.is_some_and(|s| s >= 500) {
+        fault
+    } else if status == Some(429) {
+        Class::Throttled
+    } else {
+        Class::Fatal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_follows_from_the_wire_code() {
+        for (code, mutating, class) in [
+            ("Throttling", true, Class::Throttled),
+            ("PriorRequestNotComplete", true, Class::Throttled),
+            ("InternalFailure", true, Class::Ambiguous),
+            ("InternalFailure", false, Class::Transient),
+            ("InvalidSnapshotState", true, Class::Busy),
+            ("InvalidReplicationGroupState", true, Class::Busy),
+            ("InvalidClusterStateFault", true, Class::Busy),
+            ("InvalidParameterValue", true, Class::Fatal),
+            ("InvalidParameterCombinationException", true, Class::Fatal),
+            ("SnapshotAlreadyExistsFault", true, Class::Conflict),
+            ("ClusterAlreadyExistsFault", true, Class::Conflict),
+            ("ParameterAlreadyExists", true, Class::Conflict),
+            ("SnapshotNotFoundFault", false, Class::NotFound),
+            ("CacheClusterNotFound", false, Class::NotFound),
+            ("NoSuchHostedZone", false, Class::NotFound),
+            ("NoSuchKey", false, Class::NotFound),
+            ("SnapshotQuotaExceededFault", true, Class::Quota),
+            ("NodeQuotaForCustomerExceededFault", true, Class::Quota),
+            ("ClusterQuotaForCustomerExceeded", true, Class::Quota),
+            ("APICallRateForCustomerExceeded", true, Class::Quota),
+            ("InsufficientClusterCapacityFault", true, Class::Capacity),
+            ("InsufficientCacheClusterCapacity", true, Class::Capacity),
+            ("AccessDenied", true, Class::Denied),
+            ("ExpiredToken", false, Class::Denied),
+        ] {
+            assert_eq!(class_of(code, Some(400), mutating), class, "{code}");
+        }
+        assert_eq!(class_of("Unheard", Some(503), true), Class::Ambiguous);
+        assert_eq!(class_of("Unheard", Some(503), false), Class::Transient);
+        assert_eq!(class_of("Unheard", Some(400), true), Class::Fatal);
+    }
+}

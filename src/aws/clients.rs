@@ -1,0 +1,137 @@
+//! The SDK clients. Built here and nowhere else.
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use crate::engine::{Class, Clock, Failure};
+
+/// One client for each service this program calls.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The region that calls go to.
+    pub region: String,
+    /// ElastiCache.
+    pub elasticache: aws_sdk_elasticache::Client,
+    /// MemoryDB.
+    pub memorydb: aws_sdk_memorydb::Client,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    /// Systems Manager: Parameter Store.
+    pub ssm: aws_sdk_ssm::Client,
+    /// Secrets Manager.
+    pub secretsmanager: aws_sdk_secretsmanager::Client,
+    /// Route 53.
+    pub route53: aws_sdk_route53::Client,
+    /// STS.
+    pub sts: aws_sdk_sts::Client,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The clock that signs requests and times them out.
+    pub clock: Clock,
+    /// The region, if the playbook or the command line names one.
+    pub region: Option<String>,
+    /// S3 by path instead of by host name, for endpoints that are not AWS's own (the sandbox, LocalStack).
+    pub path_style: bool,
+    /// An in-process service instead of AWS. Credentials are then made up: nothing leaves the process.
+    pub in_process: Option<SharedHttpClient>,
+}
+
+#[derive(Debug)]
+struct SdkClock(Clock);
+
+impl TimeSource for SdkClock {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
+impl AsyncSleep for SdkClock {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let clock = self.0.clone();
+        Sleep::new(async move { clock.sleep(duration).await })
+    }
+}
+
+/// Reads the standard AWS configuration (environment, profiles, `AWS_ENDPOINT_URL*`) and builds the clients.
+///
+/// The SDK's own retries are off: it would repeat a change whose answer was lost, and neither ElastiCache nor MemoryDB
+/// has an idempotency token. The engine retries whole steps, which look before they act.
+///
+/// # Errors
+/// `Fatal` if no region is set.
+pub async fn connect(settings: &Settings) -> Result<Clients, Failure> {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts())
+        .time_source(SharedTimeSource::new(SdkClock(settings.clock.clone())))
+        .sleep_impl(SharedAsyncSleep::new(SdkClock(settings.clock.clone())));
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    let config = match &settings.in_process {
+        Some(http) => {
+            let credentials = Credentials::new("SANDBOX", "sandbox", None, None, "sandbox");
+            let region = settings.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+            SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .retry_config(RetryConfig::disabled())
+                .timeout_config(timeouts())
+                .time_source(SharedTimeSource::new(SdkClock(settings.clock.clone())))
+                .sleep_impl(SharedAsyncSleep::new(SdkClock(settings.clock.clone())))
+                .http_client(http.clone())
+                .credentials_provider(
+                    aws_credential_types::provider::SharedCredentialsProvider::new(credentials),
+                )
+                .region(Region::new(region))
+                .build()
+        }
+        None => loader.http_client(https()).load().await,
+    };
+    let region = config.region().map(ToString::to_string).ok_or_else(|| {
+        Failure::new(Class::Fatal, "no AWS region is set")
+            .mend("set AWS_REGION, or `guard: {region: …}` in the playbook")
+    })?;
+    let path_style = settings.path_style || settings.in_process.is_some();
+    Ok(clients(&config, region, path_style))
+}
+
+fn clients(config: &SdkConfig, region: String, path_style: bool) -> Clients {
+    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+    Clients {
+        region,
+        elasticache: aws_sdk_elasticache::Client::new(config),
+        memorydb: aws_sdk_memorydb::Client::new(config),
+        s3: aws_sdk_s3::Client::from_conf(s3),
+        ssm: aws_sdk_ssm::Client::new(config),
+        secretsmanager: aws_sdk_secretsmanager::Client::new(config),
+        route53: aws_sdk_route53::Client::new(config),
+        sts: aws_sdk_sts::Client::new(config),
+    }
+}
+
+/// The SDK has no operation timeout of its own, so that a lost answer would hang for ever.
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(60))
+        .operation_timeout(Duration::from_secs(60))
+        .build()
+}
+
+/// The one line that chooses the TLS stack.
+fn https() -> SharedHttpClient {
+    use aws_smithy_http_client::{Builder, tls};
+    Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .build_https()
+}

@@ -1,0 +1,13 @@
+//! Calls → requests: clients, error classes, identity, ARNs. Holds no policy; the only place that builds SDK clients.
+
+mod arn;
+mod call;
+mod class;
+mod clients;
+mod identity;
+
+pub use arn::{elasticache_arn, memorydb_arn, s3_object_arn, split_s3_object_arn};
+pub use call::{Op, call};
+pub use class::class_of;
+pub use clients::{Clients, Settings, connect};
+pub use identity::{Identity, identify};

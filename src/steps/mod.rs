@@ -1,0 +1,58 @@
+//! What a playbook can do: one file per kind, `<service>/<verb>.rs`, all of one shape (`Step`).
+//!
+//! The list below is the only place that names them all; dispatch, schema, documentation and permissions come from it.
+
+mod env;
+mod need;
+mod ownership;
+pub mod redis;
+mod step;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+pub use env::Env;
+pub use need::Need;
+pub use step::{About, Action, Done, Sketch, Step, about, action};
+
+use crate::engine::{Kind, Kinds};
+use crate::plan::Catalog;
+
+macro_rules! kinds {
+    ($($step:path),* $(,)?) => {
+        /// Everything known about every kind, in alphabetical order.
+        #[must_use]
+        pub fn all() -> Vec<About> {
+            let mut all: Vec<About> = vec![$(about::<$step>()),*];
+            all.sort_by_key(|kind| kind.info.name);
+            all
+        }
+
+        /// Every kind, ready to act with `env`.
+        #[must_use]
+        pub fn registry(env: &Rc<Env>) -> Registry {
+            let mut kinds: BTreeMap<&'static str, Box<dyn Kind>> = BTreeMap::new();
+            $(kinds.insert(<$step as Step>::KIND, step::Erased::<$step>::boxed(Rc::clone(env)));)*
+            Registry { kinds }
+        }
+    };
+}
+
+kinds![];
+
+/// The kinds by name.
+pub struct Registry {
+    kinds: BTreeMap<&'static str, Box<dyn Kind>>,
+}
+
+impl Kinds for Registry {
+    fn kind(&self, name: &str) -> Option<&dyn Kind> {
+        self.kinds.get(name).map(AsRef::as_ref)
+    }
+}
+
+/// What plans are checked against.
+#[must_use]
+pub fn catalog() -> Catalog {
+    Catalog::new(all().into_iter().map(|kind| kind.info))
+}

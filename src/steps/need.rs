@@ -1,0 +1,45 @@
+//! What a step relies on that it does not make itself. `--sandbox` provides it.
+
+use serde::Serialize;
+
+/// Something that must exist before a playbook runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Need {
+    /// An ElastiCache replication group with data and RBAC users.
+    ReplicationGroup(String),
+    /// A manual ElastiCache snapshot.
+    Snapshot(String),
+    /// A bucket that both services may use, in this region.
+    Bucket(String),
+    /// Objects in S3, by ARN.
+    Object(String),
+    /// A MemoryDB ACL other than "open-access".
+    Acl(String),
+    /// A MemoryDB subnet group.
+    SubnetGroup(String),
+    /// A MemoryDB parameter group.
+    ParameterGroup(String),
+    /// An SSM parameter that names the source's endpoint in the given form.
+    Parameter {
+        /// Its name.
+        name: String,
+        /// "host", "host:port", "url", or a JSON document.
+        form: String,
+    },
+    /// A Secrets Manager secret, likewise.
+    Secret {
+        /// Its name or ARN.
+        name: String,
+        /// As for `Parameter`.
+        form: String,
+    },
+    /// A Route 53 record, likewise.
+    Record {
+        /// The hosted zone's id.
+        zone: String,
+        /// The record's name.
+        name: String,
+    },
+    /// A password kept under a secret reference.
+    Password(String),
+}
