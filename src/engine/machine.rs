@@ -24,6 +24,8 @@ pub struct Header {
     pub account: String,
     /// The region it works in.
     pub region: String,
+    /// Whether it ran in a sandbox inside its process.
+    pub embedded: bool,
     /// When it began.
     pub at: Timestamp,
 }
@@ -161,7 +163,7 @@ impl RunState {
     /// # Errors
     /// If the record is not a header.
     pub fn begin(entry: &Entry) -> Result<Self, Illegal> {
-        let Record::Started { run, tool, by, account, region, plan } = &entry.record else {
+        let Record::Started { run, tool, by, account, region, embedded, plan } = &entry.record else {
             return Err(Illegal { seq: entry.seq, what: "the header is missing".to_owned() });
         };
         Ok(Self {
@@ -171,6 +173,7 @@ impl RunState {
                 by: by.clone(),
                 account: account.clone(),
                 region: region.clone(),
+                embedded: *embedded,
                 at: entry.at,
             },
             steps: plan.steps().map(|s| (s.id.clone(), StepState::default())).collect(),

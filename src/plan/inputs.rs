@@ -15,6 +15,9 @@ use crate::playbook::{
 pub struct GivenInputs {
     pub arguments: Vec<String>,
     pub file: Option<Source>,
+    /// Outputs of an earlier run. They fill inputs that are given neither way, before any default; names that the
+    /// playbook does not declare are passed over.
+    pub earlier: Map<String, Value>,
 }
 
 /// One given value and where it came from.
@@ -46,7 +49,7 @@ pub(super) fn resolve(
     let mut values = Map::new();
     for decl in &playbook.inputs {
         let name = decl.name.value.as_str();
-        match (found.remove(name), &decl.default) {
+        match (found.remove(name), given.earlier.get(name).or(decl.default.as_ref())) {
             (Some(given), _) => {
                 if let Some(value) = take(decl, &given, problems) {
                     values.insert(name.to_owned(), value);
