@@ -1,7 +1,7 @@
 use std::fmt;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::{Serialize, Serializer};
 use strsim::damerau_levenshtein;
 
@@ -183,24 +183,32 @@ impl Diagnostics {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let window = Window::around(source, item);
-        let mut snippet = Snippet::source(window.text)
-            .line_start(window.first_line)
-            .path(source.name())
-            .annotation(
-                AnnotationKind::Primary.span(window.clip(item.span)).label(item.label.as_deref()),
-            );
-        for (span, label) in &item.related {
-            snippet = snippet
-                .annotation(AnnotationKind::Context.span(window.clip(*span)).label(label.as_str()));
-        }
         let title = level.primary_title(item.message.as_str()).id(item.code.as_str());
-        let mut group: Group<'_> = title.element(snippet);
+        let mut group: Group<'_> = if source.text().is_empty() {
+            // Refused before it was read: there is a place to name and nothing to show.
+            title.element(Origin::path(source.name()).line(1).char_column(1))
+        } else {
+            title.element(snippet(source, item))
+        };
         if let Some(help) = &item.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         renderer.render(&[group])
     }
+}
+
+fn snippet<'a>(source: &'a Source, item: &'a Diagnostic) -> Snippet<'a, Annotation<'a>> {
+    let window = Window::around(source, item);
+    let primary = AnnotationKind::Primary.span(window.clip(item.span));
+    let mut snippet = Snippet::source(window.text)
+        .line_start(window.first_line)
+        .path(source.name())
+        .annotation(primary.label(item.label.as_deref()));
+    for (span, label) in &item.related {
+        let context = AnnotationKind::Context.span(window.clip(*span));
+        snippet = snippet.annotation(context.label(label.as_str()));
+    }
+    snippet
 }
 
 /// The lines of a source that one diagnostic speaks of: the renderer then never walks a whole file.
