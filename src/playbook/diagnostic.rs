@@ -8,6 +8,9 @@ use strsim::damerau_levenshtein;
 pub use super::code::Code;
 use super::source::{Source, Span};
 
+/// How many problems are shown to a person; nobody reads more, and programs get all of them.
+const MAX_SHOWN: usize = 100;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -111,11 +114,8 @@ impl Diagnostics {
         Self { source, items: vec![problem] }
     }
 
-    /// Adds a problem once: an aliased value is read at every use, and its problem is one.
     pub fn push(&mut self, problem: Diagnostic) {
-        if !self.items.contains(&problem) {
-            self.items.push(problem);
-        }
+        self.items.push(problem);
     }
 
     pub fn items(&self) -> &[Diagnostic] {
@@ -138,9 +138,14 @@ impl Diagnostics {
         &self.source
     }
 
-    /// In the order of the text; problems of other texts come last.
+    /// In the order of the text; problems of other texts come last. Each stays once: an aliased value is
+    /// read at every use, and its problem is one.
     pub(crate) fn sort(&mut self) {
-        self.items.sort_by_key(|item| (item.source.is_some(), item.span, item.code));
+        self.items.sort_by(|a, b| {
+            let place = |item: &Diagnostic| (item.source.is_some(), item.span, item.code);
+            place(a).cmp(&place(b)).then_with(|| a.message.cmp(&b.message))
+        });
+        self.items.dedup();
     }
 
     /// For a person: each problem with its code, `file:line:column`, the text itself and the mend.
@@ -148,9 +153,12 @@ impl Diagnostics {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(120);
         let mut out = String::new();
-        for item in &self.items {
+        for item in self.items.iter().take(MAX_SHOWN) {
             out.push_str(&self.render_one(&renderer, item));
             out.push_str("\n\n");
+        }
+        if let Some(more @ 1..) = self.items.len().checked_sub(MAX_SHOWN) {
+            out.push_str(&format!("{more} more problems are not shown"));
         }
         out.truncate(out.trim_end().len());
         out
