@@ -99,7 +99,8 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn args(&mut self, step: &StepNode, args: &Arg, kind: &KindInfo) {
-        let place = Place { what: kind.name, head: step.kind.span };
+        let what = format!("`{}`", kind.name);
+        let place = Place { what: &what, head: step.kind.span };
         let typing = Typing { scope: &self.scope, lists: &self.lists };
         for problem in fit(args, Schema::new(&kind.spec_schema), place, &typing) {
             self.problems.push(problem);

@@ -12,6 +12,8 @@ mod schema;
 mod scope;
 mod shape;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use catalog::{Catalog, Effect, KindInfo, UndoPolicy};
 pub use check::check;

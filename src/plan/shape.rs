@@ -193,6 +193,14 @@ impl<'a> Schema<'a> {
         (*open != Value::Bool(false)).then(|| self.at(open))
     }
 
+    /// What stands at a key of an output. Unlike arguments, an output has what it declares and no more.
+    fn output(self, name: &str) -> Option<Self> {
+        let declared = self.keyword("properties").is_some_and(|map| map.get(name).is_some());
+        let open =
+            self.keyword("properties").is_none() || self.keyword("additionalProperties").is_some();
+        if declared || open { self.property(name) } else { None }
+    }
+
     pub(super) fn items(self) -> Option<Self> {
         self.keyword("items").map(|node| self.at(node))
     }
@@ -249,7 +257,7 @@ impl<'a> Ty<'a> {
             Segment::Field(_) if self.list => Err(Vec::new()),
             Segment::Field(name) => {
                 let found: Vec<_> =
-                    self.with(Types::OBJECT).filter_map(|schema| schema.property(name)).collect();
+                    self.with(Types::OBJECT).filter_map(|schema| schema.output(name)).collect();
                 if found.is_empty() {
                     return Err(self
                         .schemas

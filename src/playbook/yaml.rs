@@ -349,11 +349,7 @@ impl<'a> Builder<'a> {
     }
 
     fn too_deep(&mut self, span: Span) -> Result<(), Stop> {
-        self.stop(Diagnostic::error(
-            Code::TooDeep,
-            span,
-            format!("values are nested more than {MAX_DEPTH} deep here"),
-        ))
+        self.stop(too_deep(span))
     }
 
     fn stop(&mut self, problem: Diagnostic) -> Result<(), Stop> {
@@ -456,6 +452,11 @@ fn trim(source: &Source, span: Span) -> Span {
     Span::new(span.start, span.start + source.slice(span).trim_end().len())
 }
 
+fn too_deep(span: Span) -> Diagnostic {
+    let message = format!("values are nested more than {MAX_DEPTH} deep here");
+    Diagnostic::error(Code::TooDeep, span, message)
+}
+
 fn scan_problem(source: &Source, offsets: &Offsets, error: &ScanError) -> Diagnostic {
     let text = source.text();
     let at = offsets.byte(error.marker().index()).min(text.len());
@@ -477,6 +478,10 @@ fn scan_problem(source: &Source, offsets: &Offsets, error: &ScanError) -> Diagno
         .help(
             "an anchor is written `&name` before a value; text that starts with `*` must be quoted",
         );
+    }
+    // The parser has a limit of its own and looks ahead, so it may come to it before the tree does.
+    if error.info().contains("recursion limit") {
+        return too_deep(Span::new(at, at));
     }
     let problem = Diagnostic::error(
         Code::Syntax,
