@@ -1,9 +1,10 @@
 use super::error::DataError;
-use super::model::{ModelCluster, ModelShard};
+use super::model::{Model, ModelCluster};
 use super::real::RealCluster;
 use super::spec::{AclUser, Fill, ShardInfo, ShardSnapshot};
 use super::{restore, snapshot, write};
 use bytes::Bytes;
+use std::fmt;
 use std::sync::Arc;
 
 /// A running cluster. Clones are handles to the same one; it ends with the last of them, at [`stop`](Self::stop), or
@@ -142,11 +143,17 @@ impl Cluster {
     }
 
     /// A copy of the model's content, shard by shard. `None` for real servers: connect to those.
-    pub fn model(&self) -> Option<Vec<ModelShard>> {
+    pub fn model(&self) -> Option<Model> {
         match &self.inner {
             Inner::Real(_) => None,
             Inner::Model(cluster) => Some(cluster.content()),
         }
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("endpoint", &self.endpoint()).finish_non_exhaustive()
     }
 }
 

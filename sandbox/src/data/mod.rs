@@ -23,7 +23,7 @@ mod write;
 
 pub use cluster::Cluster;
 pub use error::DataError;
-pub use model::{ModelEntry, ModelShard};
+pub use model::{Model, ModelEntry, ModelShard};
 pub use plane::{DataPlane, PlaneKind, ServerPolicy};
 pub use slots::slot_of;
 pub use spec::{AclUser, ClusterSpec, Fill, ShardInfo, ShardSnapshot};

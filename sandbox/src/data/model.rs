@@ -17,6 +17,36 @@ const PORT: u16 = 6379;
 /// server that loads the model's file keeps the key too.
 const TTL_BASE_MS: u64 = 4_102_444_800_000;
 
+/// A copy of what a modelled cluster holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Model {
+    /// In slot order. Empty once the cluster has been stopped.
+    pub shards: Vec<ModelShard>,
+}
+
+impl Model {
+    /// Keys of all shards.
+    pub fn keys(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.entries.len() as u64).sum()
+    }
+
+    /// Every entry, shard by shard.
+    pub fn entries(&self) -> impl Iterator<Item = &ModelEntry> {
+        self.shards.iter().flat_map(|shard| &shard.entries)
+    }
+
+    /// The entry of a key, looked for in the shard that owns its slot.
+    pub fn get(&self, key: &[u8]) -> Option<&ModelEntry> {
+        let slot = slot_of(key);
+        let owns = |shard: &&ModelShard| {
+            shard.slots.iter().any(|&(first, last)| (first..=last).contains(&slot))
+        };
+        let entries = &self.shards.iter().find(owns)?.entries;
+        let found = entries.binary_search_by(|entry| entry.key.as_slice().cmp(key)).ok()?;
+        entries.get(found)
+    }
+}
+
 /// One shard's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelShard {
@@ -180,11 +210,11 @@ impl ModelCluster {
         })
     }
 
-    pub(crate) fn content(&self) -> Vec<ModelShard> {
+    pub(crate) fn content(&self) -> Model {
         let infos = self.shards();
         let shards = self.lock();
         let shards = shards.iter().flatten();
-        infos
+        let shards = infos
             .into_iter()
             .zip(shards)
             .map(|(info, entries)| ModelShard {
@@ -200,7 +230,8 @@ impl ModelCluster {
                     })
                     .collect(),
             })
-            .collect()
+            .collect();
+        Model { shards }
     }
 
     pub(crate) fn stop(&self) {

@@ -8,6 +8,7 @@ use super::real::RealCluster;
 use super::slots;
 use super::spec::ClusterSpec;
 use super::tls::Authority;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -71,8 +72,9 @@ impl DataPlane {
         })
     }
 
-    pub fn kind(&self) -> &PlaneKind {
-        &self.kind
+    /// What stands behind the clusters.
+    pub fn kind(&self) -> PlaneKind {
+        self.kind.clone()
     }
 
     /// The certificate that clients of TLS clusters trust, in PEM. `None` for the model, which nobody connects to.
@@ -103,6 +105,12 @@ impl DataPlane {
                     .map(|cluster| Cluster::from_real(Arc::new(cluster)))
             }
         }
+    }
+}
+
+impl fmt::Debug for DataPlane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataPlane").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
