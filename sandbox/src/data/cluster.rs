@@ -88,11 +88,7 @@ impl Cluster {
 
     /// Replaces the users. Connections stay and get NOPERM for what their user may no longer do; those of a user that
     /// is gone are closed.
-    pub async fn set_users(
-        &self,
-        users: Vec<AclUser>,
-        open_access: bool,
-    ) -> Result<(), DataError> {
+    pub async fn set_users(&self, users: Vec<AclUser>, open_access: bool) -> Result<(), DataError> {
         match &self.inner {
             Inner::Real(cluster) => {
                 let cluster = Arc::clone(cluster);

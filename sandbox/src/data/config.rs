@@ -72,11 +72,7 @@ impl ServerConfig<'_> {
                 line("tls-cluster yes");
             }
         }
-        let _ = writeln!(
-            text,
-            "user {ADMIN} reset on {} ~* &* +@all",
-            hashed(self.admin_password)
-        );
+        let _ = writeln!(text, "user {ADMIN} reset on {} ~* &* +@all", hashed(self.admin_password));
         for user in self.users {
             let _ = writeln!(text, "user {} {}", user.name, user.rules.join(" "));
         }

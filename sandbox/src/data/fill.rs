@@ -14,7 +14,9 @@ pub(crate) struct Item {
 pub(crate) enum Content {
     Plain(Value),
     /// So many entries, `1-0` the first; a consumer group that has read two of them and acknowledged the first.
-    Stream { entries: u64 },
+    Stream {
+        entries: u64,
+    },
 }
 
 /// A library for every primary.
@@ -90,23 +92,18 @@ fn item(kind: Kind, index: u64, seed: u64) -> Item {
         Kind::Hash => Content::Plain(Value::Hash(
             (0..few).map(|n| (numbered("field", n), random.text(0, 24))).collect(),
         )),
-        Kind::List => {
-            Content::Plain(Value::List((0..few).map(|_| random.text(0, 16)).collect()))
-        }
+        Kind::List => Content::Plain(Value::List((0..few).map(|_| random.text(0, 16)).collect())),
         // Half of them all integers, which servers store in another way.
         Kind::Set if index % 2 == 0 => Content::Plain(Value::Set(
             (0..few).map(|n| (random.below(90) + n * 100).to_string().into_bytes()).collect(),
         )),
-        Kind::Set => {
-            Content::Plain(Value::Set((0..few).map(|n| numbered("member", n)).collect()))
-        }
+        Kind::Set => Content::Plain(Value::Set((0..few).map(|n| numbered("member", n)).collect())),
         Kind::Zset => Content::Plain(Value::Zset(
             (0..few).map(|n| (numbered("member", n), random.score())).collect(),
         )),
         Kind::Stream => Content::Stream { entries: 2 + few },
     };
-    let ttl_ms = matches!(kind, Kind::Session)
-        .then(|| 6 * HOUR_MS + random.below(24 * HOUR_MS));
+    let ttl_ms = matches!(kind, Kind::Session).then(|| 6 * HOUR_MS + random.below(24 * HOUR_MS));
     Item { key, content, ttl_ms }
 }
 
@@ -175,7 +172,8 @@ struct Random(u64);
 
 impl Random {
     fn new(seed: u64, kind: u64, index: u64) -> Self {
-        let mut random = Self(seed ^ kind.rotate_left(56) ^ index.wrapping_mul(0xA24B_AED4_963E_E407));
+        let mut random =
+            Self(seed ^ kind.rotate_left(56) ^ index.wrapping_mul(0xA24B_AED4_963E_E407));
         random.next();
         random
     }

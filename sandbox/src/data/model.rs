@@ -149,8 +149,7 @@ impl ModelCluster {
     pub(crate) fn restore(&self, files: &[(String, Bytes)]) -> Result<u64, DataError> {
         let mut moved = 0;
         for (name, bytes) in files {
-            let databases =
-                rdb::read(bytes).map_err(|reason| DataError::refused(name, reason))?;
+            let databases = rdb::read(bytes).map_err(|reason| DataError::refused(name, reason))?;
             let used: Vec<(u32, u64)> = databases
                 .iter()
                 .filter(|(_, entries)| !entries.is_empty())
@@ -162,7 +161,9 @@ impl ModelCluster {
             if let [(number @ 1.., keys)] = used[..] {
                 return Err(DataError::refused(
                     name,
-                    format!("its {keys} keys are in database {number}; only database 0 is supported"),
+                    format!(
+                        "its {keys} keys are in database {number}; only database 0 is supported"
+                    ),
                 ));
             }
             self.with(|shards| {

@@ -101,9 +101,8 @@ impl Node {
             .set_username(ADMIN)
             .set_password(&*self.password)
             .set_skip_set_lib_name();
-        let info = ConnectionAddr::Unix(socket)
-            .into_connection_info()?
-            .set_redis_settings(settings);
+        let info =
+            ConnectionAddr::Unix(socket).into_connection_info()?.set_redis_settings(settings);
         let connection = redis::Client::open(info)?.get_connection()?;
         connection.set_read_timeout(Some(ANSWER))?;
         connection.set_write_timeout(Some(ANSWER))?;

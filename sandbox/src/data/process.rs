@@ -66,9 +66,11 @@ impl ServerProcess {
             .current_dir(folder.path())
             // Nothing of the caller's environment, cloud credentials least of all, is a server's business.
             .env_clear()
-            .envs(["PATH", "LD_LIBRARY_PATH"].into_iter().filter_map(|name| {
-                std::env::var_os(name).map(|value| (name, value))
-            }))
+            .envs(
+                ["PATH", "LD_LIBRARY_PATH"]
+                    .into_iter()
+                    .filter_map(|name| std::env::var_os(name).map(|value| (name, value))),
+            )
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::from(OwnedFd::from(theirs)))
@@ -135,8 +137,14 @@ impl ServerProcess {
     /// The warnings of the server's log, or what it wrote to standard error before it had a log.
     pub(crate) fn last_words(&self) -> String {
         let log = self.tail(files::LOG);
-        let routine =
-            ["oO0", "Redis version=", "Valkey version=", "Configuration loaded", "Server init", "WARNING"];
+        let routine = [
+            "oO0",
+            "Redis version=",
+            "Valkey version=",
+            "Configuration loaded",
+            "Server init",
+            "WARNING",
+        ];
         let warnings: Vec<&str> = log
             .lines()
             .filter_map(|line| line.split_once(" # ").map(|(_, words)| words.trim()))

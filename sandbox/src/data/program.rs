@@ -37,7 +37,9 @@ impl Program {
             .split_whitespace()
             .find_map(|word| word.strip_prefix("v="))
             .filter(|_| text.to_ascii_lowercase().contains("server"))
-            .ok_or_else(|| refuse("it does not answer --version as redis-server does".to_owned()))?;
+            .ok_or_else(|| {
+                refuse("it does not answer --version as redis-server does".to_owned())
+            })?;
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         if major.is_none_or(|major| major < LEAST) {
             return Err(refuse(format!("version {version} is older than {LEAST}.0")));

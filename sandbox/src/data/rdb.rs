@@ -246,7 +246,9 @@ impl<'a> Cursor<'a> {
     fn length(&mut self) -> Result<u64, String> {
         match self.any_length()? {
             Length::Plain(length) => Ok(length),
-            Length::Special(encoding) => Err(format!("Unknown RDB string encoding type {encoding}")),
+            Length::Special(encoding) => {
+                Err(format!("Unknown RDB string encoding type {encoding}"))
+            }
         }
     }
 

@@ -150,9 +150,7 @@ impl RealCluster {
 
     /// Ends the servers; they and their folders are gone when this returns.
     pub(crate) fn stop(&self) {
-        let nodes = std::mem::take(
-            &mut *self.nodes.lock().unwrap_or_else(PoisonError::into_inner),
-        );
+        let nodes = std::mem::take(&mut *self.nodes.lock().unwrap_or_else(PoisonError::into_inner));
         stop_all(&nodes.into_iter().map(|node| node.process).collect::<Vec<_>>());
     }
 }

@@ -31,7 +31,9 @@ pub(crate) fn load(cluster: &RealCluster, files: &[(String, Bytes)]) -> Result<u
             [(database, keys)] => {
                 return Err(DataError::refused(
                     name,
-                    format!("its {keys} keys are in database {database}; only database 0 is supported"),
+                    format!(
+                        "its {keys} keys are in database {database}; only database 0 is supported"
+                    ),
                 ));
             }
             _ => return Err(DataError::refused(name, more_than_one(&databases))),

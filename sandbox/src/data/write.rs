@@ -54,9 +54,7 @@ pub(crate) fn set(
         Some(value) => redis::cmd("SET").arg(key).arg(value).take(),
         None => redis::cmd("DEL").arg(key).take(),
     };
-    command
-        .query::<()>(&mut connection)
-        .map_err(|error| DataError::server("writing a key", error))
+    command.query::<()>(&mut connection).map_err(|error| DataError::server("writing a key", error))
 }
 
 fn flush(connection: &mut Connection, pipeline: &mut Pipeline) -> redis::RedisResult<()> {
@@ -98,7 +96,7 @@ fn commands(pipeline: &mut Pipeline, item: &Item) {
                 pipeline.cmd("XADD").arg(key).arg(id).arg("event").arg(n).arg("\0").arg("\r\n");
                 pipeline.ignore();
             }
-            pipeline.cmd("XGROUP").arg(key_args("CREATE", key)).arg("workers").arg("0").ignore();
+            pipeline.cmd("XGROUP").arg("CREATE").arg(key).arg("workers").arg("0").ignore();
             pipeline
                 .cmd("XREADGROUP")
                 .arg(&["GROUP", "workers", "worker-1", "COUNT", "2", "STREAMS"])
@@ -111,8 +109,4 @@ fn commands(pipeline: &mut Pipeline, item: &Item) {
     if let Some(ttl) = item.ttl_ms {
         pipeline.cmd("PEXPIRE").arg(key).arg(ttl).ignore();
     }
-}
-
-fn key_args<'a>(subcommand: &'a str, key: &'a [u8]) -> [&'a [u8]; 2] {
-    [subcommand.as_bytes(), key]
 }
