@@ -56,8 +56,7 @@ pub(super) fn create(
             ));
         }
         // The same request again changes nothing and gives the same answer.
-        if existing.version(&id).is_some_and(|version| Some(&version.content) == content.as_ref())
-        {
+        if existing.version(&id).is_some_and(|version| Some(&version.content) == content.as_ref()) {
             return Ok(json!({ "ARN": existing.arn, "Name": input.name, "VersionId": id }));
         }
         return Err(ApiError::bad(
@@ -195,7 +194,8 @@ pub(super) fn delete(
     }
     let window = SignedDuration::from_hours(if force { 0 } else { 24 * days.unwrap_or(30) });
     let at = ctx.now.checked_add(window).unwrap_or(jiff::Timestamp::MAX);
-    let (name, secret) = if force { state.find(&input.secret_id)? } else { state.live(&input.secret_id)? };
+    let (name, secret) =
+        if force { state.find(&input.secret_id)? } else { state.live(&input.secret_id)? };
     let name = name.clone();
     let output = json!({ "ARN": secret.arn, "Name": name, "DeletionDate": epoch(at) });
     secret.deletion = Some(at);
