@@ -1,0 +1,4 @@
+mod call;
+pub(crate) mod state;
+
+pub(crate) use call::{call, operation};
