@@ -55,6 +55,11 @@ pub(super) fn check_tree(playbook: &Playbook, catalog: &Catalog, problems: &mut 
             }
         }
     }
+    if let Some(outputs) = &playbook.outputs {
+        checker.scope.leave();
+        let found = checker.scope.check(outputs, Site::Args, &checker.lists);
+        found.into_iter().for_each(|problem| checker.problems.push(problem));
+    }
     check_pivots(playbook, catalog, problems);
 }
 
@@ -170,7 +175,7 @@ impl<'a> Checker<'a, '_> {
 fn check_unused(playbook: &Playbook, problems: &mut Diagnostics) {
     let mut used = BTreeSet::new();
     let guard = playbook.guard.iter().flat_map(|guard| [&guard.account, &guard.region]);
-    let heads = guard.chain([&playbook.timeout]);
+    let heads = guard.chain([&playbook.timeout, &playbook.outputs]);
     let steps = playbook.steps().flat_map(|step| [&step.timeout, &step.for_each]);
     let args = playbook.steps().map(|step| &step.args);
     for arg in heads.chain(steps).flatten().chain(args) {

@@ -50,7 +50,7 @@ pub fn compile(
 
 fn fill_playbook(playbook: &mut Playbook, known: &Fill<'_>, problems: &mut Diagnostics) {
     let guard = playbook.guard.iter_mut().flat_map(|guard| [&mut guard.account, &mut guard.region]);
-    for arg in guard.chain([&mut playbook.timeout]).flatten() {
+    for arg in guard.chain([&mut playbook.timeout, &mut playbook.outputs]).flatten() {
         fill(arg, known, problems);
     }
     for item in &mut playbook.items {
@@ -88,6 +88,7 @@ impl Compiler<'_> {
             timeout_secs: playbook.timeout.as_ref().and_then(|arg| self.timeout(arg)),
             writes,
             stages: playbook.items.iter().filter_map(|item| self.stage(item)).collect(),
+            outputs: playbook.outputs.as_ref().map(|arg| self.template(arg)),
         }
     }
 

@@ -72,6 +72,11 @@ pub fn playbook_schema(catalog: &Catalog) -> Value {
                     "else": { "$ref": "#/$defs/step" },
                 },
             },
+            "outputs": {
+                "type": "object",
+                "description": "What the run leaves: shown at its end, and taken by `--inputs-from`.",
+                "propertyNames": { "pattern": "^[a-z][a-z0-9_]{0,39}$" },
+            },
         },
         "$defs": defs,
     })

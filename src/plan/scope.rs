@@ -57,6 +57,13 @@ impl<'a> Scope<'a> {
         self.item = None;
     }
 
+    /// Moves behind the last step, where every output is known.
+    pub(super) fn leave(&mut self) {
+        self.current = None;
+        self.siblings = BTreeSet::new();
+        self.item = None;
+    }
+
     pub(super) fn set_item(&mut self, item: bool) {
         self.item = item.then_some(Ty::ANY);
     }

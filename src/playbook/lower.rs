@@ -14,7 +14,7 @@ use super::source::{Located, Source};
 use super::step::lower_items;
 use super::yaml::{self, Node, Value};
 
-const KEYS: &[&str] = &["playbook", "name", "description", "guard", "inputs", "timeout", "steps"];
+const KEYS: &[&str] = &["playbook", "name", "description", "guard", "inputs", "timeout", "steps", "outputs"];
 const INPUT_KEYS: &[&str] = &["type", "description", "default", "enum", "example"];
 
 /// Reads a playbook's form. `bare_kinds` are the step kinds without a dot in their name.
@@ -54,7 +54,16 @@ fn lower(
         inputs,
         timeout: fields.get("timeout").and_then(|node| lower_timeout(node, source, problems)),
         items,
+        outputs: fields.get("outputs").and_then(|node| lower_outputs(node, source, problems)),
     })
+}
+
+fn lower_outputs(node: &Node, source: &Source, problems: &mut Diagnostics) -> Option<Arg> {
+    let fields = Fields::of(node, "`outputs`".to_owned(), problems)?;
+    for (key, _) in fields.entries() {
+        check_name(&Located::new(key.name.clone(), key.span), '_', "an output's name", problems);
+    }
+    Some(interpolate(node, source, problems))
 }
 
 fn lower_version(fields: &Fields<'_>, problems: &mut Diagnostics) {

@@ -12,6 +12,8 @@ pub struct Playbook {
     /// A duration as text, or an expression that gives one.
     pub timeout: Option<Arg>,
     pub items: Vec<Item>,
+    /// What the run leaves for people and for `--inputs-from`: a mapping of names to values.
+    pub outputs: Option<Arg>,
 }
 
 /// Where the playbook may run: values, or expressions over inputs.

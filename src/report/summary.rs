@@ -32,6 +32,10 @@ pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style
         }
     }
     out += &standing(state, style);
+    for (name, value) in state.playbook_outputs() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        out += &block("output", &name, &[escape(&text)]);
+    }
     if let Some(writes) = writes(state) {
         out += &block("writes", "", &[writes]);
     }

@@ -2,6 +2,7 @@
 //!
 //! The list below is the only place that names them all; dispatch, schema, documentation and permissions come from it.
 
+mod document;
 mod env;
 mod need;
 mod ownership;
@@ -11,6 +12,7 @@ mod step;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub use document::document;
 pub use env::Env;
 pub use need::Need;
 pub use step::{About, Action, Done, Sketch, Step, about, action};
