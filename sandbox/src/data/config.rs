@@ -1,6 +1,6 @@
 //! The configuration file of one server.
 
-use super::acl::{ADMIN, UserRules, hashed};
+use super::acl::{ADMIN, hashed};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -12,7 +12,6 @@ pub(crate) struct ServerConfig<'a> {
     pub(crate) cluster_mode: bool,
     pub(crate) tls: bool,
     pub(crate) admin_password: &'a str,
-    pub(crate) users: &'a [UserRules],
 }
 
 /// Where things are in a server's folder.
@@ -28,14 +27,15 @@ pub(crate) mod files {
 }
 
 impl ServerConfig<'_> {
-    /// The file's text. Every password in it is a SHA-256.
+    /// The file's text: the sandbox's own user (its password as SHA-256) and no other; `default` is off until the
+    /// cluster's users are set.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |words: &str| {
             text.push_str(words);
             text.push('\n');
         };
-        let folder = self.folder.display();
+        let folder = self.folder.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
         line("bind 127.0.0.1");
         line("protected-mode yes");
         line("daemonize no");
@@ -73,9 +73,7 @@ impl ServerConfig<'_> {
             }
         }
         let _ = writeln!(text, "user {ADMIN} reset on {} ~* &* +@all", hashed(self.admin_password));
-        for user in self.users {
-            let _ = writeln!(text, "user {} {}", user.name, user.rules.join(" "));
-        }
+        text.push_str("user default reset\n");
         text
     }
 }

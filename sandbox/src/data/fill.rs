@@ -94,7 +94,7 @@ fn item(kind: Kind, index: u64, seed: u64) -> Item {
         )),
         Kind::List => Content::Plain(Value::List((0..few).map(|_| random.text(0, 16)).collect())),
         // Half of them all integers, which servers store in another way.
-        Kind::Set if index % 2 == 0 => Content::Plain(Value::Set(
+        Kind::Set if index.is_multiple_of(2) => Content::Plain(Value::Set(
             (0..few).map(|n| (random.below(90) + n * 100).to_string().into_bytes()).collect(),
         )),
         Kind::Set => Content::Plain(Value::Set((0..few).map(|n| numbered("member", n)).collect())),

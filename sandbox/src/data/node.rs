@@ -1,6 +1,6 @@
 //! One server: its process, and the sandbox's own way in through a socket file. Every call here blocks.
 
-use super::acl::{ADMIN, UserRules};
+use super::acl::ADMIN;
 use super::config::{ServerConfig, files};
 use super::error::DataError;
 use super::process::{Registry, ServerProcess};
@@ -29,7 +29,6 @@ pub(crate) struct NodeSpec<'a> {
     pub(crate) port: Option<u16>,
     pub(crate) cluster_mode: bool,
     pub(crate) tls: bool,
-    pub(crate) users: &'a [UserRules],
     /// A snapshot to load at the start.
     pub(crate) rdb: Option<&'a [u8]>,
 }
@@ -54,7 +53,6 @@ impl Node {
             cluster_mode: spec.cluster_mode,
             tls: spec.tls,
             admin_password: &password,
-            users: spec.users,
         };
         process.write(files::CONFIG, config.text().as_bytes())?;
         if spec.tls {
@@ -114,7 +112,7 @@ impl Node {
         self.open().map_err(|error| DataError::server("connecting to a server", error))
     }
 
-    /// One field of `INFO <section>`, or empty.
+    /// The fields of `INFO <section>`.
     pub(crate) fn info(
         connection: &mut Connection,
         section: &str,

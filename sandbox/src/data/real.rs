@@ -25,6 +25,8 @@ pub(crate) struct RealCluster {
     nodes: Mutex<Vec<Node>>,
     shards: Vec<ShardInfo>,
     users: Mutex<Vec<String>>,
+    /// One snapshot at a time: a server saves to one file, and once at a time.
+    pub(crate) saving: Mutex<()>,
 }
 
 impl RealCluster {
@@ -61,6 +63,7 @@ impl RealCluster {
             nodes: Mutex::new(nodes),
             shards,
             users: Mutex::new(rules.into_iter().map(|user| user.name).collect()),
+            saving: Mutex::new(()),
         })
     }
 
@@ -79,7 +82,6 @@ impl RealCluster {
                     port: Some(port),
                     cluster_mode: spec.cluster_mode,
                     tls: spec.tls,
-                    users,
                     rdb: None,
                 };
                 Node::launch(host, node)
@@ -89,6 +91,9 @@ impl RealCluster {
             nodes.iter().map(Node::ready).collect::<Result<Vec<Connection>, _>>()?;
         if spec.cluster_mode {
             join(&nodes, &mut connections)?;
+        }
+        for connection in &mut connections {
+            users.iter().try_for_each(|user| set_user(connection, user))?;
         }
         Ok(nodes)
     }
@@ -125,15 +130,10 @@ impl RealCluster {
         let mut names = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         for mut connection in self.connections()? {
             for user in &rules {
-                redis::cmd("ACL")
-                    .arg("SETUSER")
-                    .arg(&user.name)
-                    .arg(&user.rules)
-                    .query::<()>(&mut connection)
-                    .map_err(|error| DataError::User {
-                        user: user.name.clone(),
-                        reason: error.to_string(),
-                    })?;
+                if !names.contains(&user.name) {
+                    names.push(user.name.clone());
+                }
+                set_user(&mut connection, user)?;
             }
             // `default` cannot be deleted; the rules above always name it.
             for gone in names.iter().filter(|name| !rules.iter().any(|user| user.name == **name)) {
@@ -159,6 +159,15 @@ impl Drop for RealCluster {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn set_user(connection: &mut Connection, user: &UserRules) -> Result<(), DataError> {
+    redis::cmd("ACL")
+        .arg("SETUSER")
+        .arg(&user.name)
+        .arg(&user.rules)
+        .query::<()>(connection)
+        .map_err(|error| DataError::User { user: user.name.clone(), reason: error.to_string() })
 }
 
 /// Makes one cluster of fresh nodes, the slots split evenly among them.

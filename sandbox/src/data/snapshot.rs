@@ -7,6 +7,7 @@ use super::rdb;
 use super::real::RealCluster;
 use super::spec::ShardSnapshot;
 use redis::Connection;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -14,6 +15,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// One file per shard, each shard at its own instant.
 pub(crate) fn take(cluster: &RealCluster) -> Result<Vec<ShardSnapshot>, DataError> {
+    let _one_at_a_time = cluster.saving.lock().unwrap_or_else(PoisonError::into_inner);
     let nodes = cluster.nodes()?;
     let mut snapshots = Vec::with_capacity(nodes.len());
     for (node, shard) in nodes.iter().zip(cluster.shards()) {

@@ -8,36 +8,31 @@ use super::spec::Fill;
 use super::value::Value;
 use redis::{Connection, Pipeline};
 
-/// Commands, and bytes, sent to a shard at a time.
+/// Commands, and bytes of long strings, sent to a shard at a time.
 const BATCH: usize = 2_000;
 const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Returns how many keys were written.
 pub(crate) fn fill(cluster: &RealCluster, fill: Fill) -> Result<u64, DataError> {
     let during = |error: redis::RedisError| DataError::server("filling the cluster", error);
-    let mut targets: Vec<(Connection, Pipeline)> =
-        cluster.connections()?.into_iter().map(|c| (c, Pipeline::new())).collect();
+    let mut targets: Vec<Target> = cluster.connections()?.into_iter().map(Target::new).collect();
     if fill.every_type && fill.keys > 0 {
-        for (connection, _) in &mut targets {
+        for target in &mut targets {
             redis::cmd("FUNCTION")
                 .arg("LOAD")
                 .arg("REPLACE")
                 .arg(FUNCTIONS)
-                .query::<()>(connection)
+                .query::<()>(&mut target.connection)
                 .map_err(during)?;
         }
     }
     let mut written = 0;
     for item in fill::items(fill) {
-        let (connection, pipeline) = &mut targets[owner(&cluster.ranges, slot_of(&item.key))];
-        commands(pipeline, &item);
+        targets[owner(&cluster.ranges, slot_of(&item.key))].write(&item).map_err(during)?;
         written += 1;
-        if pipeline.len() >= BATCH || pipeline.get_packed_pipeline().len() >= BATCH_BYTES {
-            flush(connection, pipeline).map_err(during)?;
-        }
     }
-    for (connection, pipeline) in &mut targets {
-        flush(connection, pipeline).map_err(during)?;
+    for target in &mut targets {
+        target.flush().map_err(during)?;
     }
     Ok(written)
 }
@@ -57,13 +52,39 @@ pub(crate) fn set(
     command.query::<()>(&mut connection).map_err(|error| DataError::server("writing a key", error))
 }
 
-fn flush(connection: &mut Connection, pipeline: &mut Pipeline) -> redis::RedisResult<()> {
-    if pipeline.is_empty() {
-        return Ok(());
+/// One shard, and what is not sent to it yet.
+struct Target {
+    connection: Connection,
+    pipeline: Pipeline,
+    bytes: usize,
+}
+
+impl Target {
+    fn new(connection: Connection) -> Self {
+        Self { connection, pipeline: Pipeline::new(), bytes: 0 }
     }
-    pipeline.query::<()>(connection)?;
-    pipeline.clear();
-    Ok(())
+
+    fn write(&mut self, item: &Item) -> redis::RedisResult<()> {
+        commands(&mut self.pipeline, item);
+        if let Content::Plain(Value::String(value)) = &item.content {
+            self.bytes += value.len();
+        }
+        if self.pipeline.len() >= BATCH || self.bytes >= BATCH_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&mut self) -> redis::RedisResult<()> {
+        self.bytes = 0;
+        if self.pipeline.is_empty() {
+            return Ok(());
+        }
+        self.pipeline.query::<()>(&mut self.connection)?;
+        self.pipeline.clear();
+        Ok(())
+    }
 }
 
 fn commands(pipeline: &mut Pipeline, item: &Item) {

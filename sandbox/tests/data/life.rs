@@ -1,9 +1,10 @@
 use crate::support::{client, folder, listening, modelled, open, real};
-use orchestrate_sandbox::data::{ClusterSpec, DataError, DataPlane, ServerPolicy, ShardInfo};
+use orchestrate_sandbox::data::{ClusterSpec, DataError, DataPlane, ServerPolicy};
 use redis::{ConnectionAddr, IntoConnectionInfo, TlsCertificates};
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const HOLD: &str = "SANDBOX_TEST_HOLD_SERVERS";
@@ -25,6 +26,17 @@ async fn a_single_node_serves_until_its_cluster_is_stopped() {
     assert!(!Path::new(&folder).exists());
     let error = cluster.snapshot().await.unwrap_err();
     assert!(matches!(error, DataError::Stopped { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn real_servers_take_real_time_and_leave_a_paused_clock_alone() {
+    let before = tokio::time::Instant::now();
+    let plane = real();
+    let cluster = plane.start(open("paused", 2)).await.unwrap();
+    let files = cluster.snapshot().await.unwrap();
+    cluster.restore(vec![("a.rdb".to_owned(), files[0].rdb.clone())]).await.unwrap();
+    cluster.stop().await;
+    assert_eq!(before.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test]
@@ -98,55 +110,106 @@ async fn more_shards_than_one_need_cluster_mode() {
     }
 }
 
-/// Spawns itself as the holder, which prints its ports and folders and then sleeps until it is killed.
+/// Runs one test of this file again in a process of its own, with its own folder for temporary files, and `HOLD` set.
+fn again(test: &str, temporary: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("life::{test}"), "--nocapture"])
+        .env(HOLD, "1")
+        .env("TMPDIR", temporary)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn empties(folder: &Path) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while std::fs::read_dir(folder).unwrap().count() > 0 {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
 #[tokio::test]
 async fn killing_the_holder_leaves_no_server_and_no_folder() {
     if std::env::var_os(HOLD).is_some() {
         let plane = real();
         let cluster = plane.start(open("held", 2)).await.unwrap();
         for shard in cluster.shards() {
-            println!("HELD {} {}", shard.port, folder(&shard));
+            println!("HELD {}", shard.port);
         }
         println!("HELD all");
         std::thread::sleep(Duration::from_secs(60));
         drop(cluster);
         return;
     }
-    let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "life::killing_the_holder_leaves_no_server_and_no_folder", "--nocapture"])
-        .env(HOLD, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut holder = again("killing_the_holder_leaves_no_server_and_no_folder", temporary.path());
     let mut held = Vec::new();
     for line in BufReader::new(holder.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
-        let Some((_, rest)) = line.split_once("HELD ") else { continue };
-        if rest == "all" {
-            break;
+        match line.split_once("HELD ") {
+            Some((_, "all")) => break,
+            Some((_, port)) => held.push(port.parse::<u16>().unwrap()),
+            None => {}
         }
-        let (port, folder) = rest.split_once(' ').unwrap();
-        let shard = ShardInfo {
-            id: String::new(),
-            slots: Vec::new(),
-            host: "127.0.0.1".to_owned(),
-            port: port.parse().unwrap(),
-        };
-        assert!(listening(&shard));
-        assert!(Path::new(folder).join("server.conf").exists());
-        held.push((shard, folder.to_owned()));
     }
+    let listening = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_ok();
     assert_eq!(held.len(), 2);
+    assert!(held.iter().all(listening));
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 2);
     // SIGKILL: nothing of the holder runs any more.
     holder.kill().unwrap();
     holder.wait().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(5);
-    let left =
-        |(shard, folder): &(ShardInfo, String)| listening(shard) || Path::new(folder).exists();
-    while held.iter().any(left) {
-        assert!(Instant::now() < deadline, "still there: {held:?}");
-        std::thread::sleep(Duration::from_millis(10));
+    assert!(empties(temporary.path()));
+    assert!(!held.iter().any(listening));
+}
+
+#[test]
+fn killing_the_holder_in_the_middle_of_a_start_leaves_nothing() {
+    if std::env::var_os(HOLD).is_some() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let plane = real();
+        println!("HELD starting");
+        runtime.block_on(plane.start(open("half", 3))).unwrap();
+        std::thread::sleep(Duration::from_secs(60));
     }
+    let temporary = tempfile::tempdir().unwrap();
+    let mut holder =
+        again("killing_the_holder_in_the_middle_of_a_start_leaves_nothing", temporary.path());
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("HELD starting")));
+    // Joining a cluster takes two seconds at least; this is somewhere before.
+    std::thread::sleep(Duration::from_millis(150));
+    assert!(std::fs::read_dir(temporary.path()).unwrap().count() > 0);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(empties(temporary.path()));
+}
+
+#[test]
+fn an_abandoned_start_leaves_nothing_once_its_plane_is_dropped() {
+    if std::env::var_os(HOLD).is_some() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let plane = real();
+        let patience = Duration::from_millis(300);
+        let start = plane.start(open("abandoned", 2));
+        let abandoned = runtime.block_on(async { tokio::time::timeout(patience, start).await });
+        assert!(abandoned.is_err(), "a cluster is not up within {patience:?}");
+        let begun = Instant::now();
+        drop(plane);
+        drop(runtime);
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert_eq!(std::fs::read_dir(std::env::temp_dir()).unwrap().count(), 0);
+        return;
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child =
+        again("an_abandoned_start_leaves_nothing_once_its_plane_is_dropped", temporary.path());
+    assert!(child.wait().unwrap().success());
+    assert!(empties(temporary.path()));
 }
 
 #[tokio::test]

@@ -150,6 +150,7 @@ async fn ten_thousand_keys_move_in_seconds() {
     let target = plane.start(open("many-target", 2)).await.unwrap();
     let begun = Instant::now();
     assert_eq!(target.restore(snapshot).await.unwrap(), 10_000);
-    // About half a second alone; other tests share the machine.
+    println!("10,000 keys in {:?}", begun.elapsed());
+    // Well under a second alone; other tests share the machine.
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
 }
