@@ -1,0 +1,8 @@
+//! One binary for every test that needs more than one module: the harness over the shipped playbooks, faults at the wire,
+//! the program as a process, documents, and the shape of the source tree.
+
+mod crashes;
+mod faults;
+mod harness;
+mod playbooks;
+mod world;
