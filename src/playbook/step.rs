@@ -8,7 +8,7 @@ use super::fields::{Fields, check_name};
 use super::lower::lower_timeout;
 use super::model::{Item, ParallelNode, StepNode};
 use super::source::{Located, Source, Span};
-use super::yaml::{Key, Node, Value};
+use super::tree::{Key, Node, Value};
 
 /// What a step may say beside its kind.
 pub(crate) const STEP_KEYS: &[&str] =
