@@ -55,7 +55,7 @@ impl Lowering<'_> {
         if let Some(steps) = fields.get("parallel") {
             return self.parallel(&fields, steps).map(Item::Parallel);
         }
-        self.step(node, false).map(Item::Step)
+        self.step(node, false).map(|step| Item::Step(Box::new(step)))
     }
 
     fn parallel(&mut self, fields: &Fields<'_>, steps: &Node) -> Option<ParallelNode> {
