@@ -23,7 +23,7 @@ pub(super) fn check_pivots(
     let mut writes = Writes::NotConcerned;
     for item in &playbook.items {
         let (steps, parallel) = match item {
-            Item::Step(step) => (std::slice::from_ref(step), false),
+            Item::Step(step) => (std::slice::from_ref(step.as_ref()), false),
             Item::Parallel(parallel) => (parallel.steps.as_slice(), true),
         };
         let known = || {
