@@ -142,6 +142,7 @@ fn kind<Spec: JsonSchema, Out: JsonSchema>(name: &'static str, effect: Effect) -
         effect,
         copies_data: false,
         stops_writes: false,
+        resumes_writes: false,
         accepts_loss: None,
     }
 }
