@@ -13,6 +13,7 @@ use aws_smithy_mocks::{MockResponse, RuleMode, mock, mock_client};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::retry::RetryConfig;
 
 use crate::aws::Clients;
 use crate::steps::testing;
@@ -197,7 +198,8 @@ impl Shared {
             }
             MockResponse::Output(PutParameterOutput::builder().version(version).build())
         });
-        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&get, &describe, &put])
+        mock_client!(aws_sdk_ssm, RuleMode::MatchAny, [&get, &describe, &put], |c| c
+            .retry_config(RetryConfig::disabled()))
     }
 
     fn secretsmanager(&self) -> aws_sdk_secretsmanager::Client {
@@ -265,7 +267,12 @@ impl Shared {
                 }
                 MockResponse::Output(UpdateSecretVersionStageOutput::builder().build())
             });
-        mock_client!(aws_sdk_secretsmanager, RuleMode::MatchAny, [&describe, &get, &put, &stage])
+        mock_client!(
+            aws_sdk_secretsmanager,
+            RuleMode::MatchAny,
+            [&describe, &get, &put, &stage],
+            |c| c.retry_config(RetryConfig::disabled())
+        )
     }
 
     fn route53(&self) -> aws_sdk_route53::Client {
@@ -347,7 +354,8 @@ impl Shared {
             let status = if insync { ChangeStatus::Insync } else { ChangeStatus::Pending };
             GetChangeOutput::builder().change_info(info(status)).build()
         });
-        mock_client!(aws_sdk_route53, RuleMode::MatchAny, [&zone, &list, &change, &get])
+        mock_client!(aws_sdk_route53, RuleMode::MatchAny, [&zone, &list, &change, &get], |c| c
+            .retry_config(RetryConfig::disabled()))
     }
 }
 
