@@ -3,11 +3,17 @@
 //! The list below is the only place that names them all; dispatch, schema, documentation and permissions come from it.
 
 mod document;
+mod approve;
+mod assert;
+mod endpoint;
 mod env;
 mod need;
 mod ownership;
+mod pause;
 pub mod redis;
 mod step;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -40,7 +46,7 @@ macro_rules! kinds {
     };
 }
 
-kinds![];
+kinds![approve::Approve, assert::Assert, endpoint::Swap, pause::Pause];
 
 /// The kinds by name.
 pub struct Registry {
