@@ -223,8 +223,7 @@ pub(super) fn put_encryption(
     let Some(default) = rule.and_then(|rule| rule.apply_server_side_encryption_by_default) else {
         return Err(malformed());
     };
-    found.encryption =
-        Encryption::parse(default.sse_algorithm.as_str(), default.kms_master_key_id);
+    found.encryption = Encryption::parse(default.sse_algorithm.as_str(), default.kms_master_key_id);
     Ok(PutBucketEncryptionOutput {})
 }
 

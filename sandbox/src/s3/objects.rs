@@ -41,7 +41,11 @@ pub(super) fn put(
         input.checksum_sha256,
     );
     let body = read(input.body, input.content_md5.as_deref(), checksum.as_ref())?;
-    check_write(found.objects.get(&input.key), input.if_match.as_ref(), input.if_none_match.as_ref())?;
+    check_write(
+        found.objects.get(&input.key),
+        input.if_match.as_ref(),
+        input.if_none_match.as_ref(),
+    )?;
     let sse = encryption(input.server_side_encryption.as_ref(), input.ssekms_key_id, found);
     let mut object = Object::new(body, cx.ctx.now, sse);
     object.content_type = input.content_type;
@@ -323,10 +327,7 @@ fn check_read(
 }
 
 fn precondition_failed() -> S3Error {
-    s3_error!(
-        PreconditionFailed,
-        "At least one of the pre-conditions you specified did not hold"
-    )
+    s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 }
 
 /// What a new object is encrypted with: what its writer asks for, or the bucket's default.

@@ -143,8 +143,12 @@ mod tests {
     #[track_caller]
     fn ask(statements: &Value, expected: Verdict) {
         let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": statements });
-        let found =
-            policy_allows(&policy.to_string(), SERVICE, "s3:PutObject", "arn:aws:s3:::b/k-0001.rdb");
+        let found = policy_allows(
+            &policy.to_string(),
+            SERVICE,
+            "s3:PutObject",
+            "arn:aws:s3:::b/k-0001.rdb",
+        );
         assert_eq!(found, expected, "{policy}");
     }
 
@@ -165,7 +169,10 @@ mod tests {
     fn an_allow_for_the_service_the_action_and_the_object_grants() {
         ask(&with(&serde_json::json!({})), Verdict::Allowed);
         ask(&serde_json::json!([with(&serde_json::json!({}))]), Verdict::Allowed);
-        ask(&with(&serde_json::json!({ "Principal": { "Service": ["x", SERVICE] } })), Verdict::Allowed);
+        ask(
+            &with(&serde_json::json!({ "Principal": { "Service": ["x", SERVICE] } })),
+            Verdict::Allowed,
+        );
         ask(&with(&serde_json::json!({ "Principal": "*" })), Verdict::Allowed);
         ask(&with(&serde_json::json!({ "Action": "s3:put*" })), Verdict::Allowed);
         ask(&with(&serde_json::json!({ "Resource": "arn:aws:s3:::b/?-0*.rdb" })), Verdict::Allowed);
@@ -177,7 +184,10 @@ mod tests {
         ask(&with(&serde_json::json!({ "Principal": { "Service": other } })), Verdict::NotGranted);
         ask(&with(&serde_json::json!({ "Action": "s3:GetObject" })), Verdict::NotGranted);
         ask(&with(&serde_json::json!({ "Resource": "arn:aws:s3:::b" })), Verdict::NotGranted);
-        ask(&with(&serde_json::json!({ "NotAction": "s3:PutObject", "Action": [] })), Verdict::NotGranted);
+        ask(
+            &with(&serde_json::json!({ "NotAction": "s3:PutObject", "Action": [] })),
+            Verdict::NotGranted,
+        );
         assert_eq!(policy_allows("{", SERVICE, "s3:PutObject", "x"), Verdict::NotGranted);
     }
 
@@ -208,7 +218,8 @@ mod tests {
 
     #[test]
     fn an_allow_under_a_condition_counts_only_where_the_service_meets_it() {
-        let account = serde_json::json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } });
+        let account =
+            serde_json::json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } });
         ask(&with(&serde_json::json!({ "Condition": account })), Verdict::Allowed);
         let vpce = serde_json::json!({ "StringEquals": { "aws:SourceVpce": "vpce-1" } });
         ask(&with(&serde_json::json!({ "Condition": vpce })), Verdict::NotGranted);

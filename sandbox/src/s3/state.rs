@@ -273,9 +273,8 @@ impl S3State {
 
     /// See `World::describe`.
     pub(crate) fn describe(&self) -> Value {
-        let object = |o: &Object| {
-            json!({ "size": o.body.len(), "sse": o.sse.algorithm(), "tags": o.tags })
-        };
+        let object =
+            |o: &Object| json!({ "size": o.body.len(), "sse": o.sse.algorithm(), "tags": o.tags });
         let bucket = |b: &Bucket| {
             let objects: BTreeMap<_, _> = b.objects.iter().map(|(k, o)| (k, object(o))).collect();
             let older: BTreeMap<_, _> = b.history.iter().map(|(k, p)| (k, p.len())).collect();

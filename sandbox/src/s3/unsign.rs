@@ -129,8 +129,7 @@ mod tests {
 
     #[test]
     fn presigning_leaves_the_other_parameters() {
-        let uri: Uri =
-            "http://h/b/k?versionId=3&X-Amz-Signature=ab&X-Amz-Date=x".parse().unwrap();
+        let uri: Uri = "http://h/b/k?versionId=3&X-Amz-Signature=ab&X-Amz-Date=x".parse().unwrap();
         assert_eq!(without_presigning(&uri).unwrap(), "http://h/b/k?versionId=3");
     }
 }

@@ -37,8 +37,7 @@ pub(super) fn get(state: &mut SecretsManagerState, input: Get) -> Result<Value, 
     let stage = input.version_stage.as_deref();
     let version = match &input.version_id {
         Some(id) => {
-            let version =
-                secret.version(id).ok_or_else(|| missing(format!("VersionId: {id}")))?;
+            let version = secret.version(id).ok_or_else(|| missing(format!("VersionId: {id}")))?;
             if stage.is_some_and(|stage| !version.stages.contains(stage)) {
                 return Err(ApiError::bad(
                     "InvalidRequestException",

@@ -60,12 +60,8 @@ impl SsmState {
     /// Puts a parameter as if it had always been there. `kind` is `String`, `StringList` or
     /// `SecureString`.
     pub(crate) fn seed(&mut self, name: &str, value: &str, kind: &str, now: Timestamp) {
-        let version = Version {
-            number: 1,
-            value: value.to_owned(),
-            modified: now,
-            labels: BTreeSet::new(),
-        };
+        let version =
+            Version { number: 1, value: value.to_owned(), modified: now, labels: BTreeSet::new() };
         let parameter = Parameter {
             kind: kind.to_owned(),
             tier: "Standard".to_owned(),
