@@ -23,6 +23,8 @@ pub enum FaultKind {
     Timeout,
     /// A read answers from the state before the last change. A mutation is not affected.
     StaleRead,
+    /// The service answers that there is no such thing, as it may while the thing is busy.
+    NotFound,
     /// The caller is not allowed to do this.
     Denied,
     /// The caller's credentials have expired.

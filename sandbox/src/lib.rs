@@ -10,13 +10,16 @@
 //! - `elasticache`, `memorydb`, `s3`, `ssm`, `secretsmanager`, `route53`, `sts`: one folder per service
 //! - `data`: what is inside the clusters, real servers or a model
 
+mod bucket_access;
 mod clock;
 mod context;
 pub mod data;
 mod elasticache;
+mod events;
 mod faults;
 mod log;
 mod memorydb;
+mod names;
 mod route53;
 mod s3;
 mod sandbox;

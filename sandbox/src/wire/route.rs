@@ -216,10 +216,10 @@ async fn answer(
         _ => {}
     }
     let mut ctx = Ctx::new(core, effects);
-    elasticache::settle(&ctx);
+    elasticache::settle(&ctx).await;
     memorydb::settle(&ctx).await;
     let (service, head) = (incoming.service, incoming.parts.method == http::Method::HEAD);
-    if let Some(error) = fault.as_ref().and_then(|fault| planned_error(service, fault)) {
+    if let Some(error) = fault.as_ref().and_then(|fault| planned_error(&incoming, fault)) {
         let outcome = Outcome::Error(error.code.to_string());
         return (refuse(service, &error, &ctx, head), outcome);
     }
@@ -310,7 +310,8 @@ fn refuse(service: Service, error: &ApiError, ctx: &Ctx, head: bool) -> Reply {
 }
 
 /// The answer of a fault that keeps the call from happening, in the words of the service.
-fn planned_error(service: Service, fault: &FaultKind) -> Option<ApiError> {
+fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
+    let service = incoming.service;
     use Service::{MemoryDb, S3, SecretsManager, Ssm};
     let json = matches!(service, MemoryDb | Ssm | SecretsManager);
     let error = match fault {
@@ -341,6 +342,7 @@ fn planned_error(service: Service, fault: &FaultKind) -> Option<ApiError> {
             "The security token included in the request is expired",
         ),
         FaultKind::ServerErrorBefore => server_error(service),
+        FaultKind::NotFound => not_found(incoming),
         _ => return None,
     };
     Some(error)
@@ -354,4 +356,36 @@ fn server_error(service: Service) -> ApiError {
         _ => "InternalFailure",
     };
     ApiError::new(500, code, "We encountered an internal error. Please try again.")
+}
+
+/// The not-found of the thing that the operation is about. ElastiCache drops the suffix `Fault` from some of its codes.
+fn not_found(incoming: &Incoming) -> ApiError {
+    let operation = incoming.operation.as_str();
+    let about = |what: &str| operation.contains(what);
+    let code = match incoming.service {
+        Service::ElastiCache if about("DescribeSnapshot") || about("DeleteSnapshot") => {
+            "SnapshotNotFoundFault"
+        }
+        Service::ElastiCache if about("CopySnapshot") => "SnapshotNotFoundFault",
+        Service::ElastiCache if about("CacheCluster") => "CacheClusterNotFound",
+        Service::ElastiCache if about("UserGroup") => "UserGroupNotFound",
+        Service::ElastiCache if about("User") => "UserNotFound",
+        Service::ElastiCache => "ReplicationGroupNotFoundFault",
+        Service::MemoryDb if operation != "CreateSnapshot" && about("Snapshot") => {
+            "SnapshotNotFoundFault"
+        }
+        Service::MemoryDb if about("ACL") => "ACLNotFoundFault",
+        Service::MemoryDb if about("User") => "UserNotFoundFault",
+        Service::MemoryDb => "ClusterNotFoundFault",
+        Service::S3 => "NoSuchKey",
+        Service::Ssm => "ParameterNotFound",
+        Service::SecretsManager => "ResourceNotFoundException",
+        Service::Route53 => "NoSuchHostedZone",
+        Service::Sts => "InvalidAction",
+    };
+    let status = match incoming.service {
+        Service::Ssm | Service::SecretsManager | Service::MemoryDb => 400,
+        _ => 404,
+    };
+    ApiError::new(status, code, format!("{} not found.", incoming.resource))
 }
