@@ -177,9 +177,8 @@ async fn objects_are_copied_tagged_and_deleted() {
     let tagging = Tagging::builder().tag_set(tag.clone()).build().unwrap();
     let tagged = client.put_object_tagging().bucket("exports").key("k").tagging(tagging);
     tagged.send().await.unwrap();
-    let copy = |to: &str| {
-        client.copy_object().copy_source("exports/k").bucket("exports").key(to).send()
-    };
+    let copy =
+        |to: &str| client.copy_object().copy_source("exports/k").bucket("exports").key(to).send();
     copy("copy").await.unwrap();
     assert_eq!(code(copy("k").await), "InvalidRequest");
     let tags = client.get_object_tagging().bucket("exports").key("copy").send().await.unwrap();
@@ -198,7 +197,8 @@ async fn objects_are_copied_tagged_and_deleted() {
 #[tokio::test(start_paused = true)]
 async fn a_versioned_bucket_hides_what_is_deleted_and_keeps_it() {
     let (_, client) = seeded().await;
-    let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    let enabled =
+        VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
     let versioning = client.put_bucket_versioning().bucket("exports");
     versioning.versioning_configuration(enabled).send().await.unwrap();
     put(&client, "k", b"one").await;
@@ -242,9 +242,8 @@ async fn an_upload_in_parts_is_an_object_only_when_it_is_complete() {
     assert_eq!(body(&client, "big").await.len(), 5 * 1024 * 1024 + 4);
     assert_eq!(code(complete().await), "NoSuchUpload");
     let id = start().await.unwrap().upload_id.unwrap();
-    let abort = || {
-        client.abort_multipart_upload().bucket("exports").key("big").upload_id(&id).send()
-    };
+    let abort =
+        || client.abort_multipart_upload().bucket("exports").key("big").upload_id(&id).send();
     abort().await.unwrap();
     assert_eq!(code(abort().await), "NoSuchUpload");
 }

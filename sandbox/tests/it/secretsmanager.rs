@@ -80,8 +80,7 @@ async fn a_staged_value_is_not_current_until_its_label_moves() {
     let swap = client.update_secret_version_stage().secret_id(NAME).version_stage("AWSCURRENT");
     swap.move_to_version_id(V2).remove_from_version_id(V1).send().await.unwrap();
     assert_eq!(current(&client).await, "new");
-    let expected =
-        held(&[("AWSCURRENT", V2), ("AWSPREVIOUS", V1), ("MIGRATION_PENDING", V2)]);
+    let expected = held(&[("AWSCURRENT", V2), ("AWSPREVIOUS", V1), ("MIGRATION_PENDING", V2)]);
     assert_eq!(labels(&client).await, expected);
 
     let back = client.update_secret_version_stage().secret_id(NAME).version_stage("AWSCURRENT");
@@ -157,7 +156,13 @@ async fn a_secret_marked_for_deletion_refuses_reads_until_restored() {
     assert_eq!(described.deleted_date().unwrap().secs(), 1_795_392_000 + 7 * 86_400);
     client.restore_secret().secret_id(NAME).send().await.unwrap();
     assert_eq!(current(&client).await, "old");
-    client.delete_secret().secret_id(NAME).force_delete_without_recovery(true).send().await.unwrap();
+    client
+        .delete_secret()
+        .secret_id(NAME)
+        .force_delete_without_recovery(true)
+        .send()
+        .await
+        .unwrap();
     let gone = client.describe_secret().secret_id(NAME).send().await;
     assert_eq!(code(gone), "ResourceNotFoundException");
 }

@@ -37,7 +37,10 @@ async fn an_overwrite_makes_a_version_and_keeps_the_type() {
     let found = client.get_parameter().name(NAME).send().await.unwrap().parameter.unwrap();
     assert_eq!(found.version(), 2);
     assert_eq!(found.r#type(), Some(&ParameterType::String));
-    assert_eq!(found.arn(), Some("arn:aws:ssm:us-east-1:123456789012:parameter/app/redis/endpoint"));
+    assert_eq!(
+        found.arn(),
+        Some("arn:aws:ssm:us-east-1:123456789012:parameter/app/redis/endpoint")
+    );
     assert_eq!(found.last_modified_date().unwrap().secs(), 1_795_392_000);
     assert_eq!(value(&client, found.arn().unwrap()).await, "new:6379");
 }
@@ -102,13 +105,18 @@ async fn malformed_puts_are_refused() {
     let put = |name: &str, value: &str| client.put_parameter().name(name).value(value);
     let string = ParameterType::String;
     for (refused, expected) in [
-        (put(NAME, "x").overwrite(true).r#type(ParameterType::SecureString), "HierarchyTypeMismatchException"),
+        (
+            put(NAME, "x").overwrite(true).r#type(ParameterType::SecureString),
+            "HierarchyTypeMismatchException",
+        ),
         (put("/new", "x"), "ValidationException"),
         (put("/new", "").r#type(string.clone()), "ValidationException"),
         (put("no/slash", "x").r#type(string.clone()), "ValidationException"),
         (put("/new", &"x".repeat(4097)).r#type(string), "ValidationException"),
         (
-            put(NAME, "x").overwrite(true).tags(Tag::builder().key("a").value("b").build().unwrap()),
+            put(NAME, "x")
+                .overwrite(true)
+                .tags(Tag::builder().key("a").value("b").build().unwrap()),
             "ValidationException",
         ),
     ] {
