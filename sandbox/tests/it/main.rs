@@ -1,8 +1,13 @@
-//! The sandbox as an SDK sees it: real AWS clients, in process, on virtual time.
+//! The sandbox as the AWS SDK sees it: in process, on virtual time, with no server behind the clusters.
 
 mod elasticache;
 mod faults;
 mod lifecycle;
 mod loopback;
 mod memorydb;
+mod route53;
+mod s3;
+mod secretsmanager;
+mod shop;
+mod ssm;
 mod support;
