@@ -1,10 +1,8 @@
 //! What a bucket lets the snapshot principals of ElastiCache and MemoryDB do.
-//!
-//! Bucket policies are evaluated as far as these services need it: Allow and Deny by principal, action and resource, with
-//! wildcards. A condition on an Allow counts as met; a Deny with a condition counts as not aimed at an AWS service.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::s3::Verdict;
 use crate::s3::state::{Bucket, S3State};
 
 /// One of the two services that reach into buckets.
@@ -91,74 +89,8 @@ fn all_allowed(
             true => format!("arn:aws:s3:::{name}/{key}"),
             false => format!("arn:aws:s3:::{name}"),
         };
-        allows(bucket.policy.as_deref(), principal, action, &resource)
+        bucket.allows(principal, action, &resource) == Verdict::Allowed
     })
-}
-
-fn allows(policy: Option<&str>, principal: &str, action: &str, resource: &str) -> bool {
-    let Some(Ok(policy)) = policy.map(serde_json::from_str::<Value>) else { return false };
-    let mut allowed = false;
-    for statement in each(&policy["Statement"]) {
-        let applies = names_principal(&statement["Principal"], principal)
-            && each(&statement["Action"])
-                .any(|a| matches_text(a, &action.to_ascii_lowercase(), true))
-            && each(&statement["Resource"]).any(|r| matches_text(r, resource, false));
-        if !applies {
-            continue;
-        }
-        match statement["Effect"].as_str() {
-            Some("Allow") => allowed = true,
-            Some("Deny") if statement.get("Condition").is_none() => return false,
-            _ => {}
-        }
-    }
-    allowed
-}
-
-/// The members of a list, or the value itself: policies write one for the other.
-fn each(value: &Value) -> impl Iterator<Item = &Value> {
-    match value {
-        Value::Array(items) => items.iter(),
-        other => std::slice::from_ref(other).iter(),
-    }
-}
-
-fn names_principal(value: &Value, principal: &str) -> bool {
-    if value.as_str() == Some("*") {
-        return true;
-    }
-    each(&value["Service"]).any(|service| service.as_str() == Some(principal))
-        || each(&value["AWS"]).any(|who| who.as_str() == Some("*"))
-}
-
-fn matches_text(pattern: &Value, text: &str, fold: bool) -> bool {
-    let Some(pattern) = pattern.as_str() else { return false };
-    let pattern = if fold { pattern.to_ascii_lowercase() } else { pattern.to_owned() };
-    glob(pattern.as_bytes(), text.as_bytes())
-}
-
-/// `*` and `?`, in time proportional to the product of the lengths.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == b'?' || c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                p = at + 1;
-                t = from + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
 }
 
 /// A policy that lets both services export to and restore from the bucket.
@@ -186,43 +118,41 @@ pub(crate) fn ready_policy(bucket: &str, region: &str) -> String {
 mod tests {
     use super::*;
 
-    const EC: &str = "us-east-1.elasticache-snapshot.amazonaws.com";
-
-    #[test]
-    fn the_ready_policy_lets_both_in_and_nobody_else() {
-        let policy = ready_policy("exports", "us-east-1");
-        let put = |principal: &str, resource: &str| {
-            allows(Some(&policy), principal, "s3:PutObject", resource)
-        };
-        assert!(put(EC, "arn:aws:s3:::exports/a-0001.rdb"));
-        assert!(put("us-east-1.memorydb-snapshot.amazonaws.com", "arn:aws:s3:::exports/a"));
-        assert!(!put("eu-west-1.elasticache-snapshot.amazonaws.com", "arn:aws:s3:::exports/a"));
-        assert!(!put(EC, "arn:aws:s3:::others/a"));
-        assert!(!allows(Some(&policy), EC, "s3:DeleteObject", "arn:aws:s3:::exports/a"));
-        assert!(!allows(None, EC, "s3:PutObject", "arn:aws:s3:::exports/a"));
+    fn refusal(change: impl Fn(&mut Bucket)) -> Option<String> {
+        let mut bucket = Bucket::new("us-east-1", "123456789012", jiff::Timestamp::UNIX_EPOCH);
+        bucket.policy = Some(ready_policy("exports", "us-east-1"));
+        change(&mut bucket);
+        let mut s3 = S3State::default();
+        s3.buckets.insert("exports".to_owned(), bucket);
+        let who = ("123456789012", "us-east-1");
+        let keys = ["copy-0001.rdb".to_owned()];
+        export_refusal(&s3, Guest::ElastiCache, "exports", who, &keys)
     }
 
     #[test]
-    fn a_plain_deny_wins_over_an_allow_and_a_conditional_one_does_not() {
-        let with = |deny: Value| {
-            let mut policy: Value = serde_json::from_str(&ready_policy("b", "us-east-1")).unwrap();
-            policy["Statement"].as_array_mut().unwrap().push(deny);
-            allows(Some(&policy.to_string()), EC, "s3:PutObject", "arn:aws:s3:::b/k")
-        };
-        let deny =
-            json!({"Effect": "Deny", "Principal": "*", "Action": "s3:Put*", "Resource": "*"});
-        assert!(!with(deny.clone()));
-        let mut tls = deny;
-        tls["Condition"] = json!({"Bool": {"aws:SecureTransport": "false"}});
-        assert!(with(tls));
+    fn a_ready_bucket_takes_an_export_and_a_bare_one_says_what_is_missing() {
+        assert_eq!(refusal(|_| {}), None);
+        let bare = refusal(|bucket| bucket.policy = None).unwrap();
+        assert_eq!(
+            bare,
+            "ElastiCache has not been granted READ permissions exports on the S3 Bucket."
+        );
+        let no_acl = refusal(|bucket| {
+            bucket.policy = bucket.policy.as_ref().map(|p| p.replace("s3:GetBucketAcl", "s3:None"));
+        });
+        assert!(no_acl.unwrap().contains("READ_ACP permissions exports"));
+        let elsewhere = refusal(|bucket| bucket.region = "eu-west-1".to_owned()).unwrap();
+        assert_eq!(elsewhere, "The S3 bucket exports is outside of the region.");
+        let foreign = refusal(|bucket| bucket.owner = "999999999999".to_owned()).unwrap();
+        assert_eq!(foreign, "The S3 bucket exports is not owned by the authenticated user.");
     }
 
     #[test]
-    fn globs_match_as_in_policies() {
-        assert!(glob(b"s3:*Object", b"s3:PutObject"));
-        assert!(glob(b"*", b""));
-        assert!(glob(b"a?c*", b"abcdef"));
-        assert!(!glob(b"a?c", b"ac"));
-        assert!(!glob(b"s3:Get*", b"s3:PutObject"));
+    fn the_ready_policy_lets_in_the_services_of_its_own_region_only() {
+        let mut bucket = Bucket::new("us-east-1", "1", jiff::Timestamp::UNIX_EPOCH);
+        bucket.policy = Some(ready_policy("exports", "us-east-1"));
+        assert!(may_read(&bucket, "exports", Guest::MemoryDb, "us-east-1", "a-0001.rdb"));
+        assert!(!may_read(&bucket, "exports", Guest::MemoryDb, "eu-west-1", "a-0001.rdb"));
+        assert!(!may_read(&bucket, "others", Guest::MemoryDb, "us-east-1", "a-0001.rdb"));
     }
 }

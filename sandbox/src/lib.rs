@@ -6,6 +6,7 @@
 //!
 //! - `sandbox`, `context`, `world`: the object a user holds, what one request sees, and the state
 //! - `clock`, `timings`, `faults`, `log`, `seed`: time, durations, planned failures, what was asked, what exists at first
+//! - `seeding`, `bucket_access`, `names`, `events`: what several services share
 //! - `wire`: requests in and answers out; decides the service, the fault and the log line, once for all services
 //! - `elasticache`, `memorydb`, `s3`, `ssm`, `secretsmanager`, `route53`, `sts`: one folder per service
 //! - `data`: what is inside the clusters, real servers or a model
@@ -25,6 +26,7 @@ mod s3;
 mod sandbox;
 mod secretsmanager;
 mod seed;
+mod seeding;
 mod ssm;
 mod sts;
 mod timings;

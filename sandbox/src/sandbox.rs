@@ -12,10 +12,12 @@ use rand::rngs::StdRng;
 use serde_json::Value;
 
 use crate::clock::{Clock, SystemClock};
-use crate::context::{Core, lock};
+use crate::context::{Core, Ctx, Effects, lock};
 use crate::data::{Cluster, DataError, DataPlane, Model, PlaneKind, ServerPolicy};
 use crate::faults::{FaultPlan, FaultState};
 use crate::log::Call;
+use crate::seed::Seed;
+use crate::seeding;
 use crate::timings::Timings;
 use crate::wire::{self, Reply, Server};
 use crate::world::World;
@@ -119,7 +121,7 @@ impl Builder {
             calls: Mutex::default(),
             random: Mutex::new(StdRng::seed_from_u64(self.random_seed)),
         };
-        Ok(Sandbox { core: Arc::new(core) })
+        Ok(Sandbox { core: Arc::new(core), random_seed: self.random_seed })
     }
 }
 
@@ -127,6 +129,7 @@ impl Builder {
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     core: Arc<Core>,
+    random_seed: u64,
 }
 
 impl Sandbox {
@@ -206,12 +209,27 @@ impl Sandbox {
         }
     }
 
-    pub(crate) fn key_count(&self, _host: &str, _port: u16) -> Option<u64> {
-        None
+    /// Puts what the seed names into the state, clusters running and filled. Meant for a sandbox that nobody uses yet.
+    ///
+    /// # Errors
+    /// The seed contradicts itself, or a server process does not take its data.
+    pub async fn seed(&self, seed: Seed) -> Result<(), SandboxError> {
+        seeding::apply(&Ctx::new(&self.core, Effects::default()), &seed, self.random_seed).await
+    }
+
+    /// The certificate authority of clusters with TLS, in PEM, where there are real servers.
+    pub fn ca_pem(&self) -> Option<String> {
+        self.core.data.ca_pem().map(str::to_owned)
+    }
+
+    /// The number of keys of the cluster at this endpoint.
+    pub(crate) async fn key_count(&self, host: &str, port: u16) -> Option<u64> {
+        let counts = self.cluster_at(host, port)?.key_counts().await.ok()?;
+        Some(counts.into_iter().sum())
     }
 
     fn clusters(&self) -> Vec<Cluster> {
-        Vec::new()
+        lock(&self.core.world).clusters()
     }
 
     fn cluster_at(&self, host: &str, port: u16) -> Option<Cluster> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::data::Cluster;
 use crate::elasticache::state::ElastiCacheState;
 use crate::memorydb::state::MemoryDbState;
 use crate::route53::state::Route53State;
@@ -20,7 +21,19 @@ pub(crate) struct World {
     pub(crate) route53: Route53State,
 }
 
+/// The keys of a cluster: counted in the model; of real servers, what they were given.
+pub(crate) fn key_count(cluster: Option<&Cluster>, given: u64) -> u64 {
+    cluster.and_then(Cluster::model).map_or(given, |model| model.keys())
+}
+
 impl World {
+    /// Every cluster that has servers or a model behind it.
+    pub(crate) fn clusters(&self) -> Vec<Cluster> {
+        let groups = self.elasticache.groups.values().filter_map(|group| group.cluster.clone());
+        let clusters = self.memorydb.clusters.values().filter_map(|c| c.cluster.clone());
+        groups.chain(clusters).collect()
+    }
+
     /// What exists, in order, without anything that differs between two runs of the same effect: no timestamps, random
     /// ids, version numbers or request ids.
     pub(crate) fn describe(&self) -> Value {

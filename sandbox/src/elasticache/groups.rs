@@ -129,6 +129,7 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
             tags: params.tags(),
             created: ctx.now,
             visible: ctx.due(ctx.timings().visibility),
+            keys: 0,
             cluster: None,
             shards: Vec::new(),
         };

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::data::{AclUser, Cluster, ShardInfo, ShardSnapshot};
 use crate::events::Event;
+use crate::world::key_count;
 
 /// What exists in ElastiCache.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +50,8 @@ pub(crate) struct Group {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) created: Timestamp,
     pub(crate) visible: Timestamp,
+    /// How many keys it was filled with.
+    pub(crate) keys: u64,
     /// The servers; absent until they have started.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) shards: Vec<ShardInfo>,
@@ -159,7 +162,7 @@ impl ElastiCacheState {
             (id, json!({
                 "status": g.status, "engine": g.engine, "node_type": g.node_type,
                 "shards": g.shards.len(), "replicas": g.replicas, "cluster_mode": g.cluster_mode,
-                "user_groups": g.user_groups, "tags": g.tags,
+                "user_groups": g.user_groups, "tags": g.tags, "keys": key_count(g.cluster.as_ref(), g.keys),
             }))
         }).collect();
         let snapshots: BTreeMap<_, _> = self.snapshots.iter().map(|(name, s)| {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::state::{Due, MdbCluster, MemoryDbState, Origin};
 use crate::bucket_access::{Guest, may_read};
 use crate::context::Ctx;
-use crate::data::{Cluster, ClusterSpec};
+use crate::data::{Cluster, ClusterSpec, DataError};
 use crate::s3::state::{Encryption, S3State};
 use crate::world::World;
 
@@ -182,19 +182,19 @@ async fn run(
         users,
         open_access,
     };
-    let no_file = |error: crate::data::DataError| Failure { file: None, reason: error.to_string() };
+    let no_file = |error: DataError| Failure { file: None, reason: error.to_string() };
     let cluster = ctx.data().start(spec).await.map_err(no_file)?;
     if files.is_empty() {
         return Ok((cluster, 0));
     }
-    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
     match cluster.restore(files).await {
         Ok(keys) => Ok((cluster, keys)),
         Err(error) => {
             cluster.stop().await;
-            let reason = error.to_string();
-            let named = names.iter().find(|name| reason.contains(name.as_str()));
-            Err(Failure { file: named.or(names.first()).cloned(), reason })
+            Err(match error {
+                DataError::Refused { file, reason } => Failure { file: Some(file), reason },
+                other => Failure { file: None, reason: other.to_string() },
+            })
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::data::{AclUser, Cluster, ShardInfo, ShardSnapshot};
 use crate::events::Event;
+use crate::world::key_count;
 
 /// What exists in MemoryDB.
 #[derive(Debug, Clone)]
@@ -193,7 +194,7 @@ impl MemoryDbState {
             (name, json!({
                 "status": c.status, "node_type": c.node_type, "engine": c.engine,
                 "engine_version": c.engine_version, "shards": c.shard_count,
-                "replicas": c.replicas, "acl": c.acl, "tls": c.tls, "keys": c.keys, "tags": c.tags,
+                "replicas": c.replicas, "acl": c.acl, "tls": c.tls, "keys": key_count(c.cluster.as_ref(), c.keys), "tags": c.tags,
             }))
         }).collect();
         let snapshots: BTreeMap<_, _> = self

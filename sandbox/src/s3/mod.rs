@@ -12,6 +12,5 @@ pub(crate) mod state;
 mod unsign;
 
 pub(crate) use operation::operation;
-#[expect(unused_imports, reason = "for the export and seeding checks of the cluster services")]
-pub(crate) use policy::{Verdict, policy_allows};
+pub(crate) use policy::Verdict;
 pub(crate) use service::call;

@@ -152,13 +152,6 @@ impl Xml {
         self.child(items)
     }
 
-    /// The element under another name.
-    #[must_use]
-    pub(crate) fn named(mut self, name: &'static str) -> Self {
-        self.name = name;
-        self
-    }
-
     /// The document, with the namespace on its root.
     pub(crate) fn render(&self, namespace: Option<&str>) -> String {
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");

@@ -182,7 +182,7 @@ fn json_resource(input: &Value) -> String {
 pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Reply {
     let core = sandbox.core();
     let (parts, body) = request.into_parts();
-    if let Some(reply) = admin::answer(sandbox, &parts) {
+    if let Some(reply) = admin::answer(sandbox, &parts).await {
         return reply;
     }
     let incoming = match Incoming::read(parts, body) {

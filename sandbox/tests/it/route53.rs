@@ -6,7 +6,7 @@ use aws_sdk_route53::types::{
 };
 use orchestrate_sandbox::Sandbox;
 
-use crate::support::{config, refusal, sandbox};
+use crate::empty::{config, refusal, sandbox};
 
 /// A zone `example.com` and its id, which has the path in front as AWS gives it.
 async fn seeded() -> (Sandbox, Client, String) {
