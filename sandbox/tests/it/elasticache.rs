@@ -2,7 +2,7 @@
 
 use orchestrate_sandbox::SeedBucket;
 
-use crate::shop::{BUCKET, clients, code, message, shop, sleep};
+use crate::support::{BUCKET, clients, code, message, shop, sleep};
 
 #[tokio::test(start_paused = true)]
 async fn a_group_without_cluster_mode_is_snapshotted_by_node_only() {

@@ -3,7 +3,7 @@
 use aws_smithy_runtime_api::client::result::SdkError;
 use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, Outcome};
 
-use crate::shop::{BUCKET, clients, code, shop, sleep};
+use crate::support::{BUCKET, clients, code, shop, sleep};
 
 fn plan(service: &str, operation: &str, kind: FaultKind) -> FaultPlan {
     FaultPlan::of([Fault::new(service, operation, kind)])

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_elasticache::types::Tag;
 
-use crate::shop::{BUCKET, clients, shop, sleep};
+use crate::support::{BUCKET, clients, shop, sleep};
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_is_exported_and_becomes_a_cluster_with_every_key() {

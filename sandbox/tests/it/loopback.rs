@@ -9,7 +9,7 @@ use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, Sandbox, ServerPolicy, Sy
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::shop::shop;
+use crate::support::shop;
 
 async fn sandbox() -> Sandbox {
     let builder = Sandbox::builder().clock(Arc::new(SystemClock)).servers(ServerPolicy::Off);

@@ -1,6 +1,7 @@
-//! The sandbox as the AWS SDK sees it: in process, on virtual time, with no server behind the clusters.
+//! The sandbox as an SDK sees it: real AWS clients, in process, on virtual time.
 
 mod elasticache;
+mod empty;
 mod faults;
 mod lifecycle;
 mod loopback;
@@ -8,6 +9,5 @@ mod memorydb;
 mod route53;
 mod s3;
 mod secretsmanager;
-mod shop;
 mod ssm;
 mod support;

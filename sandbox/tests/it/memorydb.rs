@@ -4,7 +4,7 @@ use aws_sdk_memorydb::types::{AuthenticationMode, InputAuthenticationType};
 use aws_sdk_s3::types::ServerSideEncryption;
 use orchestrate_sandbox::SeedBucket;
 
-use crate::shop::{BUCKET, clients, code, shop, sleep};
+use crate::support::{BUCKET, clients, code, shop, sleep};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_wrong_with_a_file_shows_only_in_the_events() {

@@ -4,9 +4,9 @@ use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
 };
-use orchestrate_sandbox::Sandbox;
+use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, Sandbox};
 
-use crate::support::{config, refusal, sandbox};
+use crate::empty::{config, refusal, sandbox};
 
 /// A zone `example.com` and its id, which has the path in front as AWS gives it.
 async fn seeded() -> (Sandbox, Client, String) {
@@ -202,4 +202,17 @@ async fn a_listing_by_name_starts_at_the_name_and_goes_on() {
     let one = client.get_hosted_zone().id(id).send().await.unwrap();
     assert_eq!(one.hosted_zone().unwrap().id(), id);
     assert_eq!(one.delegation_set().unwrap().name_servers().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_change_waits_for_the_one_before_and_changes_nothing() {
+    let (sandbox, client, zone) = seeded().await;
+    let throttled = Fault::new("route53", "ChangeResourceRecordSets", FaultKind::Throttle);
+    sandbox.set_faults(FaultPlan::of([throttled]));
+    let before = sandbox.world();
+    let batch = || vec![(Upsert, cname("a.example.com", "x"))];
+    let (code, _) = change(&client, &zone, batch()).await.unwrap_err();
+    assert_eq!(code, "PriorRequestNotComplete");
+    assert_eq!(sandbox.world(), before);
+    change(&client, &zone, batch()).await.unwrap();
 }

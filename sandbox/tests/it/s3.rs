@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
 };
 use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, Sandbox};
 
-use crate::support::{code, config, config_in, sandbox};
+use crate::empty::{code, config, config_in, sandbox};
 
 async fn seeded() -> (Sandbox, Client) {
     let sandbox = sandbox();

@@ -1,7 +1,7 @@
 use aws_sdk_secretsmanager::Client;
 use orchestrate_sandbox::Sandbox;
 
-use crate::support::{code, config, refusal, sandbox};
+use crate::empty::{code, config, refusal, sandbox};
 
 const NAME: &str = "app/redis";
 const V1: &str = "11111111-1111-4111-8111-111111111111";

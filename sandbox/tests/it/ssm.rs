@@ -2,7 +2,7 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
 use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, Sandbox};
 
-use crate::support::{code, config, refusal, sandbox};
+use crate::empty::{code, config, refusal, sandbox};
 
 const NAME: &str = "/app/redis/endpoint";
 
