@@ -6,6 +6,7 @@ mod faults;
 mod lifecycle;
 mod loopback;
 mod memorydb;
+mod real;
 mod route53;
 mod s3;
 mod secretsmanager;
