@@ -24,7 +24,7 @@ const CONTAINERS: [&str; 11] = [
 pub(super) struct Element {
     name: String,
     text: String,
-    children: Vec<Element>,
+    children: Vec<Self>,
 }
 
 impl Element {
