@@ -6,6 +6,7 @@ mod env;
 mod need;
 mod ownership;
 pub mod redis;
+mod secret;
 mod step;
 
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ macro_rules! kinds {
     };
 }
 
-kinds![];
+kinds![redis::compare::Compare];
 
 /// The kinds by name.
 pub struct Registry {
