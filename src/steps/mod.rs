@@ -11,6 +11,7 @@ mod need;
 mod ownership;
 mod pause;
 pub mod redis;
+mod secret;
 mod step;
 #[cfg(test)]
 mod testing;
@@ -46,7 +47,7 @@ macro_rules! kinds {
     };
 }
 
-kinds![approve::Approve, assert::Assert, endpoint::Swap, pause::Pause];
+kinds![approve::Approve, assert::Assert, endpoint::Swap, pause::Pause, redis::compare::Compare];
 
 /// The kinds by name.
 pub struct Registry {
