@@ -60,6 +60,7 @@ fn start() -> (f64, f64) {
     (times[RUNS / 2], times[RUNS - 1])
 }
 
+#[derive(Debug)]
 struct Shared(Clock);
 
 impl SandboxClock for Shared {
@@ -112,7 +113,7 @@ async fn migrate(plan: &Plan) -> (Duration, Duration) {
     };
     let clients = aws::connect(&settings).await.expect("an in-process connection");
     let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
-    let data = Rc::new(model_plane(sandbox.clone()));
+    let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
     let registry = registry(&Rc::new(Env { aws: clients, identity, data }));
     let header = Record::Started {
         run: "01h3kq7xw2".parse().expect("a run id"),

@@ -64,6 +64,7 @@ pub(crate) fn compiled(name: &str, earlier: Map<String, Value>) -> Plan {
         .unwrap_or_else(|problems| panic!("{name} does not compile:\n{}", problems.render(false)))
 }
 
+#[derive(Debug)]
 struct Shared(Clock);
 
 impl SandboxClock for Shared {
@@ -113,7 +114,7 @@ impl World {
         };
         let clients = aws::connect(&settings).await.expect("an in-process connection");
         let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
-        let data = Rc::new(model_plane(sandbox.clone()));
+        let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
         let registry = registry(&Rc::new(Env { aws: clients, identity, data }));
         Self { sandbox, clock, registry, plan }
     }
