@@ -2,11 +2,17 @@
 //!
 //! The list below is the only place that names them all; dispatch, schema, documentation and permissions come from it.
 
+mod creation;
+mod elasticache;
 mod env;
+mod memorydb;
 mod need;
 mod ownership;
 pub mod redis;
+mod s3;
 mod step;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -38,7 +44,16 @@ macro_rules! kinds {
     };
 }
 
-kinds![];
+kinds![
+    elasticache::CreateSnapshot,
+    elasticache::DeleteSnapshot,
+    elasticache::ExportSnapshot,
+    elasticache::FreezeWrites,
+    elasticache::ThawWrites,
+    memorydb::CreateCluster,
+    memorydb::DeleteCluster,
+    s3::DeleteObjects,
+];
 
 /// The kinds by name.
 pub struct Registry {
