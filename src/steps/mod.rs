@@ -6,12 +6,16 @@ mod document;
 mod approve;
 mod assert;
 mod endpoint;
+mod creation;
+mod elasticache;
 mod env;
+mod memorydb;
 mod need;
 mod ownership;
 mod pause;
 pub mod redis;
 mod secret;
+mod s3;
 mod step;
 #[cfg(test)]
 mod testing;
@@ -47,7 +51,21 @@ macro_rules! kinds {
     };
 }
 
-kinds![approve::Approve, assert::Assert, endpoint::Swap, pause::Pause, redis::compare::Compare];
+kinds![
+    approve::Approve,
+    assert::Assert,
+    elasticache::CreateSnapshot,
+    elasticache::DeleteSnapshot,
+    elasticache::ExportSnapshot,
+    elasticache::FreezeWrites,
+    elasticache::ThawWrites,
+    endpoint::Swap,
+    memorydb::CreateCluster,
+    memorydb::DeleteCluster,
+    pause::Pause,
+    redis::compare::Compare,
+    s3::DeleteObjects,
+];
 
 /// The kinds by name.
 pub struct Registry {
