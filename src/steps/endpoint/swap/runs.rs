@@ -127,3 +127,22 @@ async fn a_run_that_dies_at_any_write_can_go_on_or_back() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_target_changed_by_somebody_else_after_the_swap_needs_a_person() {
+    let (shared, clock) = (world(), clock());
+    let targets = [parameter("/a"), parameter("/b")];
+    let journal = MemoryJournal::default();
+    let ledger = begin(journal.clone(), &clock, &targets).unwrap();
+    assert_eq!(run(&shared, ledger, &clock).await, End::Rest(Rest::Succeeded));
+    shared.lock().parameters.get_mut("/b").unwrap().push("third.x:7".to_owned());
+    let ledger = resume(journal.entries(), &clock);
+    let reason = RollbackReason::Asked { by: "test".to_owned(), past_pivot: true };
+    ledger.record(Record::RollbackStarted { reason }).unwrap();
+    let end = run(&shared, ledger, &clock).await;
+    let End::Rest(Rest::Stuck { failure, .. }) = end else { panic!("{end:?}") };
+    assert_eq!(failure.class, Class::Conflict);
+    assert!(
+        failure.causes.contains(&"SSM parameter \"/a\" names the old endpoint again".to_owned())
+    );
+}
