@@ -162,7 +162,7 @@ fn shown(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::engine::Decision;
-    use crate::steps::testing;
+    use crate::steps::testing::{self, Rules};
 
     fn spec(within: Option<&str>) -> Spec {
         serde_json::from_value(json!({
@@ -180,16 +180,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_asks_first_and_shows_the_values() {
-        let env = testing::env(testing::clients());
-        let done = Approve::execute(&env, &spec(None), &(), &testing::cx()).await.unwrap();
+        let env = testing::env(Rules::default());
+        let done = Approve::execute(&env, &spec(None), &(), &testing::cx("step")).await.unwrap();
         let Done::Ask(question) = done else { panic!("{done:?}") };
         assert_eq!(question, "Switch?\n- 10 keys\n  equal\n- 3\n- {\"a\":[1]}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_yes_lets_it_go_on_and_says_whose() {
-        let env = testing::env(testing::clients());
-        let mut cx = testing::cx();
+        let env = testing::env(Rules::default());
+        let mut cx = testing::cx("step");
         cx.decision = yes(&cx, 0);
         let done = Approve::execute(&env, &spec(None), &(), &cx).await.unwrap();
         let Done::Unchanged(output) = done else { panic!("{done:?}") };
@@ -198,8 +198,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_yes_after_its_time_does_not_count() {
-        let env = testing::env(testing::clients());
-        let (mut early, mut late) = (testing::cx(), testing::cx());
+        let env = testing::env(Rules::default());
+        let (mut early, mut late) = (testing::cx("step"), testing::cx("step"));
         let spec = spec(Some("1h"));
         for (cx, after) in [(&mut early, 3599), (&mut late, 3601)] {
             cx.note = Some(json!(Asked { asked_at: cx.clock.now() }));
@@ -212,11 +212,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_wrong_duration_is_told_before_the_run() {
-        let env = testing::env(testing::clients());
-        let found = Approve::preflight(&env, &json!({"within": "5"}), &testing::cx()).await;
+        let env = testing::env(Rules::default());
+        let found = Approve::preflight(&env, &json!({"within": "5"}), &testing::cx("step")).await;
         assert_eq!(found.len(), 1);
         assert!(
-            Approve::preflight(&env, &json!({"within": null}), &testing::cx()).await.is_empty()
+            Approve::preflight(&env, &json!({"within": null}), &testing::cx("step"))
+                .await
+                .is_empty()
         );
         assert_eq!(Approve::sketch(&json!({})).does, "ask a person");
     }

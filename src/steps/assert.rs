@@ -212,12 +212,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::steps::testing;
+    use crate::steps::testing::{self, Rules};
 
     async fn run(args: Value) -> Result<Done<Output>, Failure> {
-        let env = testing::env(testing::clients());
+        let env = testing::env(Rules::default());
         let spec = serde_json::from_value(args).unwrap();
-        Assert::execute(&env, &spec, &(), &testing::cx()).await
+        Assert::execute(&env, &spec, &(), &testing::cx("step")).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -267,7 +267,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_assertion_has_exactly_one_condition() {
-        let (env, cx) = (testing::env(testing::clients()), testing::cx());
+        let (env, cx) = (testing::env(Rules::default()), testing::cx("step"));
         for (check, wrong) in [
             (json!({"value": 1}), true),
             (json!({"value": 1, "equals": 1, "at_most": 2}), true),

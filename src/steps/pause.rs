@@ -162,7 +162,7 @@ fn how(spec: &Spec) -> Result<How<'_>, Failure> {
 mod tests {
     use super::*;
     use crate::engine::Decision;
-    use crate::steps::testing;
+    use crate::steps::testing::{self, Rules};
 
     fn spec(args: Value) -> Spec {
         serde_json::from_value(args).unwrap()
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_lasts_as_long_as_it_says() {
-        let (env, cx) = (testing::env(testing::clients()), testing::cx());
+        let (env, cx) = (testing::env(Rules::default()), testing::cx("step"));
         let began = cx.clock.now();
         let done = Pause::execute(&env, &spec(json!({"for": "10m 30s"})), &(), &cx).await.unwrap();
         assert!(matches!(done, Done::Unchanged(_)));
@@ -180,7 +180,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_resumed_pause_does_not_start_over() {
-        let (env, mut cx) = (testing::env(testing::clients()), testing::cx());
+        let (env, mut cx) = (testing::env(Rules::default()), testing::cx("step"));
         let began = cx.clock.now();
         cx.note = Some(json!(Note { until: began + SignedDuration::from_secs(40) }));
         Pause::execute(&env, &spec(json!({"for": "10m"})), &(), &cx).await.unwrap();
@@ -191,7 +191,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_message_asks_a_person() {
-        let (env, mut cx) = (testing::env(testing::clients()), testing::cx());
+        let (env, mut cx) = (testing::env(Rules::default()), testing::cx("step"));
         let spec = spec(json!({"message": "Restart them"}));
         let asked = Pause::execute(&env, &spec, &(), &cx).await.unwrap();
         assert!(matches!(asked, Done::Ask(question) if question == "Restart them"));
@@ -205,7 +205,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_a_pause_is_told_before_the_run() {
-        let (env, cx) = (testing::env(testing::clients()), testing::cx());
+        let (env, cx) = (testing::env(Rules::default()), testing::cx("step"));
         for (args, wrong) in [
             (json!({"for": "10m"}), false),
             (json!({"for": null}), false),

@@ -639,6 +639,8 @@ fn need(target: &Target) -> Option<Need> {
 }
 
 #[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world;

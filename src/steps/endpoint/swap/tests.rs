@@ -5,13 +5,13 @@ use super::world::{Cname, NAME, SECRET, Shared, Version, World, ZONE};
 use super::*;
 use crate::steps::testing;
 
-const OLD: &str = "old.example.com:6379";
-const NEW: &str = "new.example.com:6380";
+pub(super) const OLD: &str = "old.example.com:6379";
+pub(super) const NEW: &str = "new.example.com:6380";
 const PASSWORD: &str = "correct-horse-battery";
 const DOCUMENT: &str = r#"{"redis": {"host": "old.example.com", "port": 6379}, "password": "correct-horse-battery", "n": 1.10}"#;
 
 /// Two parameters, a secret and a record, all naming the old endpoint.
-fn world() -> Shared {
+pub(super) fn world() -> Shared {
     let shared = Shared::default();
     let version = |label: &str, text: &str| Version {
         text: text.to_owned(),
@@ -35,18 +35,18 @@ fn world() -> Shared {
     shared
 }
 
-fn parameter(name: &str) -> Value {
+pub(super) fn parameter(name: &str) -> Value {
     json!({"ssm_parameter": name})
 }
 
-fn secret() -> Value {
+pub(super) fn secret() -> Value {
     json!({
         "secret": SECRET, "format": "json",
         "fields": {"host": "redis.host", "port": "redis.port"},
     })
 }
 
-fn record() -> Value {
+pub(super) fn record() -> Value {
     json!({"route53_record": NAME, "zone": ZONE, "ttl": 10})
 }
 
@@ -55,7 +55,7 @@ fn spec(targets: &[Value]) -> Spec {
 }
 
 async fn prepare(shared: &Shared, spec: &Spec, cx: &Cx) -> Result<Prepared, Failure> {
-    let (prepared, _) = Swap::prepare(&testing::env(shared.clients()), spec, cx).await?;
+    let (prepared, _) = Swap::prepare(&shared.env(&[]), spec, cx).await?;
     // As it comes back from the journal.
     Ok(serde_json::from_value(serde_json::to_value(&prepared).unwrap()).unwrap())
 }
@@ -65,7 +65,7 @@ async fn execute(
     spec: &Spec,
     prepared: &Prepared,
 ) -> Result<Done<Output>, Failure> {
-    Swap::execute(&testing::env(shared.clients()), spec, prepared, &testing::cx()).await
+    Swap::execute(&shared.env(&[]), spec, prepared, &testing::cx("step")).await
 }
 
 /// An undo after `begun` targets were begun.
@@ -75,18 +75,18 @@ async fn undo(
     prepared: &Prepared,
     begun: usize,
 ) -> Result<Vec<String>, Failure> {
-    let mut cx = testing::cx();
+    let mut cx = testing::cx("step");
     cx.note = Some(json!(Reached { begun }));
-    Swap::undo(&testing::env(shared.clients()), spec, prepared, &cx).await
+    Swap::undo(&shared.env(&[]), spec, prepared, &cx).await
 }
 
-fn assert_old(world: &World) {
+pub(super) fn assert_old(world: &World) {
     for name in ["/a", "/b"] {
         assert_eq!(world.parameter(name), OLD, "{name}");
     }
     assert_eq!(world.labelled("AWSCURRENT"), Some("v2"));
     assert_eq!(world.labelled("AWSPREVIOUS"), Some("v1"));
-    assert_eq!(world.labelled("orchestrate-0000000001"), None);
+    assert_eq!(world.labelled("orchestrate-0test0test"), None);
     let record = world.record.as_ref().unwrap();
     assert_eq!((record.value.as_str(), record.ttl), ("old.example.com.", 30));
 }
@@ -95,15 +95,14 @@ fn assert_old(world: &World) {
 async fn all_targets_are_switched_and_put_back_exactly() {
     let shared = world();
     let spec = spec(&[parameter("/a"), secret(), record(), parameter("/b")]);
-    let cx = testing::cx();
-    let (prepared, resources) =
-        Swap::prepare(&testing::env(shared.clients()), &spec, &cx).await.unwrap();
+    let cx = testing::cx("step");
+    let (prepared, resources) = Swap::prepare(&shared.env(&[]), &spec, &cx).await.unwrap();
     assert_eq!(resources.len(), 4);
     assert_eq!(resources[1].what, "Secrets Manager secret");
     assert!(shared.lock().log.iter().all(|l| l.starts_with("Probe")), "prepare only reads");
 
     let began = cx.clock.now();
-    let done = Swap::execute(&testing::env(shared.clients()), &spec, &prepared, &cx).await.unwrap();
+    let done = Swap::execute(&shared.env(&[]), &spec, &prepared, &cx).await.unwrap();
     let Done::Changed(output) = done else { panic!("{done:?}") };
     assert!(cx.clock.since(began).as_secs() >= 30, "caches of the record run out first");
     let output = serde_json::to_value(output).unwrap();
@@ -122,7 +121,7 @@ async fn all_targets_are_switched_and_put_back_exactly() {
             world.versions[&current].text,
             DOCUMENT.replace("old.example.com", "new.example.com").replace("6379", "6380")
         );
-        assert_eq!(world.labelled("orchestrate-0000000001"), None, "labels are scarce");
+        assert_eq!(world.labelled("orchestrate-0test0test"), None, "labels are scarce");
         let record = world.record.as_ref().unwrap();
         assert_eq!((record.value.as_str(), record.ttl), ("new.example.com.", 10));
         current
@@ -142,7 +141,7 @@ async fn all_targets_are_switched_and_put_back_exactly() {
 async fn a_write_keeps_what_else_a_parameter_has() {
     let shared = world();
     let spec = spec(&[parameter("/a")]);
-    let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+    let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
     execute(&shared, &spec, &prepared).await.unwrap();
     let world = shared.lock();
     let [put] = world.puts.as_slice() else { panic!("one write") };
@@ -159,7 +158,7 @@ async fn if_the_third_target_is_refused_the_first_two_are_put_back() {
     for (third, refused) in [(parameter("/b"), "PutParameter /b"), (record(), "Upsert")] {
         let shared = world();
         let spec = spec(&[parameter("/a"), secret(), third]);
-        let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+        let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
         shared.lock().denied.insert(refused.to_owned());
         let failure = execute(&shared, &spec, &prepared).await.unwrap_err();
         assert_eq!(failure.class, Class::Denied, "{failure}");
@@ -177,7 +176,7 @@ async fn if_the_third_target_is_refused_the_first_two_are_put_back() {
 async fn nothing_is_switched_if_a_secret_cannot_be_staged() {
     let shared = world();
     let spec = spec(&[parameter("/a"), secret()]);
-    let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+    let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
     shared.lock().denied.insert("PutSecretValue".to_owned());
     let failure = execute(&shared, &spec, &prepared).await.unwrap_err();
     assert_eq!(failure.class, Class::Denied);
@@ -194,7 +193,7 @@ async fn a_lost_answer_is_found_done_by_the_next_attempt() {
     ] {
         let shared = world();
         let spec = spec(&[target]);
-        let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+        let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
         shared.lock().lost.insert(call.to_owned());
         let failure = execute(&shared, &spec, &prepared).await.unwrap_err();
         assert_eq!(failure.class, Class::Ambiguous, "{call}: {failure}");
@@ -211,7 +210,7 @@ async fn a_lost_answer_is_found_done_by_the_next_attempt() {
 async fn a_lost_answer_in_the_undo_is_found_done_too() {
     let shared = world();
     let spec = spec(&[parameter("/a"), secret()]);
-    let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+    let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
     execute(&shared, &spec, &prepared).await.unwrap();
     for call in ["PutParameter /a", "Move AWSCURRENT", "Move AWSPREVIOUS"] {
         shared.lock().lost.insert(call.to_owned());
@@ -230,7 +229,7 @@ async fn a_lost_answer_in_the_undo_is_found_done_too() {
 async fn somebody_elses_change_is_left_and_the_others_are_put_back() {
     let shared = world();
     let spec = spec(&[secret(), record(), parameter("/a"), parameter("/b")]);
-    let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+    let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
     shared.lock().parameters.get_mut("/b").unwrap().push("third.x:7".to_owned());
     let failure = execute(&shared, &spec, &prepared).await.unwrap_err();
     assert_eq!(failure.class, Class::Conflict);
@@ -252,7 +251,7 @@ async fn somebody_elses_change_is_left_and_the_others_are_put_back() {
 async fn a_rotation_in_the_last_moment_loses_no_version() {
     let shared = world();
     let spec = spec(&[parameter("/a"), secret()]);
-    let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+    let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
     shared.lock().meddlers.insert("Move AWSCURRENT".to_owned(), |world| {
         let rotated = Version { text: DOCUMENT.to_owned(), labels: ["x".to_owned()].into() };
         world.versions.insert("v3".to_owned(), rotated);
@@ -270,7 +269,7 @@ async fn a_rotation_in_the_last_moment_loses_no_version() {
 async fn the_undo_stops_at_a_third_value_but_puts_the_rest_back() {
     let shared = world();
     let spec = spec(&[parameter("/a"), parameter("/b")]);
-    let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+    let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
     execute(&shared, &spec, &prepared).await.unwrap();
     shared.lock().parameters.get_mut("/b").unwrap().push("third.x:7".to_owned());
     let failure = undo(&shared, &spec, &prepared, 2).await.unwrap_err();
@@ -291,8 +290,8 @@ async fn the_way_back_is_proved_first() {
         let shared = world();
         shared.lock().denied.extend(denied.map(str::to_owned));
         let dead: Vec<&str> = dead.into_iter().collect();
-        let env = testing::env_with(shared.clients(), &dead);
-        let mut cx = testing::cx();
+        let env = shared.env(&dead);
+        let mut cx = testing::cx("step");
         let failure = Swap::prepare(&env, &spec(&all), &cx).await.map(|_| ()).unwrap_err();
         assert_eq!(failure.class, class, "{failure}");
         assert!(failure.message.starts_with("the way back is not proved: "), "{failure}");
@@ -308,14 +307,14 @@ async fn the_expected_endpoint_is_checked() {
     let targets = [parameter("/a"), secret()];
     let mut spec = spec(&targets);
     spec.from = Some("OLD.example.com:6379".to_owned());
-    prepare(&shared, &spec, &testing::cx()).await.unwrap();
+    prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
     spec.from = Some("other.example.com:6379".to_owned());
-    let failure = prepare(&shared, &spec, &testing::cx()).await.unwrap_err();
+    let failure = prepare(&shared, &spec, &testing::cx("step")).await.unwrap_err();
     assert_eq!(failure.class, Class::Conflict);
     assert!(failure.message.ends_with(&format!("found {OLD}")), "{failure}");
     spec.from = None;
     shared.lock().parameters.get_mut("/a").unwrap().push("other.example.com:6379".to_owned());
-    let failure = prepare(&shared, &spec, &testing::cx()).await.unwrap_err();
+    let failure = prepare(&shared, &spec, &testing::cx("step")).await.unwrap_err();
     assert!(failure.message.contains("name different endpoints"), "{failure}");
 }
 
@@ -324,11 +323,11 @@ async fn targets_that_name_the_new_endpoint_already_are_not_touched() {
     let shared = world();
     shared.lock().parameters.get_mut("/a").unwrap().push(NEW.to_owned());
     let one = spec(&[parameter("/a")]);
-    let prepared_one = prepare(&shared, &one, &testing::cx()).await.unwrap();
+    let prepared_one = prepare(&shared, &one, &testing::cx("step")).await.unwrap();
     let done = execute(&shared, &one, &prepared_one).await.unwrap();
     assert!(matches!(done, Done::Unchanged(Output { from, to, .. }) if from == NEW && to == NEW));
     let two = spec(&[parameter("/a"), parameter("/b")]);
-    let prepared_two = prepare(&shared, &two, &testing::cx()).await.unwrap();
+    let prepared_two = prepare(&shared, &two, &testing::cx("step")).await.unwrap();
     assert!(matches!(execute(&shared, &two, &prepared_two).await, Ok(Done::Changed(_))));
     undo(&shared, &two, &prepared_two, 2).await.unwrap();
     let world = shared.lock();
@@ -347,15 +346,15 @@ async fn only_a_plain_cname_below_the_apex_is_swapped() {
         (change(|r| r.weight = Some(1)), "routing policy"),
         (change(|r| r.kind = RrType::A), "of type A"),
     ] {
-        let failure = prepare(&shared, &spec(&[record()]), &testing::cx()).await.unwrap_err();
+        let failure = prepare(&shared, &spec(&[record()]), &testing::cx("step")).await.unwrap_err();
         assert!(failure.message.contains(words), "{failure}");
     }
     let apex = json!({"route53_record": "Example.com", "zone": "/hostedzone/Z1"});
-    let failure = prepare(&world(), &spec(&[apex]), &testing::cx()).await.unwrap_err();
+    let failure = prepare(&world(), &spec(&[apex]), &testing::cx("step")).await.unwrap_err();
     assert!(failure.message.contains("apex"), "{failure}");
     let gone = world();
     gone.lock().record = None;
-    let failure = prepare(&gone, &spec(&[record()]), &testing::cx()).await.unwrap_err();
+    let failure = prepare(&gone, &spec(&[record()]), &testing::cx("step")).await.unwrap_err();
     assert_eq!(failure.class, Class::NotFound);
 }
 
@@ -370,7 +369,7 @@ async fn no_secret_is_written_down_or_said() {
         shared.lock().parameters.get_mut(name).unwrap().push(text.to_owned());
     }
     let spec = spec(&targets);
-    let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+    let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
     let written = serde_json::to_string(&prepared).unwrap();
     assert!(!written.contains(PASSWORD), "{written}");
     let done = execute(&shared, &spec, &prepared).await.unwrap();
@@ -392,7 +391,7 @@ async fn no_secret_is_written_down_or_said() {
         let target = json!({"ssm_parameter": "/b", "format": format});
         shared.lock().parameters.get_mut("/b").unwrap().push(PASSWORD.to_owned());
         let spec = serde_json::from_value(json!({"to": NEW, "targets": [target]})).unwrap();
-        let failure = prepare(&shared, &spec, &testing::cx()).await.unwrap_err();
+        let failure = prepare(&shared, &spec, &testing::cx("step")).await.unwrap_err();
         assert!(!serde_json::to_string(&failure).unwrap().contains(PASSWORD), "{failure}");
     }
 }
@@ -402,7 +401,7 @@ async fn an_encrypted_parameter_is_put_back_from_its_version() {
     let shared = world();
     shared.lock().encrypted = true;
     let spec = spec(&[parameter("/a")]);
-    let prepared = prepare(&shared, &spec, &testing::cx()).await.unwrap();
+    let prepared = prepare(&shared, &spec, &testing::cx("step")).await.unwrap();
     execute(&shared, &spec, &prepared).await.unwrap();
     assert_eq!(shared.lock().parameter("/a"), NEW);
     undo(&shared, &spec, &prepared, 1).await.unwrap();
@@ -414,8 +413,8 @@ async fn an_encrypted_parameter_is_put_back_from_its_version() {
 #[tokio::test(start_paused = true)]
 async fn preflight_tells_what_would_fail() {
     let shared = world();
-    let env = testing::env(shared.clients());
-    let cx = testing::cx();
+    let env = shared.env(&[]);
+    let cx = testing::cx("step");
     let good = json!({"to": null, "targets": [parameter("/a"), secret(), record()]});
     let found = Swap::preflight(&env, &good, &cx).await;
     let words: Vec<&str> = found.iter().map(|f| f.what.as_str()).collect();

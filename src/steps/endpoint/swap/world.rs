@@ -2,8 +2,10 @@
 //! with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use async_trait::async_trait;
 use aws_sdk_route53::types::{
     AliasTarget, ChangeAction, ChangeInfo, ChangeStatus, HostedZone, ResourceRecord,
     ResourceRecordSet, RrType,
@@ -16,7 +18,10 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::aws::Clients;
-use crate::steps::testing;
+use crate::engine::{Class, Failure};
+use crate::steps::Env;
+use crate::steps::redis::{DataPlane, Store, Target};
+use crate::steps::testing::{self, Rules};
 
 pub(super) const ZONE: &str = "Z1";
 pub(super) const NAME: &str = "redis.example.com";
@@ -137,12 +142,22 @@ impl Shared {
         self.0.lock().unwrap()
     }
 
-    pub(super) fn clients(&self) -> Clients {
+    fn clients(&self) -> Clients {
         Clients {
             ssm: self.ssm(),
             secretsmanager: self.secretsmanager(),
             route53: self.route53(),
-            ..testing::clients()
+            ..testing::env(Rules::default()).aws
+        }
+    }
+
+    /// What steps act with in this world; the servers at these `host:port` are dead.
+    pub(super) fn env(&self, dead: &[&str]) -> Env {
+        let dead = dead.iter().map(|d| (*d).to_owned()).collect();
+        Env {
+            aws: self.clients(),
+            data: Rc::new(Servers { dead }),
+            ..testing::env(Rules::default())
         }
     }
 
@@ -362,4 +377,23 @@ impl Shared {
 fn info(status: ChangeStatus) -> ChangeInfo {
     let info = ChangeInfo::builder().id("/change/C1").status(status);
     info.submitted_at(DateTime::from_secs(0)).build().unwrap()
+}
+
+struct Servers {
+    dead: Vec<String>,
+}
+
+#[async_trait(?Send)]
+impl DataPlane for Servers {
+    async fn open(&self, target: &Target) -> Result<Box<dyn Store>, Failure> {
+        Err(Failure::fatal(format!("no store at {} in this test", target.host)))
+    }
+
+    async fn answers(&self, host: &str, port: u16) -> Result<(), Failure> {
+        if self.dead.contains(&format!("{host}:{port}")) {
+            Err(Failure::new(Class::Transient, "connection refused"))
+        } else {
+            Ok(())
+        }
+    }
 }
