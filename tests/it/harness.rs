@@ -148,6 +148,18 @@ pub(crate) fn same_changes(wanted: &World, found: &World) -> Check {
     same(&tally(&wanted.changes()), &tally(&found.changes()))
 }
 
+/// No operation was answered with success more often than in the undisturbed world.
+pub(crate) fn no_more_changes(wanted: &World, found: &World) -> Check {
+    let (wanted, found) = (tally(&wanted.answered()), tally(&found.answered()));
+    let empty = serde_json::Map::new();
+    for (operation, times) in found.as_object().unwrap_or(&empty) {
+        if times.as_u64() > wanted.get(operation).and_then(Value::as_u64) {
+            return Err(format!("{operation} took effect {times} times instead of {:?}", wanted.get(operation)));
+        }
+    }
+    Ok(())
+}
+
 fn differ(path: &str, wanted: &Value, found: &Value, out: &mut Vec<String>) {
     match (wanted, found) {
         (Value::Object(a), Value::Object(b)) => {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// The id of every run in these tests: resource names depend on it, and worlds are compared by name.
 pub(crate) const RUN: &str = "01h3kq7xw2";
 /// Enough keys to fill every shard, few enough to compare often.
-const KEYS: u64 = 200;
+const KEYS: u64 = 24;
 
 /// Every shipped playbook, by file name.
 pub(crate) const SHIPPED: [&str; 4] = [
@@ -122,6 +122,12 @@ impl World {
     /// Changes that took effect so far.
     pub(crate) fn changes(&self) -> Vec<Call> {
         effective(&self.sandbox)
+    }
+
+    /// Changes that were answered with success so far.
+    pub(crate) fn answered(&self) -> Vec<Call> {
+        let calls = self.sandbox.calls().into_iter();
+        calls.filter(|call| call.mutating && call.outcome == Outcome::Ok).collect()
     }
 
     /// Begins a run and takes it to its end; approvals are given at once.
