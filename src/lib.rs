@@ -11,7 +11,9 @@
 //! - `cli`: commands, and the only place that reads the environment.
 
 pub mod aws;
+pub mod cli;
 pub mod engine;
 pub mod plan;
 pub mod playbook;
+pub mod report;
 pub mod steps;

@@ -47,11 +47,22 @@ pub struct Look {
     /// More that AWS said, for example a percentage.
     pub detail: Option<String>,
     /// Time waited so far.
+    #[serde(serialize_with = "secs")]
     pub elapsed: Duration,
     /// How long such a wait usually takes.
+    #[serde(serialize_with = "secs")]
     pub expected: Duration,
     /// Time to the next look; none if this was the last.
+    #[serde(serialize_with = "maybe_secs")]
     pub next: Option<Duration>,
+}
+
+fn secs<S: serde::Serializer>(d: &Duration, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_f64(d.as_secs_f64())
+}
+
+fn maybe_secs<S: serde::Serializer>(d: &Option<Duration>, out: S) -> Result<S::Ok, S::Error> {
+    d.map(|d| d.as_secs_f64()).serialize(out)
 }
 
 /// Receives every event, in order.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use super::id::RunId;
 use super::journal::{Change, Entry, Record, Resource, Rest, RollbackReason};
-use crate::plan::{Effect, Plan, PlannedStep, UndoPolicy};
+use crate::plan::{Effect, Plan, PlannedStep, Template, UndoPolicy};
 
 /// Who may work where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +24,8 @@ pub struct Header {
     pub account: String,
     /// The region it works in.
     pub region: String,
+    /// Whether it ran in a sandbox inside its process.
+    pub embedded: bool,
     /// When it began.
     pub at: Timestamp,
 }
@@ -161,7 +163,8 @@ impl RunState {
     /// # Errors
     /// If the record is not a header.
     pub fn begin(entry: &Entry) -> Result<Self, Illegal> {
-        let Record::Started { run, tool, by, account, region, plan } = &entry.record else {
+        let Record::Started { run, tool, by, account, region, embedded, plan } = &entry.record
+        else {
             return Err(Illegal { seq: entry.seq, what: "the header is missing".to_owned() });
         };
         Ok(Self {
@@ -171,6 +174,7 @@ impl RunState {
                 by: by.clone(),
                 account: account.clone(),
                 region: region.clone(),
+                embedded: *embedded,
                 at: entry.at,
             },
             steps: plan.steps().map(|s| (s.id.clone(), StepState::default())).collect(),
@@ -344,6 +348,22 @@ impl RunState {
     #[must_use]
     pub fn asking(&self) -> Option<(&PlannedStep, &StepState)> {
         self.steps().find(|(_, step)| step.progress == Progress::Asking)
+    }
+
+    /// What the playbook's `outputs` are worth so far; those that need a step that has not succeeded are left out.
+    #[must_use]
+    pub fn playbook_outputs(&self) -> Map<String, Value> {
+        let (run, outputs) = (self.header.run.as_str(), self.outputs());
+        match &self.plan.outputs {
+            Some(Template::Map(entries)) => entries
+                .iter()
+                .filter_map(|(name, value)| {
+                    Some((name.clone(), value.resolve(run, &outputs).ok()?))
+                })
+                .collect(),
+            Some(Template::Literal(Value::Object(values))) => values.clone(),
+            _ => Map::new(),
+        }
     }
 
     /// The steps that may run now: in the first unfinished stage, the first unfinished step of each lane, no more lanes

@@ -1,11 +1,26 @@
 //! Playbook, catalog and inputs to [`Plan`]: pure, so the same text and inputs give the same plan.
 
 mod catalog;
+mod check;
+mod compile;
+mod fill;
+mod fit;
+mod inputs;
 mod model;
+mod pivot;
+mod schema;
+mod scope;
+mod shape;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use catalog::{Catalog, Effect, KindInfo, UndoPolicy};
+pub use check::check;
+pub use compile::compile;
+pub use inputs::GivenInputs;
 pub use model::{FORMAT, Guard, Plan, PlannedStep, Stage, Writes};
+pub use schema::playbook_schema;
 pub use template::{Reference, ResolveError, Template};
 
 pub use crate::playbook::Segment;

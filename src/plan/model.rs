@@ -23,6 +23,9 @@ pub struct Plan {
     /// What becomes of writes made after the data was copied.
     pub writes: Writes,
     pub stages: Vec<Stage>,
+    /// What the run leaves for people and for `--inputs-from`: a mapping of names to values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Template>,
 }
 
 /// Where the run may happen; anywhere else it refuses.

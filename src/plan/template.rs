@@ -90,6 +90,19 @@ impl Template {
         if self.references().is_empty() { self.resolve("", &BTreeMap::new()).ok() } else { None }
     }
 
+    /// The value with `null` for every scalar that has a hole in it: what can be shown and checked before a run.
+    pub fn partial(&self) -> Value {
+        match self {
+            Self::Literal(value) => value.clone(),
+            Self::Ref(_) => Value::Null,
+            Self::Concat(_) => self.known().unwrap_or(Value::Null),
+            Self::Seq(items) => Value::Array(items.iter().map(Self::partial).collect()),
+            Self::Map(entries) => Value::Object(
+                entries.iter().map(|(key, entry)| (key.clone(), entry.partial())).collect(),
+            ),
+        }
+    }
+
     fn collect<'a>(&'a self, found: &mut Vec<&'a Reference>) {
         match self {
             Self::Literal(_) => {}

@@ -1,12 +1,15 @@
 use std::fmt;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::{Serialize, Serializer};
 use strsim::damerau_levenshtein;
 
 pub use super::code::Code;
 use super::source::{Source, Span};
+
+/// How many problems are shown to a person; nobody reads more, and programs get all of them.
+const MAX_SHOWN: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,11 +114,8 @@ impl Diagnostics {
         Self { source, items: vec![problem] }
     }
 
-    /// Adds a problem once: an aliased value is read at every use, and its problem is one.
     pub fn push(&mut self, problem: Diagnostic) {
-        if !self.items.contains(&problem) {
-            self.items.push(problem);
-        }
+        self.items.push(problem);
     }
 
     pub fn items(&self) -> &[Diagnostic] {
@@ -138,9 +138,14 @@ impl Diagnostics {
         &self.source
     }
 
-    /// In the order of the text; problems of other texts come last.
+    /// In the order of the text; problems of other texts come last. Each stays once: an aliased value is
+    /// read at every use, and its problem is one.
     pub(crate) fn sort(&mut self) {
-        self.items.sort_by_key(|item| (item.source.is_some(), item.span, item.code));
+        self.items.sort_by(|a, b| {
+            let place = |item: &Diagnostic| (item.source.is_some(), item.span, item.code);
+            place(a).cmp(&place(b)).then_with(|| a.message.cmp(&b.message))
+        });
+        self.items.dedup();
     }
 
     /// For a person: each problem with its code, `file:line:column`, the text itself and the mend.
@@ -148,9 +153,12 @@ impl Diagnostics {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(120);
         let mut out = String::new();
-        for item in &self.items {
+        for item in self.items.iter().take(MAX_SHOWN) {
             out.push_str(&self.render_one(&renderer, item));
             out.push_str("\n\n");
+        }
+        if let Some(more @ 1..) = self.items.len().checked_sub(MAX_SHOWN) {
+            out.push_str(&format!("{more} more problems are not shown"));
         }
         out.truncate(out.trim_end().len());
         out
@@ -183,24 +191,32 @@ impl Diagnostics {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let window = Window::around(source, item);
-        let mut snippet = Snippet::source(window.text)
-            .line_start(window.first_line)
-            .path(source.name())
-            .annotation(
-                AnnotationKind::Primary.span(window.clip(item.span)).label(item.label.as_deref()),
-            );
-        for (span, label) in &item.related {
-            snippet = snippet
-                .annotation(AnnotationKind::Context.span(window.clip(*span)).label(label.as_str()));
-        }
         let title = level.primary_title(item.message.as_str()).id(item.code.as_str());
-        let mut group: Group<'_> = title.element(snippet);
+        let mut group: Group<'_> = if source.text().is_empty() {
+            // Refused before it was read: there is a place to name and nothing to show.
+            title.element(Origin::path(source.name()).line(1).char_column(1))
+        } else {
+            title.element(snippet(source, item))
+        };
         if let Some(help) = &item.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         renderer.render(&[group])
     }
+}
+
+fn snippet<'a>(source: &'a Source, item: &'a Diagnostic) -> Snippet<'a, Annotation<'a>> {
+    let window = Window::around(source, item);
+    let primary = AnnotationKind::Primary.span(window.clip(item.span));
+    let mut snippet = Snippet::source(window.text)
+        .line_start(window.first_line)
+        .path(source.name())
+        .annotation(primary.label(item.label.as_deref()));
+    for (span, label) in &item.related {
+        let context = AnnotationKind::Context.span(window.clip(*span));
+        snippet = snippet.annotation(context.label(label.as_str()));
+    }
+    snippet
 }
 
 /// The lines of a source that one diagnostic speaks of: the renderer then never walks a whole file.

@@ -12,9 +12,11 @@ use super::input::{InputDecl, InputType};
 use super::model::{GuardNode, Playbook};
 use super::source::{Located, Source};
 use super::step::lower_items;
-use super::yaml::{self, Node, Value};
+use super::tree::{Key, Node, Value};
+use super::yaml;
 
-const KEYS: &[&str] = &["playbook", "name", "description", "guard", "inputs", "timeout", "steps"];
+const KEYS: &[&str] =
+    &["playbook", "name", "description", "guard", "inputs", "timeout", "steps", "outputs"];
 const INPUT_KEYS: &[&str] = &["type", "description", "default", "enum", "example"];
 
 /// Reads a playbook's form. `bare_kinds` are the step kinds without a dot in their name.
@@ -54,7 +56,16 @@ fn lower(
         inputs,
         timeout: fields.get("timeout").and_then(|node| lower_timeout(node, source, problems)),
         items,
+        outputs: fields.get("outputs").and_then(|node| lower_outputs(node, source, problems)),
     })
+}
+
+fn lower_outputs(node: &Node, source: &Source, problems: &mut Diagnostics) -> Option<Arg> {
+    let fields = Fields::of(node, "`outputs`".to_owned(), problems)?;
+    for (key, _) in fields.entries() {
+        check_name(&Located::new(key.name.clone(), key.span), '_', "an output's name", problems);
+    }
+    Some(interpolate(node, source, problems))
 }
 
 fn lower_version(fields: &Fields<'_>, problems: &mut Diagnostics) {
@@ -158,7 +169,7 @@ pub(super) fn lower_timeout(
 fn lower_inputs(fields: &Fields<'_>, problems: &mut Diagnostics) -> Vec<InputDecl> {
     let Some(node) = fields.get("inputs") else { return Vec::new() };
     let Some(inputs) = Fields::of(node, "`inputs`".to_owned(), problems) else { return Vec::new() };
-    let lower = |(key, node): &(yaml::Key, Node)| {
+    let lower = |(key, node): &(Key, Node)| {
         let name = Located::new(key.name.clone(), key.span);
         check_name(&name, '_', "an input's name", problems);
         lower_input(name, node, problems)

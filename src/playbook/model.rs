@@ -12,6 +12,8 @@ pub struct Playbook {
     /// A duration as text, or an expression that gives one.
     pub timeout: Option<Arg>,
     pub items: Vec<Item>,
+    /// What the run leaves for people and for `--inputs-from`: a mapping of names to values.
+    pub outputs: Option<Arg>,
 }
 
 /// Where the playbook may run: values, or expressions over inputs.
@@ -25,7 +27,7 @@ pub struct GuardNode {
 /// One entry of `steps`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
-    Step(StepNode),
+    Step(Box<StepNode>),
     Parallel(ParallelNode),
 }
 
@@ -56,7 +58,7 @@ impl Playbook {
     /// Every step as written, in order.
     pub fn steps(&self) -> impl Iterator<Item = &StepNode> {
         self.items.iter().flat_map(|item| match item {
-            Item::Step(step) => std::slice::from_ref(step),
+            Item::Step(step) => std::slice::from_ref(step.as_ref()),
             Item::Parallel(parallel) => &parallel.steps,
         })
     }

@@ -25,6 +25,8 @@ pub struct Source(Arc<Inner>);
 struct Inner {
     name: String,
     text: String,
+    /// Where each line starts.
+    lines: Vec<usize>,
 }
 
 /// Where something stands, as people and editors count.
@@ -60,7 +62,9 @@ impl Source {
     /// Takes text as it is; for text from a file use [`Source::from_bytes`], which refuses what no
     /// playbook can be.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self(Arc::new(Inner { name: name.into(), text: text.into() }))
+        let (name, text) = (name.into(), text.into());
+        let lines = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self(Arc::new(Inner { name, text, lines }))
     }
 
     /// Takes the bytes of a file. Refuses too many bytes, UTF-16, bytes that are not UTF-8, NUL
@@ -135,12 +139,9 @@ impl Source {
         while !text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &text[..end];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let line = self.0.lines.partition_point(|start| *start <= end);
+        let line_start = self.0.lines[line - 1];
+        Position { line, column: text[line_start..end].chars().count() + 1 }
     }
 
     fn not_utf8(name: String, error: &std::string::FromUtf8Error) -> Diagnostics {

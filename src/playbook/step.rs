@@ -8,7 +8,7 @@ use super::fields::{Fields, check_name};
 use super::lower::lower_timeout;
 use super::model::{Item, ParallelNode, StepNode};
 use super::source::{Located, Source, Span};
-use super::yaml::{Key, Node, Value};
+use super::tree::{Key, Node, Value};
 
 /// What a step may say beside its kind.
 pub(crate) const STEP_KEYS: &[&str] =
@@ -55,7 +55,7 @@ impl Lowering<'_> {
         if let Some(steps) = fields.get("parallel") {
             return self.parallel(&fields, steps).map(Item::Parallel);
         }
-        self.step(node, false).map(Item::Step)
+        self.step(node, false).map(|step| Item::Step(Box::new(step)))
     }
 
     fn parallel(&mut self, fields: &Fields<'_>, steps: &Node) -> Option<ParallelNode> {
@@ -114,13 +114,21 @@ impl Lowering<'_> {
             self.problems.push(Diagnostic::error(Code::UnknownKey, key.span, message));
         }
         let accept_no_way_back = self.accept(&fields);
-        let (key, args) = self.kind(&fields)?;
+        let head = fields.entries().first().map_or(fields.span(), |(key, _)| key.span);
+        // A step without one kind has been reported; its id stays known to the steps after it.
+        let (kind, args) = match self.kind(&fields) {
+            Some((key, args)) => (Located::new(key.name.clone(), key.span), self.args(args)),
+            None => {
+                let none = Arg { span: head, value: ArgValue::Map(Vec::new()) };
+                (Located::new(String::new(), head), none)
+            }
+        };
         Some(StepNode {
             span: fields.span(),
             // A step without an id has been reported; nothing can refer to it.
-            id: id.unwrap_or_else(|| Located::new(String::new(), key.span)),
-            kind: Located::new(key.name.clone(), key.span),
-            args: self.args(args),
+            id: id.unwrap_or_else(|| Located::new(String::new(), head)),
+            kind,
+            args,
             description,
             timeout,
             for_each,

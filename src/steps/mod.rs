@@ -2,14 +2,20 @@
 //!
 //! The list below is the only place that names them all; dispatch, schema, documentation and permissions come from it.
 
+mod approve;
+mod assert;
 mod creation;
+mod document;
 mod elasticache;
+mod endpoint;
 mod env;
 mod memorydb;
 mod need;
 mod ownership;
+mod pause;
 pub mod redis;
 mod s3;
+mod secret;
 mod step;
 #[cfg(test)]
 mod testing;
@@ -17,6 +23,7 @@ mod testing;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub use document::document;
 pub use env::Env;
 pub use need::Need;
 pub use step::{About, Action, Done, Sketch, Step, about, action};
@@ -45,13 +52,18 @@ macro_rules! kinds {
 }
 
 kinds![
+    approve::Approve,
+    assert::Assert,
     elasticache::CreateSnapshot,
     elasticache::DeleteSnapshot,
     elasticache::ExportSnapshot,
     elasticache::FreezeWrites,
     elasticache::ThawWrites,
+    endpoint::Swap,
     memorydb::CreateCluster,
     memorydb::DeleteCluster,
+    pause::Pause,
+    redis::compare::Compare,
     s3::DeleteObjects,
 ];
 

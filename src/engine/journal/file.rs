@@ -132,6 +132,19 @@ impl FileJournal {
         Ok(Self { file })
     }
 
+    /// Whether another process writes the journal: `Locked` if so.
+    ///
+    /// # Errors
+    /// `Locked`; `Io` if it cannot be opened.
+    pub fn probe(path: &Path) -> Result<(), JournalError> {
+        // A shared lock, given up at once: two readers that probe do not take each other for a writer.
+        match File::open(path)?.file().try_lock_shared() {
+            Ok(()) => Ok(()),
+            Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::Locked),
+            Err(std::fs::TryLockError::Error(error)) => Err(JournalError::Io(error)),
+        }
+    }
+
     /// Opens a journal to go on with it: takes the lock, cuts a torn tail off.
     ///
     /// # Errors

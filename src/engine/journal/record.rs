@@ -120,6 +120,9 @@ pub enum Record {
         account: String,
         /// The region.
         region: String,
+        /// Whether it runs in a sandbox inside this very process, which is gone when the process is.
+        #[serde(default)]
+        embedded: bool,
         /// The compiled plan: an edited playbook cannot change what a resumed run means.
         plan: Box<Plan>,
     },

@@ -94,6 +94,8 @@ fn intent(node: Option<&str>) -> Prepared {
         arn: format!("arn:aws:elasticache:us-east-1:123456789012:snapshot:{NAME}"),
         group: "prod".to_owned(),
         node: node.map(str::to_owned),
+        endpoint: String::new(),
+        tls: false,
     }
 }
 

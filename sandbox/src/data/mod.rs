@@ -1,0 +1,29 @@
+//! What is inside the clusters: real servers on the loopback address, or a model of them in memory.
+
+mod acl;
+mod cluster;
+mod config;
+mod error;
+mod fill;
+mod model;
+mod node;
+mod plane;
+mod ports;
+mod process;
+mod program;
+mod rdb;
+mod real;
+mod restore;
+mod slots;
+mod snapshot;
+mod spec;
+mod tls;
+mod value;
+mod write;
+
+pub use cluster::Cluster;
+pub use error::DataError;
+pub use model::{Model, ModelEntry, ModelShard};
+pub use plane::{DataPlane, PlaneKind, ServerPolicy};
+pub use slots::slot_of;
+pub use spec::{AclUser, ClusterSpec, Fill, ShardInfo, ShardSnapshot};

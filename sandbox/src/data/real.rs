@@ -1,0 +1,225 @@
+//! A cluster of real servers. Every call here blocks.
+
+use super::acl::{self, UserRules};
+use super::error::DataError;
+use super::node::{Host, Node, NodeSpec};
+use super::process::stop_all;
+use super::spec::{AclUser, ClusterSpec, ShardInfo};
+use super::{ports, slots};
+use redis::Connection;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Another process may take a port between our look and the server's.
+const START_TRIES: usize = 5;
+const MEET_PATIENCE: Duration = Duration::from_secs(10);
+const MEET_POLL: Duration = Duration::from_millis(10);
+/// Up to this many nodes, each is introduced to each; above, gossip spreads the word.
+const MEET_ALL: usize = 8;
+
+pub(crate) struct RealCluster {
+    pub(crate) name: String,
+    pub(crate) host: Arc<Host>,
+    pub(crate) ranges: Vec<(u16, u16)>,
+    /// Empty once stopped.
+    nodes: Mutex<Vec<Node>>,
+    shards: Vec<ShardInfo>,
+    users: Mutex<Vec<String>>,
+    /// One snapshot at a time: a server saves to one file, and once at a time.
+    pub(crate) saving: Mutex<()>,
+}
+
+impl RealCluster {
+    pub(crate) fn start(host: &Arc<Host>, spec: &ClusterSpec) -> Result<Self, DataError> {
+        let rules = acl::rules(&spec.users, spec.open_access)?;
+        let mut tries = 1;
+        let nodes = loop {
+            match Self::launch(host, spec, &rules) {
+                Ok(nodes) => break nodes,
+                Err(DataError::Start { reason, .. })
+                    if reason.contains("Address already in use") && tries < START_TRIES =>
+                {
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let ranges = slots::split(spec.shards);
+        let shards = nodes
+            .iter()
+            .zip(&ranges)
+            .enumerate()
+            .map(|(index, (node, &range))| ShardInfo {
+                id: slots::shard_id(index),
+                slots: vec![range],
+                host: "127.0.0.1".to_owned(),
+                port: node.port,
+            })
+            .collect();
+        Ok(Self {
+            name: spec.name.clone(),
+            host: Arc::clone(host),
+            ranges,
+            nodes: Mutex::new(nodes),
+            shards,
+            users: Mutex::new(rules.into_iter().map(|user| user.name).collect()),
+            saving: Mutex::new(()),
+        })
+    }
+
+    fn launch(
+        host: &Host,
+        spec: &ClusterSpec,
+        users: &[UserRules],
+    ) -> Result<Vec<Node>, DataError> {
+        let mut held = ports::pick(usize::from(spec.shards))?;
+        let numbers = std::mem::take(&mut held.numbers);
+        drop(held);
+        let nodes = numbers
+            .into_iter()
+            .map(|port| {
+                let node = NodeSpec {
+                    port: Some(port),
+                    cluster_mode: spec.cluster_mode,
+                    tls: spec.tls,
+                    rdb: None,
+                };
+                Node::launch(host, node)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut connections =
+            nodes.iter().map(Node::ready).collect::<Result<Vec<Connection>, _>>()?;
+        if spec.cluster_mode {
+            join(&nodes, &mut connections)?;
+        }
+        for connection in &mut connections {
+            users.iter().try_for_each(|user| set_user(connection, user))?;
+        }
+        Ok(nodes)
+    }
+
+    pub(crate) fn shards(&self) -> &[ShardInfo] {
+        &self.shards
+    }
+
+    /// The running nodes, or that there are none any more.
+    pub(crate) fn nodes(&self) -> Result<Vec<Node>, DataError> {
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if nodes.is_empty() {
+            return Err(DataError::Stopped { cluster: self.name.clone() });
+        }
+        Ok(nodes)
+    }
+
+    pub(crate) fn connections(&self) -> Result<Vec<Connection>, DataError> {
+        self.nodes()?.iter().map(Node::connect).collect()
+    }
+
+    /// Keys of each shard.
+    pub(crate) fn key_counts(&self) -> Result<Vec<u64>, DataError> {
+        let mut counts = Vec::new();
+        for mut connection in self.connections()? {
+            counts.push(Node::databases(&mut connection)?.iter().map(|(_, keys)| keys).sum());
+        }
+        Ok(counts)
+    }
+
+    /// Replaces the users of every node; users left out are removed with their connections.
+    pub(crate) fn set_users(&self, users: &[AclUser], open_access: bool) -> Result<(), DataError> {
+        let rules = acl::rules(users, open_access)?;
+        let mut names = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        for mut connection in self.connections()? {
+            for user in &rules {
+                if !names.contains(&user.name) {
+                    names.push(user.name.clone());
+                }
+                set_user(&mut connection, user)?;
+            }
+            // `default` cannot be deleted; the rules above always name it.
+            for gone in names.iter().filter(|name| !rules.iter().any(|user| user.name == **name)) {
+                redis::cmd("ACL")
+                    .arg("DELUSER")
+                    .arg(gone)
+                    .query::<()>(&mut connection)
+                    .map_err(|error| DataError::server(format!("removing user {gone}"), error))?;
+            }
+        }
+        *names = rules.into_iter().map(|user| user.name).collect();
+        Ok(())
+    }
+
+    /// Ends the servers; they and their folders are gone when this returns.
+    pub(crate) fn stop(&self) {
+        let nodes = std::mem::take(&mut *self.nodes.lock().unwrap_or_else(PoisonError::into_inner));
+        stop_all(&nodes.into_iter().map(|node| node.process).collect::<Vec<_>>());
+    }
+}
+
+impl Drop for RealCluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn set_user(connection: &mut Connection, user: &UserRules) -> Result<(), DataError> {
+    redis::cmd("ACL")
+        .arg("SETUSER")
+        .arg(&user.name)
+        .arg(&user.rules)
+        .query::<()>(connection)
+        .map_err(|error| DataError::User { user: user.name.clone(), reason: error.to_string() })
+}
+
+/// Makes one cluster of fresh nodes, the slots split evenly among them.
+fn join(nodes: &[Node], connections: &mut [Connection]) -> Result<(), DataError> {
+    let failed = |error| DataError::server("joining the cluster's nodes", error);
+    let count = u16::try_from(nodes.len()).unwrap_or(slots::SLOTS);
+    let ranges = slots::split(count);
+    for (index, (connection, &(first, last))) in connections.iter_mut().zip(&ranges).enumerate() {
+        redis::cmd("CLUSTER")
+            .arg("ADDSLOTSRANGE")
+            .arg(first)
+            .arg(last)
+            .query::<()>(connection)
+            .map_err(failed)?;
+        // Distinct epochs, or the nodes spend their first seconds settling a tie.
+        redis::cmd("CLUSTER")
+            .arg("SET-CONFIG-EPOCH")
+            .arg(index + 1)
+            .query::<()>(connection)
+            .map_err(failed)?;
+    }
+    let greeters = if nodes.len() <= MEET_ALL { nodes.len() } else { 1 };
+    for (index, connection) in connections.iter_mut().enumerate().take(greeters) {
+        for node in &nodes[index + 1..] {
+            redis::cmd("CLUSTER")
+                .arg("MEET")
+                .arg("127.0.0.1")
+                .arg(node.port)
+                .query::<()>(connection)
+                .map_err(failed)?;
+        }
+    }
+    let deadline = Instant::now() + MEET_PATIENCE;
+    for connection in connections.iter_mut() {
+        while !settled(connection, nodes.len()).map_err(failed)? {
+            if Instant::now() >= deadline {
+                let seconds = MEET_PATIENCE.as_secs();
+                return Err(DataError::server(
+                    "joining the cluster's nodes",
+                    format!("cluster_state was not ok within {seconds} s"),
+                ));
+            }
+            std::thread::sleep(MEET_POLL);
+        }
+    }
+    Ok(())
+}
+
+fn settled(connection: &mut Connection, nodes: usize) -> redis::RedisResult<bool> {
+    let info: String = redis::cmd("CLUSTER").arg("INFO").query(connection)?;
+    let has = |wanted: &str| info.lines().any(|line| line.trim() == wanted);
+    Ok(has("cluster_state:ok")
+        && has(&format!("cluster_slots_ok:{}", slots::SLOTS))
+        && has(&format!("cluster_known_nodes:{nodes}")))
+}

@@ -1,0 +1,177 @@
+//! What time has brought since the last request: states that ended, exports that landed, users that took effect.
+
+use super::state::{Due, ElastiCacheState};
+use crate::context::Ctx;
+use crate::data::{AclUser, Cluster};
+use crate::world::World;
+
+/// What has to be told to servers, once the state is unlocked.
+#[derive(Debug, Default)]
+struct Orders {
+    stop: Vec<Cluster>,
+    users: Vec<(Cluster, Vec<AclUser>, bool)>,
+}
+
+/// Carries out what time has brought since the last request.
+pub(crate) async fn settle(ctx: &Ctx) {
+    let orders = {
+        let mut world = ctx.world();
+        let mut orders = Orders::default();
+        snapshots(ctx, &mut world.elasticache);
+        exports(ctx, &mut world);
+        users(ctx, &mut world.elasticache, &mut orders);
+        groups(ctx, &mut world.elasticache, &mut orders);
+        orders
+    };
+    for cluster in orders.stop {
+        cluster.stop().await;
+    }
+    for (cluster, users, open) in orders.users {
+        if let Err(error) = cluster.set_users(users, open).await {
+            tracing::warn!(%error, "a sandbox cluster did not take its users");
+        }
+    }
+}
+
+fn ended(due: Option<&Due>, ctx: &Ctx) -> Option<Due> {
+    due.filter(|due| due.at <= ctx.now).cloned()
+}
+
+fn snapshots(ctx: &Ctx, state: &mut ElastiCacheState) {
+    let mut over = Vec::new();
+    for snapshot in state.snapshots.values_mut() {
+        // A server that is still saving keeps its snapshot in `creating`, whatever the clock says.
+        if snapshot.status == "creating" && snapshot.files.is_none() {
+            continue;
+        }
+        if let Some(due) = ended(snapshot.due.as_ref(), ctx) {
+            over.push((snapshot.name.clone(), snapshot.clone(), due));
+        }
+    }
+    for (name, snapshot, due) in over {
+        let Some(to) = &due.to else {
+            state.snapshots.remove(&name);
+            continue;
+        };
+        if let Some(entry) = state.snapshots.get_mut(&name) {
+            entry.status.clone_from(to);
+            entry.due = None;
+            entry.holds_group = false;
+        }
+        let (kind, source) = match &snapshot.node {
+            Some(node) => ("cache-cluster", node.clone()),
+            None => ("replication-group", snapshot.group.clone()),
+        };
+        let what = if snapshot.node.is_some() { "cache cluster" } else { "replication group" };
+        let text = match &due.reason {
+            None => {
+                format!(
+                    "Snapshot succeeded for snapshot with ID '{name}' of {what} with ID '{source}'"
+                )
+            }
+            Some(reason) => format!(
+                "Snapshot failed for snapshot with ID '{name}' of {what} with ID '{source}'. {reason}"
+            ),
+        };
+        state.event(due.at, kind, &source, text);
+        if let Some(group) = state.groups.get_mut(&snapshot.group)
+            && snapshot.holds_group
+            && group.status == "snapshotting"
+        {
+            group.status = "available".to_owned();
+        }
+    }
+}
+
+fn exports(ctx: &Ctx, world: &mut World) {
+    let (landed, running): (Vec<_>, Vec<_>) =
+        world.elasticache.exports.drain(..).partition(|export| export.due.at <= ctx.now);
+    world.elasticache.exports = running;
+    for export in landed {
+        let at = export.due.at;
+        for (key, body) in export.objects {
+            world.s3.put_object(&export.bucket, &key, body, at, None);
+        }
+        let state = &mut world.elasticache;
+        let Some(snapshot) = state.snapshots.get_mut(&export.snapshot) else { continue };
+        snapshot.status = "available".to_owned();
+        let (kind, source) = match &snapshot.node {
+            Some(node) => ("cache-cluster", node.clone()),
+            None => ("replication-group", snapshot.group.clone()),
+        };
+        let (name, bucket) = (&export.snapshot, &export.bucket);
+        let text = match &export.due.reason {
+            None => format!("Export of snapshot '{name}' to S3 bucket '{bucket}' completed"),
+            Some(reason) => {
+                format!("Export of snapshot '{name}' to S3 bucket '{bucket}' failed. {reason}")
+            }
+        };
+        state.event(at, kind, &source, text);
+    }
+}
+
+fn users(ctx: &Ctx, state: &mut ElastiCacheState, orders: &mut Orders) {
+    let mut changed = Vec::new();
+    for user in state.users.values_mut() {
+        if let Some(due) = ended(user.due.as_ref(), ctx) {
+            user.status = due.to.unwrap_or_default();
+            user.due = None;
+            changed.push(user.id.clone());
+        }
+    }
+    if changed.is_empty() {
+        return;
+    }
+    let touched = |id: &String| {
+        state.user_groups.get(id).is_some_and(|g| g.users.iter().any(|u| changed.contains(u)))
+    };
+    for group in state.groups.values().filter(|group| group.user_groups.iter().any(touched)) {
+        if let Some(cluster) = &group.cluster {
+            let (users, open) = state.access(&group.user_groups);
+            orders.users.push((cluster.clone(), users, open));
+        }
+    }
+}
+
+fn groups(ctx: &Ctx, state: &mut ElastiCacheState, orders: &mut Orders) {
+    let over: Vec<_> = state
+        .groups
+        .values()
+        .filter(|group| {
+            group.status != "creating" || !group.shards.is_empty() || failed(group.due.as_ref())
+        })
+        .filter_map(|group| Some((group.id.clone(), ended(group.due.as_ref(), ctx)?)))
+        .collect();
+    for (id, due) in over {
+        match &due.to {
+            None => {
+                if let Some(group) = state.groups.remove(&id) {
+                    orders.stop.extend(group.cluster);
+                }
+                state.event(
+                    due.at,
+                    "replication-group",
+                    &id,
+                    format!("Replication group {id} deleted"),
+                );
+            }
+            Some(to) => {
+                if let Some(group) = state.groups.get_mut(&id) {
+                    group.status.clone_from(to);
+                    group.due = None;
+                }
+                let text = match &due.reason {
+                    None => format!("Replication group {id} created"),
+                    Some(reason) => {
+                        format!("Replication group {id} could not be created. {reason}")
+                    }
+                };
+                state.event(due.at, "replication-group", &id, text);
+            }
+        }
+    }
+}
+
+fn failed(due: Option<&Due>) -> bool {
+    due.is_some_and(|due| due.reason.is_some())
+}

@@ -1,0 +1,187 @@
+//! Snapshots: create, describe, delete.
+
+use super::answer;
+use super::call::{invalid_combination, invalid_value, page};
+use super::groups;
+use super::state::{Due, Group, Snapshot};
+use crate::context::Ctx;
+use crate::names;
+use crate::wire::ApiError;
+use crate::wire::query::{Params, Xml};
+use crate::world::World;
+
+/// Manual snapshots of one node, or of one group in cluster mode, in 24 hours (ElastiCache user guide, backups).
+const QUOTA: usize = 20;
+const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+pub(super) fn not_found(name: &str) -> ApiError {
+    ApiError::missing("SnapshotNotFoundFault", format!("Snapshot not found: {name}"))
+}
+
+pub(super) fn exists(name: &str) -> ApiError {
+    ApiError::bad(
+        "SnapshotAlreadyExistsFault",
+        format!("Snapshot with specified name already exists: {name}"),
+    )
+}
+
+/// The group and, with cluster mode off, the node that a request names.
+fn source(world: &World, ctx: &Ctx, params: &Params) -> Result<(Group, Option<String>), ApiError> {
+    let groups = &world.elasticache.groups;
+    let visible = |group: &&Group| group.visible <= ctx.now;
+    let (group, node) = match (params.get("ReplicationGroupId"), params.get("CacheClusterId")) {
+        (Some(id), None) => {
+            let group = groups.get(&id.to_ascii_lowercase()).filter(visible);
+            (group.ok_or_else(|| groups::not_found(id))?, None)
+        }
+        (None, Some(id)) => {
+            let id = id.to_ascii_lowercase();
+            let group = groups.values().filter(visible).find(|g| g.all_members().contains(&id));
+            let missing = || {
+                ApiError::missing("CacheClusterNotFound", format!("CacheCluster not found: {id}"))
+            };
+            (group.ok_or_else(missing)?, Some(id))
+        }
+        _ => {
+            return Err(invalid_combination(
+                "Exactly one of ReplicationGroupId and CacheClusterId must be specified.",
+            ));
+        }
+    };
+    match (&node, group.cluster_mode) {
+        (None, false) => Err(invalid_combination(
+            "Cannot snapshot a replication group with cluster-mode disabled; specify the CacheClusterId of one of its \
+             nodes.",
+        )),
+        (Some(_), true) => Err(invalid_combination(
+            "Cannot snapshot a node of a replication group with cluster-mode enabled; specify the ReplicationGroupId.",
+        )),
+        _ => Ok((group.clone(), node)),
+    }
+}
+
+/// CreateSnapshot. The data is that of the moment of the call, shard by shard.
+pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
+    let name =
+        names::folded("SnapshotName", params.need("SnapshotName")?, 255).map_err(invalid_value)?;
+    let cluster = {
+        let mut world = ctx.world();
+        let (group, node) = source(&world, ctx, params)?;
+        if world.elasticache.snapshots.contains_key(&name) {
+            return Err(exists(&name));
+        }
+        if group.status != "available" {
+            let (code, what) = match &node {
+                Some(_) => ("InvalidCacheClusterState", "Cache cluster"),
+                None => ("InvalidReplicationGroupState", "Replication group"),
+            };
+            let id = node.as_ref().unwrap_or(&group.id);
+            return Err(ApiError::bad(code, format!("{what} {id} is not in available state.")));
+        }
+        let owner = node.clone().unwrap_or_else(|| group.id.clone());
+        let taken = world.elasticache.taken.entry(owner).or_default();
+        taken.retain(|at| *at > ctx.ago(DAY));
+        if taken.len() >= QUOTA {
+            return Err(ApiError::bad(
+                "SnapshotQuotaExceededFault",
+                "The maximum number of manual snapshots for this cluster taken within 24 hours has been reached",
+            ));
+        }
+        taken.push(ctx.now);
+        let (to, reason) = match ctx.effects.terminal.clone() {
+            Some((state, reason)) => (state, Some(reason)),
+            None => ("available".to_owned(), None),
+        };
+        let due = Due { at: ctx.due(ctx.timings().snapshot), to: Some(to), reason };
+        let snapshot = Snapshot {
+            name: name.clone(),
+            status: "creating".to_owned(),
+            due: Some(due),
+            group: group.id.clone(),
+            node,
+            engine: group.engine.clone(),
+            engine_version: group.engine_version.clone(),
+            node_type: group.node_type.clone(),
+            replicas: group.replicas,
+            cluster_mode: group.cluster_mode,
+            data_tiering: group.data_tiering,
+            kms_key: params.get("KmsKeyId").map(str::to_owned),
+            tags: params.tags(),
+            created: ctx.now,
+            visible: ctx.due(ctx.timings().visibility),
+            manual: true,
+            holds_group: true,
+            shards: group.shards.clone(),
+            files: None,
+        };
+        world.elasticache.snapshots.insert(name.clone(), snapshot);
+        if let Some(group) = world.elasticache.groups.get_mut(&group.id) {
+            group.status = "snapshotting".to_owned();
+        }
+        group.cluster
+    };
+    let saved = match cluster {
+        Some(cluster) => cluster.snapshot().await.map_err(|error| error.to_string()),
+        None => Err("the group has no running servers".to_owned()),
+    };
+    let mut world = ctx.world();
+    let snapshot = world.elasticache.snapshots.get_mut(&name).ok_or_else(|| not_found(&name))?;
+    match (saved, &mut snapshot.due) {
+        (Ok(files), _) => snapshot.files = Some(files),
+        (Err(why), Some(due)) => {
+            snapshot.files = Some(Vec::new());
+            due.to = Some("failed".to_owned());
+            due.reason.get_or_insert(why);
+        }
+        (Err(_), None) => {}
+    }
+    Ok(Xml::new("Result").child(answer::snapshot(ctx, snapshot, false)))
+}
+
+/// DescribeSnapshots.
+pub(super) fn describe(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
+    let with_config = params.flag("ShowNodeGroupConfig").unwrap_or(false);
+    let world = ctx.world();
+    let visible = |s: &&Snapshot| s.visible <= ctx.now;
+    if let Some(name) = params.get("SnapshotName") {
+        let found = world.elasticache.snapshots.get(&name.to_ascii_lowercase()).filter(visible);
+        let snapshot = found.ok_or_else(|| not_found(name))?;
+        return page(params, "Snapshots", vec![answer::snapshot(ctx, snapshot, with_config)], 50);
+    }
+    let source = match params.get("SnapshotSource") {
+        None => None,
+        Some("user") => Some(true),
+        Some("system") => Some(false),
+        Some(other) => {
+            return Err(invalid_value(format!("SnapshotSource is user or system, not {other}")));
+        }
+    };
+    let same = |wanted: Option<&str>, is: Option<&str>| {
+        wanted.is_none_or(|wanted| is.is_some_and(|is| is.eq_ignore_ascii_case(wanted)))
+    };
+    let wanted = |s: &&Snapshot| {
+        let group = s.node.is_none().then_some(s.group.as_str());
+        source.is_none_or(|manual| manual == s.manual)
+            && same(params.get("ReplicationGroupId"), group)
+            && same(params.get("CacheClusterId"), s.node.as_deref())
+    };
+    let snapshots = world.elasticache.snapshots.values().filter(visible).filter(wanted);
+    let items = snapshots.map(|s| answer::snapshot(ctx, s, with_config)).collect();
+    page(params, "Snapshots", items, 50)
+}
+
+/// DeleteSnapshot.
+pub(super) fn delete(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
+    let name = params.need("SnapshotName")?.to_ascii_lowercase();
+    let mut world = ctx.world();
+    let snapshot = world.elasticache.snapshots.get_mut(&name).ok_or_else(|| not_found(&name))?;
+    if !matches!(snapshot.status.as_str(), "available" | "failed") {
+        return Err(ApiError::bad(
+            "InvalidSnapshotState",
+            format!("Snapshot {name} is in state {} and cannot be deleted.", snapshot.status),
+        ));
+    }
+    snapshot.status = "deleting".to_owned();
+    snapshot.due = Some(Due { at: ctx.due(ctx.timings().snapshot_delete), to: None, reason: None });
+    Ok(Xml::new("Result").child(answer::snapshot(ctx, snapshot, false)))
+}

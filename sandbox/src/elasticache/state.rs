@@ -1,0 +1,195 @@
+//! What exists in ElastiCache.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::data::{AclUser, Cluster, ShardInfo, ShardSnapshot};
+use crate::events::Event;
+use crate::world::key_count;
+
+/// What exists in ElastiCache.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ElastiCacheState {
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    pub(crate) exports: Vec<Export>,
+    pub(crate) users: BTreeMap<String, User>,
+    pub(crate) user_groups: BTreeMap<String, UserGroup>,
+    pub(crate) events: Vec<Event>,
+    /// When manual snapshots were taken, by node or group, for the quota of a day.
+    pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
+}
+
+/// A state that time will end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) at: Timestamp,
+    /// The state after that; `None` is gone.
+    pub(crate) to: Option<String>,
+    /// Why it ends badly, for the events.
+    pub(crate) reason: Option<String>,
+}
+
+/// A replication group.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    pub(crate) id: String,
+    pub(crate) description: String,
+    pub(crate) status: String,
+    pub(crate) due: Option<Due>,
+    pub(crate) engine: String,
+    pub(crate) engine_version: String,
+    pub(crate) node_type: String,
+    pub(crate) replicas: u16,
+    pub(crate) cluster_mode: bool,
+    pub(crate) tls: bool,
+    pub(crate) data_tiering: bool,
+    pub(crate) user_groups: Vec<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) created: Timestamp,
+    pub(crate) visible: Timestamp,
+    /// How many keys it was filled with.
+    pub(crate) keys: u64,
+    /// The servers; absent until they have started.
+    pub(crate) cluster: Option<Cluster>,
+    pub(crate) shards: Vec<ShardInfo>,
+}
+
+impl Group {
+    /// The ids of its nodes by shard: `g-001` with cluster mode off, `g-0001-001` with it on.
+    pub(crate) fn members(&self, shard: &ShardInfo) -> Vec<String> {
+        let id = |n: u16| match self.cluster_mode {
+            true => format!("{}-{}-{n:03}", self.id, shard.id),
+            false => format!("{}-{n:03}", self.id),
+        };
+        (1..=self.replicas + 1).map(id).collect()
+    }
+
+    pub(crate) fn all_members(&self) -> Vec<String> {
+        self.shards.iter().flat_map(|shard| self.members(shard)).collect()
+    }
+}
+
+/// A snapshot.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) name: String,
+    pub(crate) status: String,
+    pub(crate) due: Option<Due>,
+    /// The group it was taken from.
+    pub(crate) group: String,
+    /// The node it was taken from, with cluster mode off.
+    pub(crate) node: Option<String>,
+    pub(crate) engine: String,
+    pub(crate) engine_version: String,
+    pub(crate) node_type: String,
+    pub(crate) replicas: u16,
+    pub(crate) cluster_mode: bool,
+    pub(crate) data_tiering: bool,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) created: Timestamp,
+    pub(crate) visible: Timestamp,
+    pub(crate) manual: bool,
+    /// Whether its group is `snapshotting` until it is done: true of a snapshot being taken, not of a copy.
+    pub(crate) holds_group: bool,
+    pub(crate) shards: Vec<ShardInfo>,
+    /// The data by shard; absent until the servers have saved it.
+    pub(crate) files: Option<Vec<ShardSnapshot>>,
+}
+
+/// An export that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Export {
+    pub(crate) snapshot: String,
+    pub(crate) bucket: String,
+    /// The objects it will write, without those it loses on order.
+    pub(crate) objects: Vec<(String, bytes::Bytes)>,
+    pub(crate) due: Due,
+}
+
+/// A user.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) status: String,
+    pub(crate) due: Option<Due>,
+    pub(crate) engine: String,
+    pub(crate) access_string: String,
+    pub(crate) passwords: Vec<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// A user group.
+#[derive(Debug, Clone)]
+pub(crate) struct UserGroup {
+    pub(crate) id: String,
+    pub(crate) engine: String,
+    pub(crate) users: Vec<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl ElastiCacheState {
+    pub(crate) fn event(
+        &mut self,
+        at: Timestamp,
+        kind: &'static str,
+        source: &str,
+        message: impl Into<String>,
+    ) {
+        self.events.push(Event { at, source: source.to_owned(), kind, message: message.into() });
+    }
+
+    /// The users that may log in to a group, and whether anybody may.
+    pub(crate) fn access(&self, user_groups: &[String]) -> (Vec<AclUser>, bool) {
+        let ids = user_groups.iter().filter_map(|id| self.user_groups.get(id));
+        let users = ids.flat_map(|group| &group.users).filter_map(|id| self.users.get(id));
+        let users = users.map(|user| AclUser {
+            name: user.name.clone(),
+            access_string: user.access_string.clone(),
+            passwords: user.passwords.clone(),
+            no_password: user.passwords.is_empty(),
+        });
+        (users.collect(), user_groups.is_empty())
+    }
+
+    /// See `World::describe`.
+    pub(crate) fn describe(&self) -> Value {
+        let groups: BTreeMap<_, _> = self.groups.iter().map(|(id, g)| {
+            (id, json!({
+                "status": g.status, "engine": g.engine, "node_type": g.node_type,
+                "shards": g.shards.len(), "replicas": g.replicas, "cluster_mode": g.cluster_mode,
+                "user_groups": g.user_groups, "tags": g.tags, "keys": key_count(g.cluster.as_ref(), g.keys),
+            }))
+        }).collect();
+        let snapshots: BTreeMap<_, _> = self.snapshots.iter().map(|(name, s)| {
+            let keys: Option<u64> =
+                s.files.as_ref().map(|files| files.iter().map(|file| file.keys).sum());
+            (name, json!({
+                "status": s.status, "group": s.group, "node": s.node, "keys": keys, "tags": s.tags,
+            }))
+        }).collect();
+        let users: BTreeMap<_, _> = self
+            .users
+            .iter()
+            .map(|(id, u)| {
+                (
+                    id,
+                    json!({
+                        "name": u.name, "status": u.status, "access_string": u.access_string,
+                        "passwords": u.passwords.len(), "tags": u.tags,
+                    }),
+                )
+            })
+            .collect();
+        let user_groups: BTreeMap<_, _> =
+            self.user_groups.iter().map(|(id, g)| (id, json!({"users": g.users}))).collect();
+        json!({
+            "replication_groups": groups, "snapshots": snapshots,
+            "users": users, "user_groups": user_groups,
+        })
+    }
+}

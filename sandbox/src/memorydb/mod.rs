@@ -1,0 +1,14 @@
+mod access;
+mod answer;
+mod call;
+mod catalog;
+mod clusters;
+mod create;
+mod events;
+mod settle;
+mod snapshots;
+pub(crate) mod state;
+mod tags;
+
+pub(crate) use call::call;
+pub(crate) use settle::settle;

@@ -1,0 +1,226 @@
+//! What exists in MemoryDB.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::data::{AclUser, Cluster, ShardInfo, ShardSnapshot};
+use crate::events::Event;
+use crate::world::key_count;
+
+/// What exists in MemoryDB.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryDbState {
+    pub(crate) clusters: BTreeMap<String, MdbCluster>,
+    pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    pub(crate) exports: Vec<Export>,
+    pub(crate) users: BTreeMap<String, User>,
+    pub(crate) acls: BTreeMap<String, Acl>,
+    pub(crate) subnet_groups: BTreeMap<String, SubnetGroup>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
+}
+
+/// A state that time will end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) at: Timestamp,
+    /// The state after that; `None` is gone.
+    pub(crate) to: Option<String>,
+    /// Why it ends badly, for the events.
+    pub(crate) reason: Option<String>,
+}
+
+/// What a new cluster starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Empty,
+    /// Bucket and key of each file. They are read when the cluster is nearly there, not when it is asked for.
+    Objects(Vec<(String, String)>),
+    Snapshot(String),
+}
+
+/// A cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct MdbCluster {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) status: String,
+    pub(crate) due: Option<Due>,
+    pub(crate) origin: Origin,
+    /// Whether a request is filling the cluster right now, so that no other starts to.
+    pub(crate) filling: bool,
+    pub(crate) node_type: String,
+    pub(crate) engine: String,
+    pub(crate) engine_version: String,
+    pub(crate) shard_count: u16,
+    pub(crate) replicas: u16,
+    pub(crate) acl: String,
+    pub(crate) tls: bool,
+    pub(crate) port: u16,
+    pub(crate) subnet_group: String,
+    pub(crate) parameter_group: String,
+    pub(crate) security_groups: Vec<String>,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) retention: u64,
+    pub(crate) data_tiering: bool,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) created: Timestamp,
+    pub(crate) visible: Timestamp,
+    pub(crate) keys: u64,
+    /// The servers; absent until they have started.
+    pub(crate) cluster: Option<Cluster>,
+    pub(crate) shards: Vec<ShardInfo>,
+}
+
+/// A snapshot.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) name: String,
+    pub(crate) status: String,
+    pub(crate) due: Option<Due>,
+    pub(crate) cluster: String,
+    /// The cluster as it was, for the configuration in the answer.
+    pub(crate) of: Box<MdbCluster>,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) created: Timestamp,
+    pub(crate) visible: Timestamp,
+    /// Whether its cluster is `snapshotting` until it is done.
+    pub(crate) holds_cluster: bool,
+    pub(crate) files: Option<Vec<ShardSnapshot>>,
+}
+
+/// An export that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Export {
+    pub(crate) snapshot: String,
+    pub(crate) bucket: String,
+    pub(crate) objects: Vec<(String, bytes::Bytes)>,
+    pub(crate) at: Timestamp,
+}
+
+/// A user.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) access_string: String,
+    pub(crate) passwords: Vec<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// An ACL.
+#[derive(Debug, Clone)]
+pub(crate) struct Acl {
+    pub(crate) name: String,
+    pub(crate) status: String,
+    pub(crate) due: Option<Due>,
+    pub(crate) users: Vec<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// A subnet group.
+#[derive(Debug, Clone)]
+pub(crate) struct SubnetGroup {
+    pub(crate) name: String,
+    pub(crate) subnets: Vec<String>,
+}
+
+/// The ACL without any authentication, which every account has.
+pub(crate) const OPEN_ACCESS: &str = "open-access";
+
+impl Default for MemoryDbState {
+    fn default() -> Self {
+        let default_user = User {
+            name: "default".to_owned(),
+            access_string: "on ~* &* +@all".to_owned(),
+            passwords: Vec::new(),
+            tags: BTreeMap::new(),
+        };
+        let open_access = Acl {
+            name: OPEN_ACCESS.to_owned(),
+            status: "active".to_owned(),
+            due: None,
+            users: vec!["default".to_owned()],
+            tags: BTreeMap::new(),
+        };
+        let subnets = SubnetGroup {
+            name: "default".to_owned(),
+            subnets: vec!["subnet-0a".to_owned(), "subnet-0b".to_owned()],
+        };
+        Self {
+            clusters: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            exports: Vec::new(),
+            users: BTreeMap::from([("default".to_owned(), default_user)]),
+            acls: BTreeMap::from([(OPEN_ACCESS.to_owned(), open_access)]),
+            subnet_groups: BTreeMap::from([("default".to_owned(), subnets)]),
+            events: Vec::new(),
+            taken: BTreeMap::new(),
+        }
+    }
+}
+
+impl MemoryDbState {
+    pub(crate) fn event(
+        &mut self,
+        at: Timestamp,
+        kind: &'static str,
+        source: &str,
+        message: impl Into<String>,
+    ) {
+        self.events.push(Event { at, source: source.to_owned(), kind, message: message.into() });
+    }
+
+    /// The users that may log in under an ACL, and whether anybody may.
+    pub(crate) fn access(&self, acl: &str) -> (Vec<AclUser>, bool) {
+        if acl == OPEN_ACCESS {
+            return (Vec::new(), true);
+        }
+        let users = self.acls.get(acl).into_iter().flat_map(|acl| &acl.users);
+        let users = users.filter_map(|name| self.users.get(name)).map(|user| AclUser {
+            name: user.name.clone(),
+            access_string: user.access_string.clone(),
+            passwords: user.passwords.clone(),
+            no_password: false,
+        });
+        (users.collect(), false)
+    }
+
+    /// See `World::describe`.
+    pub(crate) fn describe(&self) -> Value {
+        let clusters: BTreeMap<_, _> = self.clusters.iter().map(|(name, c)| {
+            (name, json!({
+                "status": c.status, "node_type": c.node_type, "engine": c.engine,
+                "engine_version": c.engine_version, "shards": c.shard_count,
+                "replicas": c.replicas, "acl": c.acl, "tls": c.tls, "keys": key_count(c.cluster.as_ref(), c.keys), "tags": c.tags,
+            }))
+        }).collect();
+        let snapshots: BTreeMap<_, _> = self
+            .snapshots
+            .iter()
+            .map(|(name, s)| {
+                let keys: Option<u64> =
+                    s.files.as_ref().map(|files| files.iter().map(|file| file.keys).sum());
+                (
+                    name,
+                    json!({"status": s.status, "cluster": s.cluster, "keys": keys, "tags": s.tags}),
+                )
+            })
+            .collect();
+        let acls: BTreeMap<_, _> = self
+            .acls
+            .iter()
+            .map(|(name, acl)| {
+                (name, json!({"status": acl.status, "users": acl.users, "tags": acl.tags}))
+            })
+            .collect();
+        let users: BTreeMap<_, _> = self
+            .users
+            .iter()
+            .map(|(name, u)| (name, json!({"access_string": u.access_string, "tags": u.tags})))
+            .collect();
+        json!({"clusters": clusters, "snapshots": snapshots, "acls": acls, "users": users})
+    }
+}

@@ -1,0 +1,242 @@
+//! The object a user of the sandbox holds.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bytes::Bytes;
+use http::Request;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value;
+
+use crate::clock::{Clock, SystemClock};
+use crate::context::{Core, Ctx, Effects, lock};
+use crate::data::{Cluster, DataError, DataPlane, Model, PlaneKind, ServerPolicy};
+use crate::faults::{FaultPlan, FaultState};
+use crate::log::Call;
+use crate::seed::Seed;
+use crate::seeding;
+use crate::timings::Timings;
+use crate::wire::{self, Reply, Server};
+use crate::world::World;
+
+/// Why the sandbox cannot start or be seeded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// A server process does not start or refuses its data.
+    #[error("data plane of the sandbox: {0}")]
+    Data(#[from] DataError),
+    /// The seed contradicts itself.
+    #[error("seed of the sandbox: {0}")]
+    Seed(String),
+}
+
+/// What a new sandbox is to be like.
+#[derive(Debug)]
+pub struct Builder {
+    clock: Arc<dyn Clock>,
+    timings: Timings,
+    speed: f64,
+    account: String,
+    region: String,
+    servers: ServerPolicy,
+    faults: FaultPlan,
+    random_seed: u64,
+}
+
+impl Builder {
+    /// Where the time comes from; the machine's clock unless set.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How long things take before the speed is applied.
+    #[must_use]
+    pub fn timings(mut self, timings: Timings) -> Self {
+        self.timings = timings;
+        self
+    }
+
+    /// How many times as fast as AWS.
+    #[must_use]
+    pub fn speed(mut self, speed: f64) -> Self {
+        self.speed = speed;
+        self
+    }
+
+    /// The account id; `123456789012` unless set.
+    #[must_use]
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.account = account.into();
+        self
+    }
+
+    /// The region; `us-east-1` unless set.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = region.into();
+        self
+    }
+
+    /// Where the servers inside the clusters come from.
+    #[must_use]
+    pub fn servers(mut self, servers: ServerPolicy) -> Self {
+        self.servers = servers;
+        self
+    }
+
+    /// What is to go wrong.
+    #[must_use]
+    pub fn faults(mut self, faults: FaultPlan) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// The seed of request ids, random names and data.
+    #[must_use]
+    pub fn random_seed(mut self, seed: u64) -> Self {
+        self.random_seed = seed;
+        self
+    }
+
+    /// The sandbox.
+    ///
+    /// # Errors
+    /// The data plane cannot start.
+    pub fn build(self) -> Result<Sandbox, SandboxError> {
+        let core = Core {
+            data: DataPlane::new(self.servers, self.random_seed)?,
+            clock: self.clock,
+            timings: self.timings.scaled(self.speed),
+            account: self.account,
+            region: self.region,
+            world: Arc::new(Mutex::new(World::default())),
+            before: Mutex::new(None),
+            faults: Mutex::new(FaultState::new(self.faults)),
+            calls: Mutex::default(),
+            random: Mutex::new(StdRng::seed_from_u64(self.random_seed)),
+        };
+        Ok(Sandbox { core: Arc::new(core), random_seed: self.random_seed })
+    }
+}
+
+/// A local AWS. A clone is another handle on the same one.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    core: Arc<Core>,
+    random_seed: u64,
+}
+
+impl Sandbox {
+    /// A sandbox of the real speed, on the machine's clock, in `us-east-1` of account `123456789012`.
+    pub fn builder() -> Builder {
+        Builder {
+            clock: Arc::new(SystemClock),
+            timings: Timings::default(),
+            speed: 1.0,
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            servers: ServerPolicy::default(),
+            faults: FaultPlan::default(),
+            random_seed: 0,
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Answers one request. It is carried through even if the caller stops waiting, as on AWS.
+    pub async fn handle(&self, request: Request<Bytes>) -> Reply {
+        let sandbox = self.clone();
+        let work = tokio::spawn(async move { wire::dispatch(&sandbox, request).await });
+        // The work can only fail by a panic, and then there is no answer.
+        work.await.unwrap_or(Reply::Lost)
+    }
+
+    /// The sandbox as the HTTP client of an AWS SDK, in process.
+    pub fn http_client(&self) -> SharedHttpClient {
+        wire::client(self.clone())
+    }
+
+    /// The sandbox on a loopback address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address is not loopback, or cannot be had.
+    pub async fn serve(&self, addr: SocketAddr) -> io::Result<Server> {
+        wire::serve(self.clone(), addr).await
+    }
+
+    /// Every request so far, in order.
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.core.calls).clone()
+    }
+
+    /// Replaces what is to go wrong; counting starts anew.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        *lock(&self.core.faults) = FaultState::new(plan);
+    }
+
+    /// Everything that exists, in order, without anything that differs between two runs of the same effect.
+    pub fn world(&self) -> Value {
+        lock(&self.core.world).describe()
+    }
+
+    /// The entries of the cluster at this endpoint, where the model stands behind it.
+    pub fn model(&self, host: &str, port: u16) -> Option<Model> {
+        self.cluster_at(host, port)?.model()
+    }
+
+    /// What stands behind the clusters, in one line.
+    pub fn describe_data(&self) -> String {
+        match self.core.data.kind() {
+            PlaneKind::Real { program, version } => {
+                format!("real servers: {} {version}", program.display())
+            }
+            PlaneKind::Model { why } => format!("a model without servers: {why}"),
+        }
+    }
+
+    /// Ends every server process. Requests are still answered, as far as they need no server.
+    pub async fn stop(&self) {
+        for cluster in self.clusters() {
+            cluster.stop().await;
+        }
+    }
+
+    /// Puts what the seed names into the state, clusters running and filled. Meant for a sandbox that nobody uses yet.
+    ///
+    /// # Errors
+    /// The seed contradicts itself, or a server process does not take its data.
+    pub async fn seed(&self, seed: Seed) -> Result<(), SandboxError> {
+        seeding::apply(&Ctx::new(&self.core, Effects::default()), &seed, self.random_seed).await
+    }
+
+    /// The certificate authority of clusters with TLS, in PEM, where there are real servers.
+    pub fn ca_pem(&self) -> Option<String> {
+        self.core.data.ca_pem().map(str::to_owned)
+    }
+
+    /// The number of keys of the cluster at this endpoint.
+    pub(crate) async fn key_count(&self, host: &str, port: u16) -> Option<u64> {
+        let counts = self.cluster_at(host, port)?.key_counts().await.ok()?;
+        Some(counts.into_iter().sum())
+    }
+
+    fn clusters(&self) -> Vec<Cluster> {
+        lock(&self.core.world).clusters()
+    }
+
+    fn cluster_at(&self, host: &str, port: u16) -> Option<Cluster> {
+        let here = |cluster: &Cluster| {
+            cluster.endpoint() == (host.to_owned(), port)
+                || cluster.shards().iter().any(|shard| shard.host == host && shard.port == port)
+        };
+        self.clusters().into_iter().find(here)
+    }
+}

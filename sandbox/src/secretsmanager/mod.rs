@@ -1,0 +1,9 @@
+//! Secrets Manager.
+
+mod call;
+mod labels;
+mod secrets;
+pub(crate) mod state;
+mod values;
+
+pub(crate) use call::call;

@@ -1,0 +1,283 @@
+//! Puts a seed into the state.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::bucket_access::ready_policy;
+use crate::context::Ctx;
+use crate::data::{Cluster, ClusterSpec, Fill};
+use crate::elasticache::{self, state as ec};
+use crate::memorydb::state as mdb;
+use crate::s3::state::{Bucket, Encryption, Versioning};
+use crate::sandbox::SandboxError;
+use crate::seed::{EndpointFormat, Seed, SeedCluster, SeedReplicationGroup, SeedValue};
+
+/// Users first, then the clusters that need them, then what may name the clusters' endpoints.
+pub(crate) async fn apply(ctx: &Ctx, seed: &Seed, random_seed: u64) -> Result<(), SandboxError> {
+    access(ctx, seed)?;
+    for group in &seed.replication_groups {
+        replication_group(ctx, group, random_seed).await?;
+    }
+    for cluster in &seed.clusters {
+        memorydb_cluster(ctx, cluster, random_seed).await?;
+    }
+    buckets(ctx, seed);
+    values(ctx, seed)
+}
+
+fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
+    let mut world = ctx.world();
+    for user in &seed.users {
+        let id = if user.id.is_empty() { &user.name } else { &user.id }.to_ascii_lowercase();
+        let user = ec::User {
+            id: id.clone(),
+            name: user.name.clone(),
+            status: "active".to_owned(),
+            due: None,
+            engine: "redis".to_owned(),
+            access_string: user.access_string.clone(),
+            passwords: user.passwords.clone(),
+            tags: BTreeMap::new(),
+        };
+        world.elasticache.users.insert(id, user);
+    }
+    for group in &seed.user_groups {
+        let id = group.id.to_ascii_lowercase();
+        let users: Vec<_> = group.users.iter().map(|user| user.to_ascii_lowercase()).collect();
+        known(&id, &users, |user| world.elasticache.users.contains_key(user))?;
+        let engine = "redis".to_owned();
+        let group = ec::UserGroup { id: id.clone(), engine, users, tags: BTreeMap::new() };
+        world.elasticache.user_groups.insert(id, group);
+    }
+    let memorydb = &mut world.memorydb;
+    for user in &seed.memorydb_users {
+        let name = user.name.to_ascii_lowercase();
+        let user = mdb::User {
+            name: name.clone(),
+            access_string: user.access_string.clone(),
+            passwords: user.passwords.clone(),
+            tags: BTreeMap::new(),
+        };
+        memorydb.users.insert(name, user);
+    }
+    for acl in &seed.acls {
+        let name = acl.name.to_ascii_lowercase();
+        known(&name, &acl.users, |user| memorydb.users.contains_key(user))?;
+        let acl = mdb::Acl {
+            name: name.clone(),
+            status: "active".to_owned(),
+            due: None,
+            users: acl.users.clone(),
+            tags: BTreeMap::new(),
+        };
+        memorydb.acls.insert(name, acl);
+    }
+    for group in &seed.subnet_groups {
+        let name = group.name.to_ascii_lowercase();
+        let group = mdb::SubnetGroup { name: name.clone(), subnets: group.subnets.clone() };
+        memorydb.subnet_groups.insert(name, group);
+    }
+    Ok(())
+}
+
+fn known(of: &str, users: &[String], is: impl Fn(&str) -> bool) -> Result<(), SandboxError> {
+    match users.iter().find(|user| !is(user)) {
+        None => Ok(()),
+        Some(user) => {
+            Err(SandboxError::Seed(format!("{of} names the user {user}, who is not seeded")))
+        }
+    }
+}
+
+async fn replication_group(
+    ctx: &Ctx,
+    seed: &SeedReplicationGroup,
+    random_seed: u64,
+) -> Result<(), SandboxError> {
+    let id = seed.id.to_ascii_lowercase();
+    if seed.shards != 1 && !seed.cluster_mode {
+        let shards = seed.shards;
+        return Err(SandboxError::Seed(format!("{id} has {shards} shards without cluster mode")));
+    }
+    let user_groups: Vec<_> = seed.user_group.iter().map(|id| id.to_ascii_lowercase()).collect();
+    {
+        let mut world = ctx.world();
+        if let Some(group) =
+            user_groups.iter().find(|id| !world.elasticache.user_groups.contains_key(*id))
+        {
+            let text = format!("{id} names the user group {group}, which is not seeded");
+            return Err(SandboxError::Seed(text));
+        }
+        let group = ec::Group {
+            id: id.clone(),
+            description: id.clone(),
+            status: "available".to_owned(),
+            due: None,
+            engine: seed.engine.clone(),
+            engine_version: seed.engine_version.clone(),
+            node_type: seed.node_type.clone(),
+            replicas: seed.replicas,
+            cluster_mode: seed.cluster_mode,
+            tls: seed.tls,
+            data_tiering: seed.data_tiering,
+            user_groups,
+            tags: seed.tags.clone(),
+            created: ctx.now,
+            visible: ctx.now,
+            keys: seed.keys,
+            cluster: None,
+            shards: Vec::new(),
+        };
+        world.elasticache.groups.insert(id.clone(), group);
+    }
+    elasticache::start_group(ctx, &id, seed.shards).await?;
+    let cluster = ctx.world().elasticache.groups.get(&id).and_then(|group| group.cluster.clone());
+    if let Some(cluster) = cluster {
+        fill(&cluster, seed.keys, seed.every_type, random_seed).await?;
+    }
+    Ok(())
+}
+
+async fn fill(
+    cluster: &Cluster,
+    keys: u64,
+    every_type: bool,
+    seed: u64,
+) -> Result<(), SandboxError> {
+    if keys > 0 {
+        cluster.fill(Fill { keys, every_type, seed }).await?;
+    }
+    Ok(())
+}
+
+async fn memorydb_cluster(
+    ctx: &Ctx,
+    seed: &SeedCluster,
+    random_seed: u64,
+) -> Result<(), SandboxError> {
+    let name = seed.name.to_ascii_lowercase();
+    if !seed.tls && seed.acl != mdb::OPEN_ACCESS {
+        let acl = &seed.acl;
+        return Err(SandboxError::Seed(format!("{name} has the ACL {acl}, which needs TLS")));
+    }
+    let (users, open_access) = ctx.world().memorydb.access(&seed.acl);
+    let spec = ClusterSpec {
+        name: name.clone(),
+        engine: "redis".to_owned(),
+        shards: seed.shards,
+        cluster_mode: true,
+        tls: seed.tls,
+        users,
+        open_access,
+    };
+    let servers = ctx.data().start(spec).await?;
+    fill(&servers, seed.keys, true, random_seed).await?;
+    let cluster = mdb::MdbCluster {
+        name: name.clone(),
+        description: String::new(),
+        status: "available".to_owned(),
+        due: None,
+        origin: mdb::Origin::Empty,
+        filling: false,
+        node_type: seed.node_type.clone(),
+        engine: "redis".to_owned(),
+        engine_version: "7.1".to_owned(),
+        shard_count: seed.shards,
+        replicas: seed.replicas,
+        acl: seed.acl.clone(),
+        tls: seed.tls,
+        port: 6379,
+        subnet_group: "default".to_owned(),
+        parameter_group: "default.memorydb-redis7".to_owned(),
+        security_groups: Vec::new(),
+        kms_key: None,
+        retention: 0,
+        data_tiering: false,
+        tags: seed.tags.clone(),
+        created: ctx.now,
+        visible: ctx.now,
+        keys: seed.keys,
+        shards: servers.shards(),
+        cluster: Some(servers),
+    };
+    ctx.world().memorydb.clusters.insert(name, cluster);
+    Ok(())
+}
+
+fn buckets(ctx: &Ctx, seed: &Seed) {
+    let mut world = ctx.world();
+    for bucket in &seed.buckets {
+        let region = bucket.region.as_deref().unwrap_or(ctx.region());
+        let owner = bucket.owner.as_deref().unwrap_or(ctx.account());
+        let mut new = Bucket::new(region, owner, ctx.now);
+        if bucket.ready_for_exports {
+            new.policy = Some(ready_policy(&bucket.name, region));
+        }
+        if let Some(key) = &bucket.kms_key {
+            new.encryption = Encryption::Kms(key.clone());
+        }
+        if bucket.versioning {
+            new.versioning = Versioning::Enabled;
+        }
+        world.s3.buckets.insert(bucket.name.clone(), new);
+    }
+}
+
+fn values(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
+    for parameter in &seed.parameters {
+        let value = text(ctx, &parameter.value)?;
+        ctx.world().ssm.seed(&parameter.name, &value, &parameter.kind, ctx.now);
+    }
+    let prefix = format!("arn:aws:secretsmanager:{}:{}:secret:", ctx.region(), ctx.account());
+    for secret in &seed.secrets {
+        let value = text(ctx, &secret.value)?;
+        ctx.world().secretsmanager.seed(&secret.name, &value, &prefix, ctx.now);
+    }
+    for zone in &seed.hosted_zones {
+        let mut records = Vec::new();
+        for record in &zone.records {
+            let values: Result<Vec<_>, _> = record.values.iter().map(|v| text(ctx, v)).collect();
+            records.push((record.name.clone(), record.kind.clone(), record.ttl, values?));
+        }
+        ctx.world().route53.seed(&zone.id, &zone.name, zone.private, &records);
+    }
+    Ok(())
+}
+
+/// The text of a value: itself, an endpoint, or a JSON object of such values.
+fn text(ctx: &Ctx, value: &SeedValue) -> Result<String, SandboxError> {
+    match value {
+        SeedValue::Text(text) => Ok(text.clone()),
+        SeedValue::Endpoint { endpoint_of, format } => endpoint(ctx, endpoint_of, *format),
+        SeedValue::Object(members) => {
+            let member = |(name, value): (&String, &SeedValue)| {
+                Ok((name.clone(), Value::String(text(ctx, value)?)))
+            };
+            let object: Result<serde_json::Map<_, _>, SandboxError> =
+                members.iter().map(member).collect();
+            Ok(Value::Object(object?).to_string())
+        }
+    }
+}
+
+fn endpoint(ctx: &Ctx, of: &str, format: EndpointFormat) -> Result<String, SandboxError> {
+    let id = of.to_ascii_lowercase();
+    let world = ctx.world();
+    let group = world.elasticache.groups.get(&id).map(|g| (g.cluster.clone(), g.tls));
+    let found = group.or_else(|| {
+        world.memorydb.clusters.get(&id).map(|cluster| (cluster.cluster.clone(), cluster.tls))
+    });
+    let Some((Some(cluster), tls)) = found else {
+        let text = format!("a value names the endpoint of {of}, which is not a seeded cluster");
+        return Err(SandboxError::Seed(text));
+    };
+    let (host, port) = cluster.endpoint();
+    Ok(match format {
+        EndpointFormat::Host => host,
+        EndpointFormat::Port => port.to_string(),
+        EndpointFormat::HostPort => format!("{host}:{port}"),
+        EndpointFormat::Url if tls => format!("rediss://{host}:{port}"),
+        EndpointFormat::Url => format!("redis://{host}:{port}"),
+    })
+}

@@ -1,0 +1,3 @@
+mod call;
+
+pub(crate) use call::call;

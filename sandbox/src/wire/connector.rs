@@ -1,0 +1,78 @@
+//! The sandbox as the HTTP client of an AWS SDK: no socket, no real waiting.
+
+use std::io;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use http_body_util::BodyExt;
+
+use super::reply::Reply;
+use crate::sandbox::Sandbox;
+
+#[derive(Debug, Clone)]
+struct InProcess(Sandbox);
+
+impl HttpClient for InProcess {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for InProcess {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let sandbox = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let request = collect(request).await?;
+            deliver(sandbox.handle(request).await)
+        })
+    }
+}
+
+/// The client to give to an SDK's configuration.
+pub(crate) fn client(sandbox: Sandbox) -> SharedHttpClient {
+    SharedHttpClient::new(InProcess(sandbox))
+}
+
+async fn collect(request: HttpRequest) -> Result<http::Request<Bytes>, ConnectorError> {
+    let request =
+        request.try_into_http1x().map_err(|error| ConnectorError::user(Box::new(error)))?;
+    let (mut parts, body) = request.into_parts();
+    // Over a socket the HTTP client writes this header; S3 finds the bucket of a virtual-hosted request in it.
+    if let Some(authority) = parts.uri.authority()
+        && !parts.headers.contains_key(header::HOST)
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(header::HOST, host);
+    }
+    let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
+    Ok(http::Request::from_parts(parts, body))
+}
+
+fn deliver(reply: Reply) -> Result<HttpResponse, ConnectorError> {
+    match reply {
+        Reply::Response(response) => response
+            .map(SdkBody::from)
+            .try_into()
+            .map_err(|error| ConnectorError::other(Box::new(error), None)),
+        Reply::Lost => Err(ConnectorError::io(Box::new(io::Error::new(
+            io::ErrorKind::ConnectionReset,
+            "the connection broke before the answer",
+        )))),
+        Reply::TimedOut => Err(ConnectorError::timeout(Box::new(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "no answer came",
+        )))),
+    }
+}

@@ -1,0 +1,396 @@
+//! From a request to a service: which one it is for, whether it fails on order, who answers, what the log says.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use http::request::Parts;
+use serde_json::Value;
+
+use super::error::{self, ApiError};
+use super::query::{self, Params};
+use super::reply::Reply;
+use super::{admin, json};
+use crate::context::{Core, Ctx, Effects, lock};
+use crate::faults::FaultKind;
+use crate::log::{Call, Outcome};
+use crate::sandbox::Sandbox;
+use crate::{elasticache, memorydb, route53, s3, secretsmanager, ssm, sts};
+
+/// The services, by protocol and signing name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    ElastiCache,
+    MemoryDb,
+    S3,
+    Ssm,
+    SecretsManager,
+    Route53,
+    Sts,
+}
+
+const ELASTICACHE_NS: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
+const STS_NS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ElastiCache => "elasticache",
+            Self::MemoryDb => "memorydb",
+            Self::S3 => "s3",
+            Self::Ssm => "ssm",
+            Self::SecretsManager => "secretsmanager",
+            Self::Route53 => "route53",
+            Self::Sts => "sts",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        const ALL: [Service; 7] = [
+            Service::ElastiCache,
+            Service::MemoryDb,
+            Service::S3,
+            Service::Ssm,
+            Service::SecretsManager,
+            Service::Route53,
+            Service::Sts,
+        ];
+        ALL.into_iter().find(|service| service.name() == name)
+    }
+
+    /// The service of a request: by the scope of its signature, then `X-Amz-Target`, then the host, then the API version
+    /// of a form body. What is none of these is S3, whose requests may be unsigned.
+    fn of(parts: &Parts, body: &Bytes) -> Self {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let by_scope = header("authorization")
+            .and_then(|auth| auth.split_once("Credential="))
+            .and_then(|(_, scope)| scope.split(',').next()?.split('/').nth(3));
+        if let Some(service) = by_scope.and_then(Self::from_name) {
+            return service;
+        }
+        match header("x-amz-target").and_then(|target| target.split('.').next()) {
+            Some("AmazonMemoryDB") => return Self::MemoryDb,
+            Some("AmazonSSM") => return Self::Ssm,
+            Some("secretsmanager") => return Self::SecretsManager,
+            _ => {}
+        }
+        let host = header("host").or(parts.uri.host()).unwrap_or_default();
+        match host.split('.').next().unwrap_or_default() {
+            "memory-db" => return Self::MemoryDb,
+            label => {
+                if let Some(service) = Self::from_name(label) {
+                    return service;
+                }
+            }
+        }
+        match Params::parse(body).get("Version") {
+            Some("2015-02-02") => Self::ElastiCache,
+            Some("2011-06-15") => Self::Sts,
+            _ if parts.uri.path().starts_with("/2013-04-01/") => Self::Route53,
+            _ => Self::S3,
+        }
+    }
+}
+
+/// A request that has been read as far as its operation.
+#[derive(Debug)]
+struct Incoming {
+    service: Service,
+    operation: String,
+    resource: String,
+    input: Input,
+    parts: Parts,
+    body: Bytes,
+}
+
+#[derive(Debug)]
+enum Input {
+    Form(Params),
+    Json(Value),
+    Rest,
+}
+
+impl Incoming {
+    fn read(parts: Parts, body: Bytes) -> Result<Self, (Service, ApiError)> {
+        let service = Service::of(&parts, &body);
+        let (operation, resource, input) = match service {
+            Service::ElastiCache | Service::Sts => {
+                let params = Params::parse(&body);
+                let operation = params.get("Action").unwrap_or_default().to_owned();
+                let resource = form_resource(&params);
+                (operation, resource, Input::Form(params))
+            }
+            Service::MemoryDb | Service::Ssm | Service::SecretsManager => {
+                let target = parts.headers.get("x-amz-target").and_then(|t| t.to_str().ok());
+                let operation = target.and_then(|t| t.split_once('.')).map(|(_, op)| op.to_owned());
+                let input = json::parse(&body).map_err(|error| (service, error))?;
+                (operation.unwrap_or_default(), json_resource(&input), Input::Json(input))
+            }
+            Service::S3 => {
+                let (operation, resource) = s3::operation(&parts);
+                (operation, resource, Input::Rest)
+            }
+            Service::Route53 => {
+                let (operation, resource) = route53::operation(&parts);
+                (operation, resource, Input::Rest)
+            }
+        };
+        Ok(Self { service, operation, resource, input, parts, body })
+    }
+
+    fn mutating(&self) -> bool {
+        const READS: [&str; 6] = ["Describe", "Get", "List", "Head", "Select", "Test"];
+        !READS.iter().any(|prefix| self.operation.starts_with(prefix))
+    }
+}
+
+/// The member that names what a form request is about: the created or changed thing before what it is made from.
+fn form_resource(params: &Params) -> String {
+    const NAMES: [&str; 9] = [
+        "TargetSnapshotName",
+        "SnapshotName",
+        "ReplicationGroupId",
+        "CacheClusterId",
+        "UserGroupId",
+        "UserId",
+        "ResourceName",
+        "SourceIdentifier",
+        "SourceSnapshotName",
+    ];
+    NAMES.iter().find_map(|name| params.get(name)).unwrap_or_default().to_owned()
+}
+
+fn json_resource(input: &Value) -> String {
+    const NAMES: [&str; 12] = [
+        "TargetSnapshotName",
+        "ClusterName",
+        "SnapshotName",
+        "ACLName",
+        "UserName",
+        "SubnetGroupName",
+        "ParameterGroupName",
+        "ResourceArn",
+        "SecretId",
+        "Name",
+        "SourceName",
+        "ResourceId",
+    ];
+    NAMES.iter().find_map(|name| input[name].as_str()).unwrap_or_default().to_owned()
+}
+
+/// Answers one request: settles what time has brought, decides the fault, lets the service answer, writes the log.
+pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Reply {
+    let core = sandbox.core();
+    let (parts, body) = request.into_parts();
+    if let Some(reply) = admin::answer(sandbox, &parts).await {
+        return reply;
+    }
+    let incoming = match Incoming::read(parts, body) {
+        Ok(incoming) => incoming,
+        Err((service, error)) => {
+            return refuse(service, &error, &Ctx::new(core, Effects::default()), false);
+        }
+    };
+    let fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
+    let (at, mutating) = (core.clock.now(), incoming.mutating());
+    let (service, operation) = (incoming.service.name().to_owned(), incoming.operation.clone());
+    let resource = incoming.resource.clone();
+    let (reply, outcome) = answer(core, incoming, fault).await;
+    tracing::debug!(service, operation, resource, ?outcome, "sandbox call");
+    lock(&core.calls).push(Call { at, service, operation, resource, mutating, outcome });
+    reply
+}
+
+async fn answer(
+    core: &Arc<Core>,
+    incoming: Incoming,
+    fault: Option<FaultKind>,
+) -> (Reply, Outcome) {
+    let mut effects = Effects::default();
+    match &fault {
+        Some(FaultKind::TerminalState { state, reason }) => {
+            effects.terminal = Some((state.clone(), reason.clone()));
+        }
+        Some(FaultKind::SlowTransition(factor)) => effects.slow = Some(*factor),
+        Some(FaultKind::MissingObjects) => effects.missing_objects = true,
+        _ => {}
+    }
+    let mut ctx = Ctx::new(core, effects);
+    elasticache::settle(&ctx).await;
+    memorydb::settle(&ctx).await;
+    let (service, head) = (incoming.service, incoming.parts.method == http::Method::HEAD);
+    if let Some(error) = fault.as_ref().and_then(|fault| planned_error(&incoming, fault)) {
+        let outcome = Outcome::Error(error.code.to_string());
+        return (refuse(service, &error, &ctx, head), outcome);
+    }
+    if fault == Some(FaultKind::Timeout) {
+        return (Reply::TimedOut, Outcome::Lost);
+    }
+    if incoming.mutating() {
+        let before = ctx.world().clone();
+        *lock(&core.before) = Some(before);
+    } else if fault == Some(FaultKind::StaleRead)
+        && let Some(before) = lock(&core.before).clone()
+    {
+        ctx = ctx.with_state(before);
+    }
+    let (reply, outcome) = call(&ctx, incoming, head).await;
+    match fault {
+        Some(FaultKind::LostResponse) => (Reply::Lost, Outcome::Lost),
+        Some(FaultKind::ServerErrorAfter) => {
+            let error = server_error(service);
+            (refuse(service, &error, &ctx, head), Outcome::Error(error.code.to_string()))
+        }
+        _ => (reply, outcome),
+    }
+}
+
+async fn call(ctx: &Ctx, incoming: Incoming, head: bool) -> (Reply, Outcome) {
+    let Incoming { service, operation, input, parts, body, .. } = incoming;
+    let result = match (service, input) {
+        (Service::ElastiCache, Input::Form(params)) => {
+            elasticache::call(ctx, &operation, &params).await.map(|xml| {
+                xml_reply(&query::respond(&operation, xml, ELASTICACHE_NS, &ctx.request_id), ctx)
+            })
+        }
+        (Service::Sts, Input::Form(params)) => sts::call(ctx, &operation, &params)
+            .map(|xml| xml_reply(&query::respond(&operation, xml, STS_NS, &ctx.request_id), ctx)),
+        (Service::MemoryDb, Input::Json(input)) => {
+            json_reply(memorydb::call(ctx, &operation, &input).await, ctx)
+        }
+        (Service::Ssm, Input::Json(input)) => {
+            json_reply(ssm::call(ctx, &operation, &input).await, ctx)
+        }
+        (Service::SecretsManager, Input::Json(input)) => {
+            json_reply(secretsmanager::call(ctx, &operation, &input).await, ctx)
+        }
+        (Service::Route53, _) => route53::call(ctx, &parts, &body).await,
+        (_, _) => Ok(s3::call(ctx, Request::from_parts(parts, body)).await),
+    };
+    match result {
+        Ok(reply) => {
+            let outcome = outcome_of(&reply);
+            (reply, outcome)
+        }
+        Err(error) => (refuse(service, &error, ctx, head), Outcome::Error(error.code.to_string())),
+    }
+}
+
+fn xml_reply(body: &str, ctx: &Ctx) -> Reply {
+    Reply::new(200, "text/xml", body.to_owned()).header("x-amzn-requestid", &ctx.request_id)
+}
+
+fn json_reply(result: Result<Value, ApiError>, ctx: &Ctx) -> Result<Reply, ApiError> {
+    result.map(|output| json::respond(&output, &ctx.request_id))
+}
+
+/// The outcome of an answer that a service wrote itself: S3 puts its own errors on the wire.
+fn outcome_of(reply: &Reply) -> Outcome {
+    let Reply::Response(response) = reply else { return Outcome::Lost };
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return Outcome::Ok;
+    }
+    let body = String::from_utf8_lossy(response.body());
+    let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    Outcome::Error(
+        code.map_or_else(|| response.status().as_u16().to_string(), |(c, _)| c.to_owned()),
+    )
+}
+
+fn refuse(service: Service, error: &ApiError, ctx: &Ctx, head: bool) -> Reply {
+    match service {
+        Service::ElastiCache => error::query(error, ELASTICACHE_NS, &ctx.request_id),
+        Service::Sts => error::query(error, STS_NS, &ctx.request_id),
+        Service::MemoryDb | Service::Ssm | Service::SecretsManager => {
+            error::json(error, &ctx.request_id)
+        }
+        Service::S3 => error::s3(error, &ctx.request_id, head),
+        Service::Route53 => error::route53(error, &ctx.request_id),
+    }
+}
+
+/// The answer of a fault that keeps the call from happening, in the words of the service.
+fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
+    let service = incoming.service;
+    use Service::{MemoryDb, S3, SecretsManager, Ssm};
+    let json = matches!(service, MemoryDb | Ssm | SecretsManager);
+    let error = match fault {
+        FaultKind::Throttle if json => ApiError::bad("ThrottlingException", "Rate exceeded"),
+        FaultKind::Throttle if service == S3 => {
+            ApiError::new(503, "SlowDown", "Please reduce your request rate.")
+        }
+        // How Route 53 holds back changes of one zone that come too fast.
+        FaultKind::Throttle if incoming.operation == "ChangeResourceRecordSets" => ApiError::bad(
+            "PriorRequestNotComplete",
+            "The request was rejected because Route 53 was still processing a prior request.",
+        ),
+        FaultKind::Throttle => ApiError::bad("Throttling", "Rate exceeded"),
+        FaultKind::Denied if json => ApiError::bad(
+            "AccessDeniedException",
+            "User is not authorized to perform this action: the fault plan denies it",
+        ),
+        FaultKind::Denied => ApiError::new(
+            403,
+            "AccessDenied",
+            "User is not authorized to perform this action: the fault plan denies it",
+        ),
+        FaultKind::ExpiredCredentials if json => ApiError::bad(
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+        ),
+        FaultKind::ExpiredCredentials if service == S3 => {
+            ApiError::bad("ExpiredToken", "The provided token has expired.")
+        }
+        FaultKind::ExpiredCredentials => ApiError::new(
+            403,
+            "ExpiredToken",
+            "The security token included in the request is expired",
+        ),
+        FaultKind::ServerErrorBefore => server_error(service),
+        FaultKind::NotFound => not_found(incoming),
+        _ => return None,
+    };
+    Some(error)
+}
+
+fn server_error(service: Service) -> ApiError {
+    let code = match service {
+        Service::S3 => "InternalError",
+        Service::Ssm => "InternalServerError",
+        Service::SecretsManager => "InternalServiceError",
+        _ => "InternalFailure",
+    };
+    ApiError::new(500, code, "We encountered an internal error. Please try again.")
+}
+
+/// The not-found of the thing that the operation is about. ElastiCache drops the suffix `Fault` from some of its codes.
+fn not_found(incoming: &Incoming) -> ApiError {
+    let operation = incoming.operation.as_str();
+    let about = |what: &str| operation.contains(what);
+    let code = match incoming.service {
+        Service::ElastiCache if about("DescribeSnapshot") || about("DeleteSnapshot") => {
+            "SnapshotNotFoundFault"
+        }
+        Service::ElastiCache if about("CopySnapshot") => "SnapshotNotFoundFault",
+        Service::ElastiCache if about("CacheCluster") => "CacheClusterNotFound",
+        Service::ElastiCache if about("UserGroup") => "UserGroupNotFound",
+        Service::ElastiCache if about("User") => "UserNotFound",
+        Service::ElastiCache => "ReplicationGroupNotFoundFault",
+        Service::MemoryDb if operation != "CreateSnapshot" && about("Snapshot") => {
+            "SnapshotNotFoundFault"
+        }
+        Service::MemoryDb if about("ACL") => "ACLNotFoundFault",
+        Service::MemoryDb if about("User") => "UserNotFoundFault",
+        Service::MemoryDb => "ClusterNotFoundFault",
+        Service::S3 => "NoSuchKey",
+        Service::Ssm => "ParameterNotFound",
+        Service::SecretsManager => "ResourceNotFoundException",
+        Service::Route53 => "NoSuchHostedZone",
+        Service::Sts => "InvalidAction",
+    };
+    let status = match incoming.service {
+        Service::Ssm | Service::SecretsManager | Service::MemoryDb => 400,
+        _ => 404,
+    };
+    ApiError::new(status, code, format!("{} not found.", incoming.resource))
+}

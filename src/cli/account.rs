@@ -1,0 +1,152 @@
+//! Everything a command needs to act: clock, clients, identity, data plane; and the guard.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::error::CommandError;
+use super::exit::Exit;
+#[cfg(feature = "sandbox")]
+use super::sandboxed::Embedded;
+use crate::aws::{self, Clients, Identity, Settings};
+use crate::engine::{Clock, Failure};
+use crate::plan::{Guard, Plan};
+use crate::steps::redis::{DataPlane, Wire};
+use crate::steps::{Env, Registry, registry};
+
+/// A connection to an account, real or sandboxed.
+pub(crate) struct Account {
+    /// The one clock.
+    pub(crate) clock: Clock,
+    /// Who we are and where.
+    pub(crate) identity: Identity,
+    /// The step kinds, ready to act.
+    pub(crate) registry: Registry,
+    /// The sandbox inside this process, if there is one.
+    #[cfg(feature = "sandbox")]
+    pub(crate) embedded: Option<Embedded>,
+}
+
+impl Account {
+    /// Connects to AWS, or to whatever the standard AWS variables name.
+    ///
+    /// # Errors
+    /// `Refused` without region, credentials or an answer from STS, or against the plan's guard; nothing was changed.
+    pub(crate) async fn connect(
+        plan: &Plan,
+        ca_file: Option<PathBuf>,
+    ) -> Result<Self, CommandError> {
+        let clock = Clock::system();
+        let data = Rc::new(Wire::new(extra_roots(ca_file)?));
+        let settings = Settings {
+            clock: clock.clone(),
+            region: plan.guard.as_ref().and_then(|g| g.region.clone()),
+            path_style: own_endpoint(),
+            in_process: None,
+        };
+        let clients = aws::connect(&settings).await.map_err(CommandError::refused)?;
+        Self::with(clock, clients, data, plan).await
+    }
+
+    /// Connects to a sandbox inside this process.
+    ///
+    /// # Errors
+    /// `Refused` if the sandbox cannot be made, or against the plan's guard.
+    #[cfg(feature = "sandbox")]
+    pub(crate) async fn embedded(plan: &Plan) -> Result<Self, CommandError> {
+        let embedded = Embedded::start(plan).await?;
+        let clock = embedded.clock.clone();
+        let settings = Settings {
+            clock: clock.clone(),
+            region: Some(embedded.region.clone()),
+            path_style: true,
+            in_process: Some(embedded.sandbox.http_client()),
+        };
+        let clients = aws::connect(&settings).await.map_err(CommandError::refused)?;
+        let data = embedded.data_plane();
+        let mut account = Self::with(clock, clients, data, plan).await?;
+        account.embedded = Some(embedded);
+        Ok(account)
+    }
+
+    async fn with(
+        clock: Clock,
+        clients: Clients,
+        data: Rc<dyn DataPlane>,
+        plan: &Plan,
+    ) -> Result<Self, CommandError> {
+        let identity = aws::identify(&clients).await.map_err(unreachable)?;
+        guard(plan.guard.as_ref(), &identity)?;
+        let env = Rc::new(Env { aws: clients, identity: identity.clone(), data });
+        Ok(Self {
+            clock,
+            identity,
+            registry: registry(&env),
+            #[cfg(feature = "sandbox")]
+            embedded: None,
+        })
+    }
+
+    /// Whether this is a sandbox inside this process.
+    #[must_use]
+    pub(crate) fn is_embedded(&self) -> bool {
+        #[cfg(feature = "sandbox")]
+        return self.embedded.is_some();
+        #[cfg(not(feature = "sandbox"))]
+        false
+    }
+
+    /// Stops what this process started for the account.
+    pub(crate) async fn close(self) {
+        #[cfg(feature = "sandbox")]
+        if let Some(embedded) = self.embedded {
+            embedded.sandbox.stop().await;
+        }
+    }
+}
+
+fn unreachable(failure: Failure) -> CommandError {
+    let no_mend = failure.mend.is_none();
+    let error = CommandError::refused(failure.context("AWS does not say who we are"))
+        .because("nothing was changed");
+    if no_mend {
+        error.hint("check network, region and endpoint: `aws sts get-caller-identity` must work")
+    } else {
+        error
+    }
+}
+
+/// Refuses to go on in any account or region but the one the playbook names.
+fn guard(guard: Option<&Guard>, identity: &Identity) -> Result<(), CommandError> {
+    let Some(guard) = guard else { return Ok(()) };
+    let wrong = |what: &str, wanted: &str, found: &str| {
+        CommandError::new(
+            Exit::Refused,
+            format!("the playbook may only run in {what} {wanted}, and this is {found}"),
+        )
+        .because("nothing was changed")
+        .hint("use credentials for the right account and region, or change `guard` in the playbook")
+    };
+    match guard {
+        Guard { account: Some(account), .. } if *account != identity.account => {
+            Err(wrong("account", account, &identity.account))
+        }
+        Guard { region: Some(region), .. } if *region != identity.region => {
+            Err(wrong("region", region, &identity.region))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether S3 is reached at an endpoint that is not AWS's own: those have no host name for each bucket.
+fn own_endpoint() -> bool {
+    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"].iter().any(|v| std::env::var_os(v).is_some())
+}
+
+fn extra_roots(given: Option<PathBuf>) -> Result<Option<Vec<u8>>, CommandError> {
+    let from_env = || std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let Some(path) = given.or_else(from_env) else { return Ok(None) };
+    std::fs::read(&path).map(Some).map_err(|error| {
+        CommandError::new(Exit::Usage, "the certificates to trust cannot be read")
+            .because(format!("{}: {error}", path.display()))
+    })
+}

@@ -1,0 +1,51 @@
+//! `orchestrate approve`.
+
+use crate::cli::drive::myself;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::state::Runs;
+use crate::engine::journal::{Entry, Journal, Record};
+use crate::engine::{Clock, RunState};
+
+/// Writes the answer into the journal. Calls nothing.
+pub(super) fn run(
+    given: Option<&str>,
+    approved: bool,
+    comment: Option<String>,
+    runs: &Runs,
+    output: Output,
+) -> Result<(), CommandError> {
+    let id = runs.find(given)?;
+    let (mut journal, entries) = runs.open(&id)?;
+    let contradiction = |error: crate::engine::Illegal| {
+        CommandError::new(Exit::State, format!("the journal of run {id} contradicts itself"))
+            .because(error.to_string())
+    };
+    let state = RunState::replay(&entries).map_err(contradiction)?;
+    let Some((step, asking)) = state.asking() else {
+        return Err(CommandError::new(Exit::Locked, format!("run {id} asks for no approval"))
+            .hint(format!("`orchestrate status {id}` shows where it is")));
+    };
+    if let Some(decision) = &asking.decision {
+        let word = if decision.approved { "approved" } else { "rejected" };
+        return Err(CommandError::new(
+            Exit::Locked,
+            format!("step \"{}\" was {word} by {} at {}", step.id, decision.by, decision.at),
+        )
+        .hint(format!("`orchestrate resume {id}` goes on")));
+    }
+    let record = Record::Decided { step: step.id.clone(), approved, by: myself(), comment };
+    let entry = Entry { seq: state.seq + 1, at: Clock::system().now(), record };
+    state.check(&entry).map_err(contradiction)?;
+    journal
+        .append(&entry)
+        .map_err(|e| CommandError::state("the answer could not be written", &e))?;
+    let (word, then) = if approved { ("approved", "go on") } else { ("rejected", "roll back") };
+    output.say(&format!("{word}: step \"{}\" of run {id}", step.id));
+    output.say(&format!("  next     orchestrate resume {id}   {then}"));
+    output.json(
+        &serde_json::json!({ "event": "decided", "data": { "run": id, "approved": approved }}),
+    );
+    Ok(())
+}

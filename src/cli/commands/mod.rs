@@ -1,0 +1,96 @@
+//! One file a command.
+
+mod approve;
+mod completions;
+mod kinds;
+mod plan;
+mod resume;
+mod rollback;
+mod run;
+mod runs;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod schema;
+mod status;
+mod validate;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::args::{Cli, Command};
+use super::error::CommandError;
+use super::exit::Exit;
+use super::output::Output;
+use super::state::Runs;
+
+/// Parses the command line, does what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            // Help and version are asked for; everything else is a wrong command line.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return exit.into();
+        }
+    };
+    let output = Output::from_env(cli.json);
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("ORCHESTRATE_LOG")
+                .unwrap_or_else(|_| "off".into()),
+        )
+        .with_writer(std::io::stderr)
+        .try_init();
+    match dispatch(cli, output) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output.json(&error.json());
+            output.complain(&error.render(output.err_style));
+            error.exit.into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
+    let ca = cli.ca_file;
+    let runs = || Runs::at(cli.state_dir.clone());
+    match cli.command {
+        Command::Validate { playbooks } => validate::run(&playbooks, output),
+        Command::Plan(args) => block_on(plan::run(args, runs()?, ca, output)),
+        Command::Migrate(args) => block_on(run::run(args, true, runs()?, ca, output)),
+        Command::Run(args) => block_on(run::run(args, false, runs()?, ca, output)),
+        Command::Resume { run } => block_on(resume::run(run.as_deref(), runs()?, ca, output)),
+        Command::Approve { run, reject, comment, resume } => {
+            approve::run(run.as_deref(), !reject, comment, &runs()?, output)?;
+            if resume {
+                return block_on(resume::run(run.as_deref(), runs()?, ca, output));
+            }
+            Ok(Exit::Done)
+        }
+        Command::Rollback { run, past_pivot, yes } => {
+            block_on(rollback::run(run.as_deref(), past_pivot, yes, runs()?, ca, output))
+        }
+        Command::Status { run } => status::run(run.as_deref(), &runs()?, output),
+        Command::Runs => runs::run(&runs()?, output),
+        Command::Steps { kind } => kinds::run(kind.as_deref(), output),
+        Command::Schema => schema::run(output),
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(args) => block_on(sandbox::run(args, output)),
+        Command::Completions { shell } => completions::run(shell),
+    }
+}
+
+/// One thread is enough: a run waits more than it works, and one thread makes virtual time possible in tests.
+fn block_on(
+    future: impl Future<Output = Result<Exit, CommandError>>,
+) -> Result<Exit, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        CommandError::new(Exit::Bug, "the runtime could not start").because(error.to_string())
+    })?;
+    runtime.block_on(future)
+}

@@ -1,0 +1,77 @@
+//! `orchestrate resume`, and what it shares with `rollback`.
+
+use std::path::PathBuf;
+
+use crate::cli::account::Account;
+use crate::cli::drive::{Beginning, drive, myself};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::state::Runs;
+use crate::engine::journal::{Record, Rest};
+use crate::engine::{RunId, RunState};
+use crate::report::render_status;
+
+pub(super) async fn run(
+    given: Option<&str>,
+    runs: Runs,
+    ca: Option<PathBuf>,
+    output: Output,
+) -> Result<Exit, CommandError> {
+    let id = runs.find(given)?;
+    let known = runs.load(&id)?;
+    let done = match &known.state.rest {
+        Some(Rest::Succeeded) => Some("it has succeeded already"),
+        Some(Rest::RolledBack | Rest::Cancelled) => Some("it has been rolled back already"),
+        _ => None,
+    };
+    if let Some(done) = done {
+        let journal = known.path.display().to_string();
+        output.say(&render_status(&known.state, &journal, known.alive, output.style));
+        return Err(CommandError::new(
+            Exit::Locked,
+            format!("there is nothing to resume in run {id}: {done}"),
+        ));
+    }
+    take_up(&id, vec![Record::Resumed { by: myself() }], &runs, ca, output).await
+}
+
+/// Locks the run, connects to the account it began in, adds `more`, and goes on.
+pub(super) async fn take_up(
+    id: &RunId,
+    more: Vec<Record>,
+    runs: &Runs,
+    ca: Option<PathBuf>,
+    output: Output,
+) -> Result<Exit, CommandError> {
+    let (journal, entries) = runs.open(id)?;
+    let state = RunState::replay(&entries).map_err(|error| {
+        CommandError::new(Exit::State, format!("the journal of run {id} contradicts itself"))
+            .because(error.to_string())
+    })?;
+    if state.header.embedded {
+        return Err(CommandError::new(
+            Exit::Locked,
+            format!("run {id} ran in a sandbox inside its own process"),
+        )
+        .because(
+            "that sandbox ended with the process; nothing of it is left to go on with or to undo",
+        )
+        .hint("to stop and resume runs, serve one with `orchestrate sandbox`"));
+    }
+    let account = Account::connect(&state.plan, ca).await?;
+    let (here, there) = (&account.identity, &state.header);
+    if here.account != there.account || here.region != there.region {
+        return Err(CommandError::new(
+            Exit::Refused,
+            format!("run {id} began in account {}, region {}", there.account, there.region),
+        )
+        .because(format!(
+            "these credentials are for account {}, region {}",
+            here.account, here.region
+        ))
+        .hint("use credentials and region of the account the run began in; nothing was changed"));
+    }
+    let path = runs.journal(id);
+    drive(&account, Box::new(journal), &path, Beginning::Known(entries, more), output).await
+}

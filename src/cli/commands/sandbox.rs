@@ -1,0 +1,125 @@
+//! `orchestrate sandbox`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use orchestrate_sandbox::{FaultPlan, Sandbox, Seed, ServerPolicy};
+use serde::de::DeserializeOwned;
+
+use crate::cli::args::{PlaybookArgs, SandboxArgs};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::playbook_file;
+use crate::cli::sandboxed::{cannot_start, seed_for};
+use crate::steps::catalog;
+
+/// Serves until a signal comes; everything it started ends with it.
+pub(super) async fn run(args: SandboxArgs, output: Output) -> Result<Exit, CommandError> {
+    let seed = seed(&args, output)?;
+    let mut builder = Sandbox::builder().speed(args.speed).servers(if args.no_servers {
+        ServerPolicy::Off
+    } else {
+        ServerPolicy::Auto
+    });
+    if let Some(path) = &args.faults {
+        builder = builder.faults(read_json::<FaultPlan>(path)?);
+    }
+    let sandbox = builder.build().map_err(cannot_start)?;
+    sandbox.seed(seed).await.map_err(cannot_start)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let server = sandbox.serve(address).await.map_err(|error| {
+        CommandError::new(Exit::Refused, format!("the sandbox cannot listen on {address}"))
+            .because(error.to_string())
+            .hint("choose another port with --port; 0 takes a free one")
+    })?;
+    let ca = write_ca(&sandbox)?;
+    announce(&server.addr(), ca.as_deref(), &args, &sandbox, output);
+    wait_for_signal().await;
+    output.say("stopping the sandbox");
+    server.shutdown().await;
+    sandbox.stop().await;
+    if let Some(ca) = ca {
+        let _ = std::fs::remove_file(ca);
+    }
+    Ok(Exit::Done)
+}
+
+fn seed(args: &SandboxArgs, output: Output) -> Result<Seed, CommandError> {
+    if let Some(path) = &args.seed {
+        return read_json(path);
+    }
+    let Some(playbook) = &args.playbook else { return Ok(Seed::default()) };
+    let given = PlaybookArgs {
+        playbook: playbook.clone(),
+        input: args.input.clone(),
+        inputs: args.inputs.clone(),
+        inputs_from: None,
+    };
+    let plan = playbook_file::plan(&given, &catalog(), None, output)?;
+    Ok(seed_for(&plan))
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CommandError> {
+    let unusable = |error: String| {
+        CommandError::new(Exit::Usage, format!("{} cannot be used", path.display())).because(error)
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
+    serde_json::from_str(&text).map_err(|e| unusable(e.to_string()))
+}
+
+/// The certificate authority of its TLS servers, in a file private to the user.
+fn write_ca(sandbox: &Sandbox) -> Result<Option<PathBuf>, CommandError> {
+    let Some(pem) = sandbox.ca_pem() else { return Ok(None) };
+    let path =
+        std::env::temp_dir().join(format!("orchestrate-sandbox-ca-{}.pem", std::process::id()));
+    std::fs::write(&path, pem).map_err(|error| {
+        CommandError::new(Exit::State, "the sandbox's certificate cannot be written")
+            .because(format!("{}: {error}", path.display()))
+    })?;
+    Ok(Some(path))
+}
+
+fn announce(
+    address: &SocketAddr,
+    ca: Option<&Path>,
+    args: &SandboxArgs,
+    sandbox: &Sandbox,
+    output: Output,
+) {
+    let mut environment = vec![
+        ("AWS_ENDPOINT_URL", format!("http://{address}")),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "sandbox".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "sandbox".to_owned()),
+    ];
+    if let Some(ca) = ca {
+        environment.push(("SSL_CERT_FILE", ca.display().to_string()));
+    }
+    output.say(&format!(
+        "sandbox on http://{address}, {} times as fast as AWS; {}",
+        args.speed,
+        sandbox.describe_data()
+    ));
+    for (name, value) in &environment {
+        output.say(&format!("export {name}={value}"));
+    }
+    output.say("Ctrl-C stops it and everything it started.");
+    let environment: serde_json::Map<String, serde_json::Value> =
+        environment.into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
+    output.json(&serde_json::json!({ "event": "sandbox", "data": {
+        "endpoint": format!("http://{address}"), "environment": environment,
+    }}));
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut int), Ok(mut term), Ok(mut hup)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = int.recv() => {} _ = term.recv() => {} _ = hup.recv() => {} }
+}

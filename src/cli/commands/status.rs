@@ -1,0 +1,20 @@
+//! `orchestrate status`.
+
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::state::Runs;
+use crate::report::{next_commands, render_status};
+
+/// Shows one run. Never locks it.
+pub(super) fn run(given: Option<&str>, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
+    let id = runs.find(given)?;
+    let known = runs.load(&id)?;
+    let journal = known.path.display().to_string();
+    output.say(&render_status(&known.state, &journal, known.alive, output.style));
+    output.json(&serde_json::json!({ "event": "status", "data": {
+        "state": known.state, "alive": known.alive, "journal": journal,
+        "next": next_commands(&known.state, known.alive),
+    }}));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,183 @@
+//! Drives one run: signals, screen, questions, and the words at its end.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::account::Account;
+use super::ask;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::output::Output;
+use crate::engine::journal::{Entry, Journal, Record, Rest};
+use crate::engine::{End, Engine, Event, Ledger, Sink};
+use crate::report::{Report, next_commands, render_summary};
+
+/// Redraw the counters this often.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Who to name in the journal: user and host.
+#[must_use]
+pub(crate) fn myself() -> String {
+    let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let user = var("USER").or_else(|| var("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.map(|h| h.trim().to_owned()).or_else(|| var("HOSTNAME"));
+    host.map_or(user.clone(), |host| format!("{user}@{host}"))
+}
+
+/// Where a run begins.
+pub(crate) enum Beginning {
+    /// A new run with this header.
+    New(Box<Record>),
+    /// A run that has entries already, and what to add before going on.
+    Known(Vec<Entry>, Vec<Record>),
+}
+
+/// Carries a run to its next rest and says how it ended.
+///
+/// # Errors
+/// If the journal cannot be written at the very beginning; nothing was changed then.
+pub(crate) async fn drive(
+    account: &Account,
+    journal: Box<dyn Journal>,
+    path: &Path,
+    beginning: Beginning,
+    output: Output,
+) -> Result<Exit, CommandError> {
+    let report: Rc<RefCell<Box<dyn Report>>> = Rc::new(RefCell::new(output.report()));
+    let sink: Sink = {
+        let report = Rc::clone(&report);
+        Rc::new(move |event: &Event| report.borrow_mut().event(event))
+    };
+    let clock = account.clock.clone();
+    let ledger = match beginning {
+        Beginning::New(header) => Ledger::begin(journal, *header, clock.clone(), sink)
+            .map_err(|f| CommandError::new(Exit::State, f.message).because(f.causes.join(": ")))?,
+        Beginning::Known(entries, more) => {
+            let ledger = Ledger::resume(journal, &entries, clock.clone(), sink).map_err(|e| {
+                CommandError::new(Exit::State, "the journal contradicts itself")
+                    .because(e.to_string())
+            })?;
+            for record in more {
+                ledger.record(record).map_err(|f| {
+                    CommandError::new(Exit::State, f.message).because(f.causes.join(": "))
+                })?;
+            }
+            ledger
+        }
+    };
+    let ledger = Rc::new(ledger);
+    let cancel = CancellationToken::new();
+    let signals = watch_signals(cancel.clone(), Rc::clone(&report));
+    let ticking = async {
+        loop {
+            tokio::time::sleep(TICK).await;
+            report.borrow_mut().tick(clock.now());
+        }
+    };
+    let running = async {
+        loop {
+            let engine =
+                Engine::new(&account.registry, Rc::clone(&ledger), clock.clone(), cancel.clone());
+            let end = engine.run().await;
+            let End::Rest(Rest::Waiting { step }) = &end else { return end };
+            if output.json || !ask::somebody_is_there() {
+                return end;
+            }
+            report.borrow_mut().close();
+            let answered = decide(&ledger, step).map(|decision| ledger.record(decision));
+            if !matches!(answered, Some(Ok(()))) {
+                return end;
+            }
+        }
+    };
+    let end = tokio::select! {
+        end = running => end,
+        () = ticking => End::Interrupted,
+        () = signals => End::Interrupted,
+    };
+    report.borrow_mut().close();
+    Ok(conclude(&end, &ledger, path, output))
+}
+
+/// Asks the person at the terminal what an `approve` step wants to know. `None`: decide later.
+fn decide(ledger: &Ledger, step: &str) -> Option<Record> {
+    let question = ledger.state(|s| s.step(step).question.clone()).unwrap_or_default();
+    let words = format!(
+        "\n{question}\n\"yes\" approves, \"no\" rejects and rolls back, anything else leaves the run waiting:"
+    );
+    let approved = match ask::line(&words)?.as_str() {
+        "yes" => true,
+        "no" => false,
+        _ => return None,
+    };
+    Some(Record::Decided { step: step.to_owned(), approved, by: myself(), comment: None })
+}
+
+fn conclude(end: &End, ledger: &Ledger, path: &Path, output: Output) -> Exit {
+    let exit = match end {
+        End::Rest(Rest::Succeeded) => Exit::Done,
+        End::Rest(Rest::RolledBack | Rest::Cancelled) => {
+            let asked = ledger.state(|s| {
+                matches!(
+                    &s.phase,
+                    crate::engine::Phase::Back(
+                        crate::engine::journal::RollbackReason::Asked { .. }
+                    )
+                )
+            });
+            if asked { Exit::Done } else { Exit::RolledBack }
+        }
+        End::Rest(Rest::Waiting { .. }) => Exit::Waiting,
+        End::Rest(Rest::Stuck { .. }) => Exit::Stuck,
+        End::Interrupted => Exit::Interrupted,
+        End::Broken(_) => Exit::State,
+    };
+    let journal = path.display().to_string();
+    output.say(&ledger.state(|s| render_summary(s, &journal, false, output.style)));
+    if let End::Broken(failure) = end {
+        let error =
+            CommandError::new(exit, failure.message.clone()).because(failure.causes.join(": "));
+        output.complain(&error.render(output.err_style));
+    }
+    let next = ledger.state(|s| next_commands(s, false));
+    let (run, rest) = ledger.state(|s| (s.header.run.clone(), s.rest.clone()));
+    output.json(&serde_json::json!({ "event": "ended", "data": {
+        "run": run, "rest": rest, "exit_code": exit as u8, "journal": journal, "next": next,
+    }}));
+    exit
+}
+
+/// The first signal drains the run to a point from which it can go on; the second ends the process at once. Both are
+/// safe: what is promised is in the journal already.
+async fn watch_signals(cancel: CancellationToken, report: Rc<RefCell<Box<dyn Report>>>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut int), Ok(mut term), Ok(mut hup)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
+        return std::future::pending().await;
+    };
+    let mut seen = 0;
+    loop {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+            _ = hup.recv() => {}
+        }
+        seen += 1;
+        if seen > 1 {
+            report.borrow_mut().close();
+            let _ = std::io::stdout().flush();
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        report.borrow_mut().say("stopping at the next safe point; what AWS has begun goes on there. Once more stops at once.");
+        cancel.cancel();
+    }
+}

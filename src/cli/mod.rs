@@ -1,0 +1,19 @@
+//! Commands. The only place that reads environment, home directory and terminal, and that decides exit codes.
+
+mod account;
+mod args;
+mod ask;
+mod commands;
+mod drive;
+mod error;
+mod exit;
+mod output;
+mod playbook_file;
+#[cfg(feature = "sandbox")]
+pub mod sandboxed;
+mod state;
+mod view;
+
+pub use args::Cli;
+pub use commands::main;
+pub use exit::Exit;

@@ -1,0 +1,72 @@
+//! Where words go: colour or not, live or lines, JSON or text. A reader that went away stops nothing.
+
+use std::io::{IsTerminal, Write};
+
+use crate::report::{Json, Lines, Report, Style, Terminal};
+
+/// How this process speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// One JSON object a line on standard output, and nothing else there.
+    pub(crate) json: bool,
+    /// Colour on standard output.
+    pub(crate) style: Style,
+    /// Colour on standard error.
+    pub(crate) err_style: Style,
+    /// Whether a person watches.
+    pub(crate) live: bool,
+}
+
+impl Output {
+    /// Reads `NO_COLOR`, `TERM` and what the streams are.
+    #[must_use]
+    pub(crate) fn from_env(json: bool) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+            || std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        Self {
+            json,
+            style: Style { color: out && !plain && !json },
+            err_style: Style { color: err && !plain },
+            live: out && err && !json && !dumb,
+        }
+    }
+
+    /// Text on standard output, for people; nothing with `--json`.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.json {
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            if !text.ends_with('\n') {
+                let _ = std::io::stdout().write_all(b"\n");
+            }
+            let _ = std::io::stdout().flush();
+        }
+    }
+
+    /// A JSON value on standard output, with `--json` only.
+    pub(crate) fn json(&self, value: &impl serde::Serialize) {
+        if self.json
+            && let Ok(text) = serde_json::to_string(value)
+        {
+            let _ = writeln!(std::io::stdout(), "{text}");
+        }
+    }
+
+    /// Text on standard error.
+    pub(crate) fn complain(&self, text: &str) {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+
+    /// The report of a run.
+    #[must_use]
+    pub(crate) fn report(&self) -> Box<dyn Report> {
+        if self.json {
+            Box::new(Json::new(std::io::stdout()))
+        } else if self.live {
+            Box::new(Terminal::new(self.err_style))
+        } else {
+            Box::new(Lines::new(std::io::stdout()))
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The sandbox, and what a playbook needs to find in it.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use orchestrate_sandbox::{
+    Clock as SandboxClock, EndpointFormat, Sandbox, Seed, SeedAcl, SeedBucket, SeedHostedZone,
+    SeedParameter, SeedRecord, SeedReplicationGroup, SeedSecret, SeedSubnetGroup, SeedUser,
+    SeedUserGroup, SeedValue, ServerPolicy,
+};
+
+use super::error::CommandError;
+use super::exit::Exit;
+use super::view::needs;
+use crate::engine::Clock;
+use crate::plan::Plan;
+use crate::steps::redis::{DataPlane, Entry, ModelPlane, Wire};
+use crate::steps::{Need, all};
+
+/// How much faster than AWS time runs in a sandbox inside the process.
+const SPEED: f64 = 150.0;
+/// Keys in a source that nobody described.
+const KEYS: u64 = 10_000;
+/// The password of every user in a sandbox. It opens nothing but the sandbox.
+const PASSWORD: &str = "sandbox-password-of-no-value";
+
+/// A sandbox inside this process.
+pub(crate) struct Embedded {
+    /// The sandbox.
+    pub(crate) sandbox: Sandbox,
+    /// Its clock, which is the run's clock too.
+    pub(crate) clock: Clock,
+    /// Its region.
+    pub(crate) region: String,
+}
+
+#[derive(Debug)]
+struct Shared(Clock);
+
+impl SandboxClock for Shared {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.now()
+    }
+}
+
+impl Embedded {
+    /// Makes a sandbox that holds what the plan needs.
+    pub(crate) async fn start(plan: &Plan) -> Result<Self, CommandError> {
+        let clock = Clock::tokio(jiff::Timestamp::now(), SPEED);
+        let guard = plan.guard.clone().unwrap_or_default();
+        let region = guard.region.unwrap_or_else(|| "us-east-1".to_owned());
+        let mut builder = Sandbox::builder()
+            .clock(Arc::new(Shared(clock.clone())))
+            .region(region.clone())
+            .servers(ServerPolicy::Auto);
+        if let Some(account) = guard.account {
+            builder = builder.account(account);
+        }
+        let sandbox = builder.build().map_err(cannot_start)?;
+        sandbox.seed(seed_for(plan)).await.map_err(cannot_start)?;
+        Ok(Self { sandbox, clock, region })
+    }
+
+    /// What the clusters are made of, and what that leaves unshown.
+    pub(crate) fn describe(&self) -> String {
+        format!(
+            "sandbox inside this process, {SPEED} times as fast as AWS; {}",
+            self.sandbox.describe_data()
+        )
+    }
+
+    /// The way to its data: real servers, or the model.
+    pub(crate) fn data_plane(&self) -> Rc<dyn DataPlane> {
+        match self.sandbox.ca_pem() {
+            Some(pem) => Rc::new(Wire::new(Some(pem.into_bytes()))),
+            None => Rc::new(model_plane(self.sandbox.clone(), self.clock.clone())),
+        }
+    }
+}
+
+/// Reads the entries of a modelled cluster in this process.
+pub fn model_plane(sandbox: Sandbox, clock: Clock) -> ModelPlane {
+    ModelPlane::new(clock, move |host, port| {
+        let model = sandbox.model(host, port)?;
+        Some(
+            model
+                .entries()
+                .map(|entry| {
+                    (
+                        entry.key.clone(),
+                        Entry {
+                            kind: entry.kind.to_owned(),
+                            value: entry.value.clone(),
+                            expires_at_ms: entry.expires_at_ms,
+                        },
+                    )
+                })
+                .collect(),
+        )
+    })
+}
+
+pub(crate) fn cannot_start(error: orchestrate_sandbox::SandboxError) -> CommandError {
+    CommandError::new(Exit::Refused, "the sandbox cannot start").because(error.to_string())
+}
+
+/// What the plan's steps need and do not make themselves.
+pub fn seed_for(plan: &Plan) -> Seed {
+    let mut seed = Seed::default();
+    let needs = needs(plan, &all());
+    let source = needs.iter().find_map(|need| match need {
+        Need::ReplicationGroup(id) => Some(id.clone()),
+        _ => None,
+    });
+    for need in needs {
+        provide(&mut seed, need, source.as_deref());
+    }
+    seed
+}
+
+fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
+    match need {
+        Need::ReplicationGroup(id) => {
+            let group = format!("{id}-users");
+            seed.users.extend(elasticache_users(&id));
+            seed.user_groups.push(SeedUserGroup {
+                id: group.clone(),
+                users: elasticache_users(&id).into_iter().map(|user| user.id).collect(),
+            });
+            seed.replication_groups.push(SeedReplicationGroup {
+                id,
+                shards: 2,
+                cluster_mode: true,
+                tls: true,
+                user_group: Some(group),
+                keys: KEYS,
+                every_type: true,
+                ..SeedReplicationGroup::default()
+            });
+        }
+        Need::Bucket(name) => {
+            seed.buckets.push(SeedBucket { name, ready_for_exports: true, ..SeedBucket::default() })
+        }
+        Need::Acl(name) => {
+            let users = ["app", "reader"];
+            for user in users {
+                if !seed.memorydb_users.iter().any(|known| known.name == user) {
+                    seed.memorydb_users.push(client(user, user));
+                }
+            }
+            seed.acls.push(SeedAcl { name, users: users.map(str::to_owned).to_vec() });
+        }
+        Need::SubnetGroup(name) => {
+            seed.subnet_groups.push(SeedSubnetGroup { name, ..SeedSubnetGroup::default() })
+        }
+        Need::Parameter { name, form } => seed.parameters.push(SeedParameter {
+            name,
+            value: endpoint(source, &form),
+            kind: "String".to_owned(),
+        }),
+        Need::Secret { name, form } => {
+            seed.secrets.push(SeedSecret { name, value: endpoint(source, &form) });
+        }
+        Need::Record { zone, name } => {
+            let record = SeedRecord {
+                name: name.clone(),
+                kind: "CNAME".to_owned(),
+                ttl: 60,
+                values: vec![endpoint(source, "host")],
+            };
+            match seed.hosted_zones.iter_mut().find(|known| known.id == zone) {
+                Some(known) => known.records.push(record),
+                None => seed.hosted_zones.push(SeedHostedZone {
+                    id: zone,
+                    name: name.split_once('.').map_or(name.clone(), |(_, zone)| zone.to_owned()),
+                    records: vec![record],
+                    ..SeedHostedZone::default()
+                }),
+            }
+        }
+        Need::Password(reference) => password(seed, &reference),
+        // Made by the run that a clean-up follows; a seed file can put them there.
+        Need::Snapshot(_) | Need::Object(_) | Need::ParameterGroup(_) => {}
+    }
+}
+
+fn password(seed: &mut Seed, reference: &str) {
+    let value = SeedValue::Text(PASSWORD.to_owned());
+    if let Some(name) = reference.strip_prefix("ssm:") {
+        seed.parameters.push(SeedParameter {
+            name: name.to_owned(),
+            value,
+            kind: "SecureString".to_owned(),
+        });
+    } else if let Some(name) = reference.strip_prefix("secretsmanager:") {
+        let (name, value) = match name.split_once('#') {
+            None => (name, value),
+            Some((name, field)) => {
+                (name, SeedValue::Object(BTreeMap::from([(field.to_owned(), value)])))
+            }
+        };
+        if !seed.secrets.iter().any(|known| known.name == name) {
+            seed.secrets.push(SeedSecret { name: name.to_owned(), value });
+        }
+    }
+}
+
+fn endpoint(source: Option<&str>, form: &str) -> SeedValue {
+    let Some(source) = source else { return SeedValue::Text("old.example.com:6379".to_owned()) };
+    let of = |format| SeedValue::Endpoint { endpoint_of: source.to_owned(), format };
+    match form {
+        "host" => of(EndpointFormat::Host),
+        "url" => of(EndpointFormat::Url),
+        "json" => SeedValue::Object(BTreeMap::from([
+            ("host".to_owned(), of(EndpointFormat::Host)),
+            ("port".to_owned(), of(EndpointFormat::Port)),
+            ("database".to_owned(), SeedValue::Text("0".to_owned())),
+        ])),
+        _ => of(EndpointFormat::HostPort),
+    }
+}
+
+/// A group needs a user named "default" (ElastiCache API reference, error DefaultUserRequired); here it is switched off.
+fn elasticache_users(group: &str) -> Vec<SeedUser> {
+    vec![
+        SeedUser {
+            id: format!("{group}-default"),
+            name: "default".to_owned(),
+            access_string: "off ~* -@all".to_owned(),
+            passwords: vec![PASSWORD.to_owned()],
+        },
+        client(&format!("{group}-app"), "app"),
+        client(&format!("{group}-reader"), "reader"),
+    ]
+}
+
+fn client(id: &str, name: &str) -> SeedUser {
+    let access = match name {
+        "reader" => {
+            "on ~* &* -@all +@read +@connection +info +dbsize +time +cluster|slots +cluster|shards +cluster|nodes +function|list"
+        }
+        _ => "on ~* &* +@all",
+    };
+    SeedUser {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        access_string: access.to_owned(),
+        passwords: vec![PASSWORD.to_owned()],
+    }
+}

@@ -1,0 +1,77 @@
+//! A plan with what the step kinds say about it, for the report.
+
+use serde_json::Value;
+
+use crate::plan::{Effect, Plan, PlannedStep, UndoPolicy, Writes};
+use crate::report::{PlanView, StepView};
+use crate::steps::{About, Need};
+
+/// What a person reads before a run.
+#[must_use]
+pub(crate) fn plan_view(plan: &Plan, kinds: &[About]) -> PlanView {
+    PlanView {
+        playbook: plan.playbook.clone(),
+        description: plan.description.clone(),
+        digest: plan.digest.clone(),
+        writes: writes(plan),
+        stages: plan
+            .stages
+            .iter()
+            .map(|stage| stage.lanes.iter().flatten().map(|s| step_view(s, kinds)).collect())
+            .collect(),
+    }
+}
+
+fn step_view(step: &PlannedStep, kinds: &[About]) -> StepView {
+    let about = kinds.iter().find(|about| about.info.name == step.kind);
+    let sketch = about.map(|about| (about.sketch)(&step.args.partial())).unwrap_or_default();
+    let undo = match &step.effect {
+        Effect::ReadOnly => None,
+        Effect::Mutates(UndoPolicy::None(reason)) => Some(format!("none: {reason}")),
+        Effect::Mutates(UndoPolicy::Manual(text)) => Some(format!("by hand: {text}")),
+        Effect::Mutates(UndoPolicy::Undo | UndoPolicy::Pivot) => sketch.undo,
+    };
+    StepView {
+        id: step.id.clone(),
+        kind: step.kind.clone(),
+        does: step
+            .description
+            .clone()
+            .map_or(sketch.does.clone(), |d| format!("{} ({})", sketch.does, d.trim())),
+        undo,
+        loses: sketch.loses,
+        pivot: step.effect.is_pivot(),
+        expected_secs: about.map_or(0, |about| about.expected.as_secs()),
+        timeout_secs: step
+            .timeout_secs
+            .unwrap_or_else(|| about.map_or(0, |about| about.timeout.as_secs())),
+    }
+}
+
+fn writes(plan: &Plan) -> Option<String> {
+    match &plan.writes {
+        Writes::NotConcerned => None,
+        Writes::StoppedBy { step } => Some(format!(
+            "step \"{step}\" stops writes to the source before the copy is taken; they stay stopped after the swap, and come back on rollback"
+        )),
+        Writes::LossAccepted { step, argument } => Some(format!(
+            "NOT stopped: writes made to the source after each shard's snapshot instant are LOST; accepted by name at {step}.{argument}"
+        )),
+    }
+}
+
+/// What must exist before the plan runs, that no earlier step of it makes.
+#[must_use]
+pub(crate) fn needs(plan: &Plan, kinds: &[About]) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::new();
+    for step in plan.steps() {
+        let Some(about) = kinds.iter().find(|about| about.info.name == step.kind) else { continue };
+        let args: Value = step.args.partial();
+        for need in (about.needs)(&args) {
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+        }
+    }
+    needs
+}

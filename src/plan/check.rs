@@ -1,0 +1,196 @@
+//! A playbook against the catalog: kinds, arguments, references, and the way back.
+
+use std::collections::BTreeSet;
+
+use super::catalog::{Catalog, KindInfo};
+use super::fill::{Fill, fill};
+use super::fit::{Place, fit};
+use super::pivot::check_pivots;
+use super::scope::{Scope, Site, Typing};
+use super::shape::Schema;
+use crate::playbook::{
+    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Item, Playbook, Root, Source, StepNode,
+    closest, read, suggestion,
+};
+
+/// Checks a playbook as far as that goes without inputs. Gives what could be understood, and all problems.
+pub fn check(source: &Source, catalog: &Catalog) -> (Option<Playbook>, Diagnostics) {
+    let bare: BTreeSet<&str> =
+        catalog.kinds.keys().copied().filter(|kind| !kind.contains('.')).collect();
+    let (playbook, mut problems) = read(source, &bare);
+    if let Some(playbook) = &playbook {
+        check_tree(playbook, catalog, &mut problems);
+        check_unused(playbook, &mut problems);
+        problems.sort();
+    }
+    (playbook, problems)
+}
+
+/// Checks everything that depends on values: done once on the text, and again when inputs are filled in.
+pub(super) fn check_tree(playbook: &Playbook, catalog: &Catalog, problems: &mut Diagnostics) {
+    let lists = playbook
+        .steps()
+        .filter(|step| step.for_each.is_some())
+        .map(|step| step.id.value.as_str())
+        .collect();
+    let mut checker = Checker { catalog, scope: Scope::new(playbook), lists, problems };
+    checker.early(playbook.timeout.as_ref(), "timeout");
+    if let Some(guard) = &playbook.guard {
+        checker.early(guard.account.as_ref(), "guard");
+        checker.early(guard.region.as_ref(), "guard");
+    }
+    for item in &playbook.items {
+        match item {
+            Item::Step(step) => {
+                checker.step(step, BTreeSet::new());
+                checker.finish(step);
+            }
+            Item::Parallel(parallel) => {
+                let ids: BTreeSet<_> =
+                    parallel.steps.iter().map(|step| step.id.value.as_str()).collect();
+                for step in &parallel.steps {
+                    checker.step(step, ids.clone());
+                }
+                parallel.steps.iter().for_each(|step| checker.finish(step));
+            }
+        }
+    }
+    if let Some(outputs) = &playbook.outputs {
+        checker.scope.leave();
+        let found = checker.scope.check(outputs, Site::Args, &checker.lists);
+        found.into_iter().for_each(|problem| checker.problems.push(problem));
+    }
+    check_pivots(playbook, catalog, problems);
+}
+
+struct Checker<'a, 'p> {
+    catalog: &'a Catalog,
+    scope: Scope<'a>,
+    lists: BTreeSet<&'a str>,
+    problems: &'p mut Diagnostics,
+}
+
+impl<'a> Checker<'a, '_> {
+    fn step(&mut self, step: &'a StepNode, siblings: BTreeSet<&'a str>) {
+        self.scope.enter(&step.id.value, siblings);
+        self.early(step.timeout.as_ref(), "timeout");
+        self.early(step.for_each.as_ref(), "for_each");
+        if let Some(Arg { value: ArgValue::Expr(expr), span }) = &step.for_each {
+            self.list(expr, *span);
+        }
+        self.scope.set_item(step.for_each.is_some());
+        let found = self.scope.check(&step.args, Site::Args, &self.lists);
+        let readable = found.is_empty();
+        found.into_iter().for_each(|problem| self.problems.push(problem));
+        if step.kind.value.is_empty() {
+            return;
+        }
+        let Some(kind) = self.catalog.get(&step.kind.value) else {
+            self.unknown_kind(step);
+            return;
+        };
+        self.accept(step, kind);
+        match &step.for_each {
+            // Items written out are known now, so each is checked as if it stood there itself.
+            Some(Arg { value: ArgValue::Seq(items), .. }) if readable => {
+                for item in items {
+                    let mut args = step.args.clone();
+                    fill(&mut args, &Fill { inputs: None, item: Some(item) }, self.problems);
+                    self.args(step, &args, kind);
+                }
+            }
+            _ => self.args(step, &step.args, kind),
+        }
+    }
+
+    fn args(&mut self, step: &StepNode, args: &Arg, kind: &KindInfo) {
+        let what = format!("`{}`", kind.name);
+        let place = Place { what: &what, head: step.kind.span };
+        let typing = Typing { scope: &self.scope, lists: &self.lists };
+        for problem in fit(args, Schema::new(&kind.spec_schema), place, &typing) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn finish(&mut self, step: &'a StepNode) {
+        let output = self.catalog.get(&step.kind.value).map(|kind| &kind.output_schema);
+        self.scope.finish(&step.id.value, output);
+    }
+
+    fn early(&mut self, arg: Option<&Arg>, key: &'static str) {
+        let Some(arg) = arg else { return };
+        for problem in self.scope.check(arg, Site::Early(key), &self.lists) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn list(&mut self, expr: &Expr, span: crate::playbook::Span) {
+        let Ok(ty) = self.scope.lookup(expr, Site::Early("for_each"), &self.lists) else { return };
+        if ty.types().and(super::shape::Types::ARRAY).is_none() {
+            self.problems.push(Diagnostic::error(
+                Code::WrongType,
+                span,
+                format!("`for_each` must be a list, and `{expr}` is {}", ty.types()),
+            ));
+        }
+    }
+
+    fn accept(&mut self, step: &StepNode, kind: &KindInfo) {
+        if let Some(accept) = &step.accept_no_way_back
+            && !kind.effect.is_pivot()
+        {
+            self.problems.push(
+                Diagnostic::error(
+                    Code::NotAPivot,
+                    accept.span,
+                    format!("`{}` is not a pivot, so there is no way back to give up", kind.name),
+                )
+                .help("remove `accept_no_way_back`"),
+            );
+        }
+    }
+
+    fn unknown_kind(&mut self, step: &StepNode) {
+        let wrong = step.kind.value.as_str();
+        let names = || self.catalog.kinds.keys().copied();
+        // A right verb under a wrong service is as likely as a misspelt one.
+        let verb = wrong.rsplit('.').next().unwrap_or_default();
+        let same_verb = names().find(|name| name.rsplit('.').next() == Some(verb));
+        let help = match closest(wrong, names()).or(same_verb) {
+            Some(word) => Some(format!("did you mean `{word}`?")),
+            None => suggestion(wrong, names(), "step kinds")
+                .or_else(|| Some("`orchestrate steps` lists the step kinds".to_owned())),
+        };
+        self.problems.push(
+            Diagnostic::error(
+                Code::UnknownKind,
+                step.kind.span,
+                format!("there is no step kind `{wrong}`"),
+            )
+            .maybe_help(help),
+        );
+    }
+}
+
+fn check_unused(playbook: &Playbook, problems: &mut Diagnostics) {
+    let mut used = BTreeSet::new();
+    let guard = playbook.guard.iter().flat_map(|guard| [&guard.account, &guard.region]);
+    let heads = guard.chain([&playbook.timeout, &playbook.outputs]);
+    let steps = playbook.steps().flat_map(|step| [&step.timeout, &step.for_each]);
+    let args = playbook.steps().map(|step| &step.args);
+    for arg in heads.chain(steps).flatten().chain(args) {
+        used.extend(arg.expressions().into_iter().filter_map(|expr| match &expr.root {
+            Root::Input(name) => Some(name.value.as_str()),
+            _ => None,
+        }));
+    }
+    for input in playbook.inputs.iter().filter(|input| !used.contains(input.name.value.as_str())) {
+        let message = format!("input `{}` is never used", input.name.value);
+        problems.push(
+            Diagnostic::warning(Code::UnusedInput, input.name.span, message).help(format!(
+                "use it as \"${{{{ inputs.{} }}}}\", or remove it",
+                input.name.value
+            )),
+        );
+    }
+}

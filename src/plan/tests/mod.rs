@@ -1,0 +1,6 @@
+mod catalog;
+mod compile;
+mod diagnostics;
+mod hostile;
+mod pivot;
+mod schema;

@@ -1,0 +1,43 @@
+//! Events → terminal, plain lines, JSON. Functions of events and of the state they make, so that any run can be shown
+//! again from its journal.
+
+mod json;
+mod lines;
+mod next;
+mod plan;
+mod status;
+mod style;
+mod summary;
+mod terminal;
+mod words;
+
+use jiff::Timestamp;
+
+use crate::engine::Event;
+
+pub use json::Json;
+pub use lines::Lines;
+pub use next::{NextCommand, next_commands};
+pub use plan::{PlanView, StepView, render_findings, render_plan};
+pub use status::{render_run_line, render_status};
+pub use style::Style;
+pub use summary::render_summary;
+pub use terminal::Terminal;
+pub use words::{duration, escape};
+
+/// Shows a run while it happens.
+pub trait Report {
+    /// Takes the next event.
+    fn event(&mut self, event: &Event);
+
+    /// Time has passed and nothing happened: counters may move.
+    fn tick(&mut self, now: Timestamp) {
+        let _ = now;
+    }
+
+    /// Something the program itself has to say while the run goes on.
+    fn say(&mut self, line: &str);
+
+    /// Nothing more will come: leaves the screen in order.
+    fn close(&mut self) {}
+}

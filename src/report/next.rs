@@ -1,0 +1,65 @@
+//! What to type next, for every state a run can be in.
+
+use serde::Serialize;
+
+use crate::engine::journal::Rest;
+use crate::engine::{Phase, RunState};
+
+/// A command and why one would give it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NextCommand {
+    /// To be typed as it stands.
+    pub command: String,
+    /// What it does.
+    pub why: String,
+}
+
+fn next(command: String, why: &str) -> NextCommand {
+    NextCommand { command, why: why.to_owned() }
+}
+
+/// What can be done with a run. `alive`: a process works on it right now.
+#[must_use]
+pub fn next_commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
+    let run = &state.header.run;
+    if alive {
+        return vec![next(
+            format!("orchestrate status {run}"),
+            "a process is working on it; look again",
+        )];
+    }
+    if state.header.embedded {
+        return Vec::new();
+    }
+    let back = if state.past_pivot() {
+        next(
+            format!("orchestrate rollback {run} --past-pivot"),
+            "put the old endpoint back and undo the rest; writes made to the new cluster since the swap are lost to the old one",
+        )
+    } else {
+        next(format!("orchestrate rollback {run}"), "undo what this run has done")
+    };
+    let on = next(format!("orchestrate resume {run}"), "go on where it stopped");
+    match (&state.rest, &state.phase) {
+        (Some(Rest::Succeeded), _) => vec![back],
+        (Some(Rest::RolledBack | Rest::Cancelled), _) => Vec::new(),
+        (Some(Rest::Waiting { step }), _) => vec![
+            next(
+                format!("orchestrate approve {run}"),
+                &format!("say yes to step \"{step}\", then resume"),
+            ),
+            next(format!("orchestrate approve {run} --reject"), "say no; resume then rolls back"),
+            back,
+        ],
+        (Some(Rest::Stuck { .. }), Phase::Back(_)) => {
+            vec![next(format!("orchestrate resume {run}"), "once mended: go on rolling back")]
+        }
+        (Some(Rest::Stuck { .. }), Phase::Forward) => {
+            vec![next(format!("orchestrate resume {run}"), "once mended: try the step again"), back]
+        }
+        (None, Phase::Back(_)) => {
+            vec![next(format!("orchestrate resume {run}"), "go on rolling back")]
+        }
+        (None, Phase::Forward) => vec![on, back],
+    }
+}

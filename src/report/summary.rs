@@ -1,0 +1,170 @@
+//! How a run ended, for the person who has to go on from here.
+
+use super::next::next_commands;
+use super::style::Style;
+use super::words::{escape, failure_lines};
+use crate::engine::journal::{Rest, Role, RollbackReason};
+use crate::engine::{Failure, Phase, Progress, RunState, Undo};
+use crate::plan::Writes;
+
+/// The end of a run, or where it was stopped. `journal` is where its journal lies.
+#[must_use]
+pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style) -> String {
+    let mut out = format!("\n{}\n", headline(state, style));
+    for (id, failure) in failures(state) {
+        out += &block(&style.bad("failed"), id, &failure_lines(failure));
+    }
+    if let Some(Rest::Waiting { step }) = &state.rest {
+        let question = state.step(step).question.clone().unwrap_or_default();
+        out += &block(&style.warn("asks"), step, &[escape(&question)]);
+    }
+    for (planned, step) in state.steps() {
+        match step.undo {
+            Undo::Undone if !step.undo_words.is_empty() => {
+                let words: Vec<String> = step.undo_words.iter().map(|w| escape(w)).collect();
+                out += &block("undone", &planned.id, &words);
+            }
+            Undo::Left => {
+                let words: Vec<String> = step.undo_words.iter().map(|w| escape(w)).collect();
+                out += &block(&style.warn("left"), &planned.id, &words);
+            }
+            _ => {}
+        }
+    }
+    out += &standing(state, style);
+    for (name, value) in state.playbook_outputs() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        out += &block("output", &name, &[escape(&text)]);
+    }
+    if let Some(writes) = writes(state) {
+        out += &block("writes", "", &[writes]);
+    }
+    out += &format!("  {:<8} {}   {}\n", "run", state.header.run, style.dim(journal));
+    for next in next_commands(state, alive) {
+        out +=
+            &format!("  {:<8} {}   {}\n", style.bold("next"), next.command, style.dim(&next.why));
+    }
+    if state.header.embedded {
+        out += &format!(
+            "  {}\n",
+            style.dim("it ran in a sandbox inside this process; the sandbox is gone, nothing of it is left")
+        );
+    }
+    out
+}
+
+fn headline(state: &RunState, style: Style) -> String {
+    let name = &state.plan.playbook;
+    match (&state.rest, &state.phase) {
+        (Some(Rest::Succeeded), _) => style.good(&format!("{name} succeeded.")),
+        (Some(Rest::RolledBack), Phase::Back(RollbackReason::Asked { .. })) => {
+            style.warn(&format!("{name} was rolled back, as asked."))
+        }
+        (Some(Rest::RolledBack), _) => style.bad(&format!("{name} failed and was rolled back.")),
+        (Some(Rest::Cancelled), _) => style.warn(&format!("{name} was rejected and rolled back.")),
+        (Some(Rest::Waiting { .. }), _) => {
+            style.warn(&format!("{name} waits for an approval. Nothing runs meanwhile."))
+        }
+        (Some(Rest::Stuck { step, .. }), Phase::Back(_)) => style.bad(&format!(
+            "{name} is STUCK: step \"{step}\" could not be undone. A person is needed."
+        )),
+        (Some(Rest::Stuck { step, .. }), Phase::Forward) => style.bad(&format!(
+            "{name} is STUCK: step \"{step}\" failed after the applications had moved. They stay on the new endpoint. A person is needed."
+        )),
+        (None, Phase::Back(_)) => {
+            style.warn(&format!("{name} stopped in the middle of rolling back."))
+        }
+        (None, Phase::Forward) => style.warn(&format!("{name} stopped on its way.")),
+    }
+}
+
+fn failures(state: &RunState) -> Vec<(&str, &Failure)> {
+    let mut found: Vec<(&str, &Failure)> = state
+        .steps()
+        .filter(|(_, step)| step.progress == Progress::Failed || step.undo == Undo::Failed)
+        .filter_map(|(planned, step)| Some((planned.id.as_str(), step.failure.as_ref()?)))
+        .collect();
+    if let Some(Rest::Stuck { step, failure }) = &state.rest
+        && !found.iter().any(|(id, _)| id == step)
+    {
+        found.push((step, failure));
+    }
+    found
+}
+
+/// What this run made or changed and has not undone.
+fn standing(state: &RunState, style: Style) -> String {
+    let mut lines = Vec::new();
+    for (planned, step) in state.steps() {
+        if matches!(step.undo, Undo::Undone | Undo::Left) {
+            continue;
+        }
+        for resource in &step.resources {
+            let verb = match (resource.role, step.progress) {
+                (Role::Creates, Progress::Succeeded) => "made",
+                (Role::Creates, _) => "may have made",
+                (Role::Changes, Progress::Succeeded) => "changed",
+                (Role::Changes, _) => "may have changed",
+                (Role::Deletes, Progress::Succeeded) => "deleted",
+                (Role::Deletes, _) => "may have deleted",
+            };
+            let seen = match &step.observed {
+                Some((_, seen)) if step.progress != Progress::Succeeded => {
+                    format!(", last seen {}", escape(seen))
+                }
+                _ => String::new(),
+            };
+            let name = escape(&resource.name);
+            lines.push(format!("{verb} {} \"{name}\" ({}{seen})", resource.what, planned.id));
+        }
+    }
+    if lines.is_empty() { String::new() } else { block(&style.bold("stands"), "", &lines) }
+}
+
+/// What becomes of writes, said whenever data moves.
+fn writes(state: &RunState) -> Option<String> {
+    match &state.plan.writes {
+        Writes::NotConcerned => None,
+        Writes::StoppedBy { step } => {
+            let step_state = state.step(step);
+            let statement = step_state.output.as_ref().and_then(|o| o.get("statement")?.as_str());
+            Some(match (step_state.undo, statement) {
+                (Undo::Undone, _) => "the source takes writes again".to_owned(),
+                (_, Some(statement)) => escape(statement),
+                (_, None) => format!("to be stopped by step \"{step}\""),
+            })
+        }
+        Writes::LossAccepted { step, argument } => Some(format!(
+            "writes made to the source after each shard's snapshot instant are not in the copy; accepted by name at {step}.{argument}"
+        )),
+    }
+}
+
+fn block(label: &str, id: &str, lines: &[String]) -> String {
+    let mut out = String::new();
+    let pad = 8_usize.saturating_sub(visible(label));
+    for (index, line) in lines.iter().enumerate() {
+        if index == 0 {
+            let id = if id.is_empty() { String::new() } else { format!("{id}: ") };
+            out += &format!("  {label}{} {id}{line}\n", " ".repeat(pad));
+        } else {
+            out += &format!("           {line}\n");
+        }
+    }
+    out
+}
+
+/// Characters that take room: escapes do not.
+fn visible(text: &str) -> usize {
+    let mut count = 0;
+    let mut inside = false;
+    for c in text.chars() {
+        match (inside, c) {
+            (false, '\x1b') => inside = true,
+            (true, 'm') => inside = false,
+            (false, _) => count += 1,
+            (true, _) => {}
+        }
+    }
+    count
+}

@@ -1,0 +1,114 @@
+//! How times, names and facts are worded, once for every report.
+
+use std::time::Duration;
+
+use crate::engine::journal::{Change, Record};
+use crate::engine::{Failure, Look};
+
+/// "3.2s", "41s", "6m 12s", "2h 05m".
+#[must_use]
+pub fn duration(d: Duration) -> String {
+    let secs = d.as_secs();
+    match secs {
+        0..10 => format!("{:.1}s", d.as_secs_f64()),
+        10..60 => format!("{secs}s"),
+        60..3600 => format!("{}m {:02}s", secs / 60, secs % 60),
+        _ => format!("{}h {:02}m", secs / 3600, secs % 3600 / 60),
+    }
+}
+
+/// Text from outside, made safe for a terminal: control characters are shown as escapes.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let control = c.is_control() && c != '\n' && c != '\t';
+            let escaped: Vec<char> = if control { c.escape_default().collect() } else { vec![c] };
+            escaped
+        })
+        .collect()
+}
+
+/// A failure over several lines: what, why, what AWS said, the mend. Without indentation.
+pub(super) fn failure_lines(failure: &Failure) -> Vec<String> {
+    let mut lines = vec![escape(&failure.message)];
+    for cause in &failure.causes {
+        lines.push(format!("because: {}", escape(cause)));
+    }
+    if let Some(answer) = &failure.answer
+        && let (Some(code), Some(id)) = (&answer.code, &answer.request_id)
+        && !failure.to_string().contains(id.as_str())
+    {
+        lines.push(format!(
+            "AWS: {} {} said {code} (request {id})",
+            answer.service, answer.operation
+        ));
+    }
+    if let Some(mend) = &failure.mend {
+        lines.push(format!("to mend: {}", escape(mend)));
+    }
+    lines
+}
+
+/// One look as half a sentence: `cluster "x" is creating (34%), 4m 10s of about 18m`; progress that is not a wait as
+/// `comparing: 4,200 of 10,000 keys`.
+pub(super) fn look(look: &Look) -> String {
+    let detail = look.detail.as_ref().map(|d| format!(" ({})", escape(d))).unwrap_or_default();
+    let (subject, state) = (escape(&look.subject), escape(&look.state));
+    if look.expected.is_zero() {
+        return format!("{subject}: {state}{detail}");
+    }
+    let (elapsed, expected) = (duration(look.elapsed), duration(look.expected));
+    format!("{subject} is {state}{detail}, {elapsed} of about {expected}")
+}
+
+/// A journaled fact as a sentence about its step, or about the run. `None` for facts only machines need.
+pub(super) fn record(record: &Record) -> Option<String> {
+    Some(match record {
+        Record::Started { run, account, region, .. } => {
+            format!("run {run} begins in account {account}, region {region}")
+        }
+        Record::Resumed { by } => format!("taken up again by {}", escape(by)),
+        Record::StepStarted { attempt: 1, .. } => "begins".to_owned(),
+        Record::StepStarted { attempt, .. } => format!("attempt {attempt} begins"),
+        Record::Intended { .. } | Record::Noted { .. } => return None,
+        Record::Observed { subject, state, .. } => {
+            format!("{} is {}", escape(subject), escape(state))
+        }
+        Record::AttemptFailed { failure, retry_in_secs, .. } => {
+            let again =
+                retry_in_secs.map(|s| format!("; trying again in {s}s")).unwrap_or_default();
+            format!("attempt failed: {}{again}", escape(&failure.to_string()))
+        }
+        Record::Succeeded { change, .. } => match change {
+            Change::Changed => "done".to_owned(),
+            Change::Adopted => "done: took what this run had made before".to_owned(),
+            Change::Unchanged => "done: nothing had to change".to_owned(),
+        },
+        Record::Failed { failure, .. } => format!("FAILED: {}", escape(&failure.to_string())),
+        Record::ApprovalAsked { question, .. } => format!("asks: {}", escape(question)),
+        Record::Decided { approved, by, comment, .. } => {
+            let word = if *approved { "approved" } else { "rejected" };
+            let comment = comment.as_ref().map(|c| format!(": {}", escape(c))).unwrap_or_default();
+            format!("{word} by {}{comment}", escape(by))
+        }
+        Record::Interrupted { by } => format!("stopped ({by}); nothing is half done"),
+        Record::RollbackStarted { .. } => "rolling back".to_owned(),
+        Record::UndoStarted { attempt: 1, .. } => "undo begins".to_owned(),
+        Record::UndoStarted { attempt, .. } => format!("undo attempt {attempt} begins"),
+        Record::UndoAttemptFailed { failure, retry_in_secs, .. } => {
+            let again =
+                retry_in_secs.map(|s| format!("; trying again in {s}s")).unwrap_or_default();
+            format!("undo attempt failed: {}{again}", escape(&failure.to_string()))
+        }
+        Record::Undone { did, .. } if did.is_empty() => {
+            "undone: there was nothing to undo".to_owned()
+        }
+        Record::Undone { did, .. } => format!("undone: {}", escape(&did.join("; "))),
+        Record::Left { reason, .. } => format!("left as it is: {}", escape(reason)),
+        Record::UndoFailed { failure, .. } => {
+            format!("COULD NOT BE UNDONE: {}", escape(&failure.to_string()))
+        }
+        Record::Rested(_) => return None,
+    })
+}
