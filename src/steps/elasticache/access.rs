@@ -25,13 +25,13 @@ const EXPECTED: Duration = Duration::from_secs(30);
 /// shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FrozenUser {
+pub(crate) struct FrozenUser {
     /// The user's id.
-    pub id: String,
+    pub(crate) id: String,
     /// The name clients log in with.
-    pub name: String,
+    pub(crate) name: String,
     /// The access string with which it may write, exactly as ElastiCache showed it.
-    pub access_string: String,
+    pub(crate) access_string: String,
 }
 
 impl FrozenUser {

@@ -51,20 +51,20 @@ const GONE_STATES: States = States {
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The replication group to snapshot.
-    pub replication_group: String,
+    pub(crate) replication_group: String,
     /// The snapshot's name; `orc-<run>-snapshot` if left out. At most 40 letters, digits and hyphens.
     #[serde(default)]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// With cluster mode off: the node to snapshot, such as `prod-002`.
     #[serde(default)]
-    pub prefer_node: Option<String>,
+    pub(crate) prefer_node: Option<String>,
 }
 
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     name: String,
     arn: String,
     group: String,
@@ -78,33 +78,33 @@ pub struct Prepared {
 
 /// The snapshot.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// Its name, in lower case.
-    pub name: String,
+    pub(crate) name: String,
     /// Its ARN.
-    pub arn: String,
+    pub(crate) arn: String,
     /// How many shards it has.
-    pub shards: u32,
+    pub(crate) shards: u32,
     /// The ids of its node groups, in order.
-    pub node_groups: Vec<String>,
+    pub(crate) node_groups: Vec<String>,
     /// `redis` or `valkey`.
-    pub engine: String,
+    pub(crate) engine: String,
     /// The engine's full version.
-    pub engine_version: String,
+    pub(crate) engine_version: String,
     /// The node type of its source.
-    pub node_type: String,
+    pub(crate) node_type: String,
     /// Its size as AWS rounds it; 0 if AWS does not say.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// The instant of each shard's snapshot, in the order of `node_groups`. Later writes are not in it.
-    pub created_at: Vec<String>,
+    pub(crate) created_at: Vec<String>,
     /// Where the source is reached, as `host:port`: its configuration endpoint, or its primary with cluster mode off.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// Whether the source speaks TLS.
-    pub tls: bool,
+    pub(crate) tls: bool,
 }
 
 /// `elasticache.create_snapshot`.
-pub struct CreateSnapshot;
+pub(crate) struct CreateSnapshot;
 
 impl Step for CreateSnapshot {
     const KIND: &'static str = "elasticache.create_snapshot";
@@ -339,12 +339,9 @@ async fn ours_or_fail(
         return Ok(());
     }
     let mut differences = Vec::new();
-    let (intended, source) = match &prepared.node {
-        Some(node) => (node, found.cache_cluster_id()),
-        None => (&prepared.group, found.replication_group_id()),
-    };
-    let source = source.unwrap_or("something else");
-    if source != intended {
+    let intended = prepared.node.as_ref().unwrap_or(&prepared.group);
+    let source = look::source_of(found).map_or_else(|| "something else".to_owned(), |(_, id)| id);
+    if !source.eq_ignore_ascii_case(intended) {
         differences.push(format!("it is a snapshot of {source}, not of {intended}"));
     }
     if let Some(at) = look::taken_at(found).into_iter().find(|at| !at.is_empty()) {

@@ -28,17 +28,17 @@ use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The snapshot's name.
-    pub snapshot: String,
+    pub(crate) snapshot: String,
     /// Its recorded ARN; the step refuses a snapshot that has another.
     #[serde(default)]
-    pub arn: Option<String>,
+    pub(crate) arn: Option<String>,
 }
 
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     name: String,
     /// The instants of its shards; none if it was gone already.
     taken_at: Option<Vec<String>>,
@@ -46,13 +46,13 @@ pub struct Prepared {
 
 /// The snapshot that is gone.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// `elasticache.delete_snapshot`.
-pub struct DeleteSnapshot;
+pub(crate) struct DeleteSnapshot;
 
 impl Step for DeleteSnapshot {
     const KIND: &'static str = "elasticache.delete_snapshot";

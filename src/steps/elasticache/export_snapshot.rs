@@ -51,20 +51,20 @@ const OVER: States = States {
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The snapshot to export.
-    pub snapshot: String,
+    pub(crate) snapshot: String,
     /// The bucket to export to.
-    pub bucket: String,
+    pub(crate) bucket: String,
     /// What the files are called: `<target_name>-<node group>.rdb`, in lower case. `orc-<run>-export` if left out.
     /// No file of that form may be in the bucket yet.
     #[serde(default)]
-    pub target_name: Option<String>,
+    pub(crate) target_name: Option<String>,
 }
 
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     landing: Landing,
     bytes: u64,
     /// Where the source's events are, for reasons.
@@ -74,23 +74,23 @@ pub struct Prepared {
 
 /// The exported files.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// Their ARNs, in the order of the node groups: what `memorydb.create_cluster` restores from.
-    pub objects: Vec<String>,
+    pub(crate) objects: Vec<String>,
     /// The bucket.
-    pub bucket: String,
+    pub(crate) bucket: String,
     /// Their keys, likewise.
-    pub keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
     /// The newest RDB version among them, such as 11.
-    pub rdb_version: u32,
+    pub(crate) rdb_version: u32,
     /// Their RDB heads, such as `REDIS0011`: what the target's engine must be able to read.
-    pub rdb_heads: Vec<String>,
+    pub(crate) rdb_heads: Vec<String>,
     /// Their size together.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// `elasticache.export_snapshot`.
-pub struct ExportSnapshot;
+pub(crate) struct ExportSnapshot;
 
 impl Step for ExportSnapshot {
     const KIND: &'static str = "elasticache.export_snapshot";

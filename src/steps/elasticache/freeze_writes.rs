@@ -42,20 +42,20 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The replication group whose writers are stopped.
-    pub replication_group: String,
+    pub(crate) replication_group: String,
     /// Changes nothing, and accepts that writes made after each shard's snapshot are lost. Must be the group's name.
     #[serde(default)]
-    pub accept_lost_writes_of: Option<String>,
+    pub(crate) accept_lost_writes_of: Option<String>,
     /// Other replication groups and serverless caches that share its users, and whose writes may stop too.
     #[serde(default)]
-    pub also_freezes: Vec<String>,
+    pub(crate) also_freezes: Vec<String>,
 }
 
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     group: String,
     /// Those who may write, as they are now.
     users: Vec<FrozenUser>,
@@ -65,17 +65,17 @@ pub struct Prepared {
 
 /// Who cannot write any more.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// Whether writes are stopped; false if their loss was accepted instead.
-    pub frozen: bool,
+    pub(crate) frozen: bool,
     /// The users that lost the right to write, with the access strings they had. For `elasticache.thaw_writes`.
-    pub users: Vec<FrozenUser>,
+    pub(crate) users: Vec<FrozenUser>,
     /// In words, what becomes of writes.
-    pub statement: String,
+    pub(crate) statement: String,
 }
 
 /// `elasticache.freeze_writes`.
-pub struct FreezeWrites;
+pub(crate) struct FreezeWrites;
 
 impl Step for FreezeWrites {
     const KIND: &'static str = "elasticache.freeze_writes";

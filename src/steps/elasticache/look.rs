@@ -115,8 +115,8 @@ pub(super) async fn reason(
 /// Where the events of a snapshot's source are: its node with cluster mode off, else its replication group.
 pub(super) fn source_of(snapshot: &Snapshot) -> Option<(SourceType, String)> {
     match (snapshot.cache_cluster_id(), snapshot.replication_group_id()) {
-        (_, Some(group)) => Some((SourceType::ReplicationGroup, group.to_owned())),
-        (Some(node), None) => Some((SourceType::CacheCluster, node.to_owned())),
+        (Some(node), _) => Some((SourceType::CacheCluster, node.to_owned())),
+        (None, Some(group)) => Some((SourceType::ReplicationGroup, group.to_owned())),
         (None, None) => None,
     }
 }

@@ -9,8 +9,8 @@ mod landing;
 mod look;
 mod thaw_writes;
 
-pub use create_snapshot::CreateSnapshot;
-pub use delete_snapshot::DeleteSnapshot;
-pub use export_snapshot::ExportSnapshot;
-pub use freeze_writes::FreezeWrites;
-pub use thaw_writes::ThawWrites;
+pub(crate) use create_snapshot::CreateSnapshot;
+pub(crate) use delete_snapshot::DeleteSnapshot;
+pub(crate) use export_snapshot::ExportSnapshot;
+pub(crate) use freeze_writes::FreezeWrites;
+pub(crate) use thaw_writes::ThawWrites;

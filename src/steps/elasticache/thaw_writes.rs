@@ -28,16 +28,16 @@ use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The replication group whose writers may write again.
-    pub replication_group: String,
+    pub(crate) replication_group: String,
     /// The users and their access strings, from the `users` output of `elasticache.freeze_writes`.
-    pub users: Vec<FrozenUser>,
+    pub(crate) users: Vec<FrozenUser>,
 }
 
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     group: String,
     users: Vec<FrozenUser>,
     user_groups: Vec<String>,
@@ -45,13 +45,13 @@ pub struct Prepared {
 
 /// Who can write again.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// The ids of the users.
-    pub users: Vec<String>,
+    pub(crate) users: Vec<String>,
 }
 
 /// `elasticache.thaw_writes`.
-pub struct ThawWrites;
+pub(crate) struct ThawWrites;
 
 impl Step for ThawWrites {
     const KIND: &'static str = "elasticache.thaw_writes";

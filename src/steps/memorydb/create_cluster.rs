@@ -61,64 +61,64 @@ const SETTLING: &str = "settling";
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The cluster's name: at most 40 letters, digits and hyphens; stored in lower case.
-    pub name: String,
+    pub(crate) name: String,
     /// Such as `db.r7g.large`.
-    pub node_type: String,
+    pub(crate) node_type: String,
     /// How many shards.
     #[serde(default = "one")]
-    pub shards: u32,
+    pub(crate) shards: u32,
     /// Replicas in each shard, 0 to 5. With 0 writes stop while a lost node is replaced.
     #[serde(default = "one")]
-    pub replicas_per_shard: u32,
+    pub(crate) replicas_per_shard: u32,
     /// The ACL whose users may enter. `open-access` means no authentication.
-    pub acl: String,
+    pub(crate) acl: String,
     /// The subnet group; `default` if left out. With replicas it must span two availability zones.
     #[serde(default)]
-    pub subnet_group: Option<String>,
+    pub(crate) subnet_group: Option<String>,
     /// Ids of security groups.
     #[serde(default)]
-    pub security_groups: Vec<String>,
+    pub(crate) security_groups: Vec<String>,
     /// The parameter group. MemoryDB's default does not evict keys when memory is full; ElastiCache's does.
     #[serde(default)]
-    pub parameter_group: Option<String>,
+    pub(crate) parameter_group: Option<String>,
     /// `redis` or `valkey`.
     #[serde(default)]
-    pub engine: Option<String>,
+    pub(crate) engine: Option<String>,
     /// Major and minor version, such as `7.1`; MemoryDB chooses the patch.
     #[serde(default)]
-    pub engine_version: Option<String>,
+    pub(crate) engine_version: Option<String>,
     /// Whether clients must speak TLS. Without it the ACL must be `open-access`.
     #[serde(default = "yes")]
-    pub tls: bool,
+    pub(crate) tls: bool,
     /// The KMS key for data at rest; a service key if left out.
     #[serde(default)]
-    pub kms_key: Option<String>,
+    pub(crate) kms_key: Option<String>,
     /// The port; 6379 if left out.
     #[serde(default)]
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// ARNs of RDB files in S3 to restore from.
     #[serde(default)]
-    pub restore_from: Vec<String>,
+    pub(crate) restore_from: Vec<String>,
     /// A MemoryDB snapshot to restore from.
     #[serde(default)]
-    pub restore_from_snapshot: Option<String>,
+    pub(crate) restore_from_snapshot: Option<String>,
     /// For how many days daily snapshots are kept, 0 to 35; 0 takes none.
     #[serde(default)]
-    pub snapshot_retention_days: Option<u8>,
+    pub(crate) snapshot_retention_days: Option<u8>,
     /// Such as `sun:05:00-sun:06:00`, in UTC.
     #[serde(default)]
-    pub maintenance_window: Option<String>,
+    pub(crate) maintenance_window: Option<String>,
     /// Such as `03:00-04:00`, in UTC.
     #[serde(default)]
-    pub snapshot_window: Option<String>,
+    pub(crate) snapshot_window: Option<String>,
     /// A description.
     #[serde(default)]
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Tags besides those that say whose it is.
     #[serde(default)]
-    pub tags: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 fn one() -> u32 {
@@ -131,7 +131,7 @@ fn yes() -> bool {
 
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     name: String,
     arn: String,
     acl: String,
@@ -140,31 +140,31 @@ pub struct Prepared {
 
 /// The cluster.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// Its name, in lower case.
-    pub name: String,
+    pub(crate) name: String,
     /// Its ARN.
-    pub arn: String,
+    pub(crate) arn: String,
     /// Its configuration endpoint, as `host:port`.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// The endpoint's host.
-    pub host: String,
+    pub(crate) host: String,
     /// The endpoint's port.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Whether clients must speak TLS.
-    pub tls: bool,
+    pub(crate) tls: bool,
     /// How many shards it has.
-    pub shards: u32,
+    pub(crate) shards: u32,
     /// `redis` or `valkey`.
-    pub engine: String,
+    pub(crate) engine: String,
     /// Major and minor version.
-    pub engine_version: String,
+    pub(crate) engine_version: String,
     /// Its ACL.
-    pub acl: String,
+    pub(crate) acl: String,
 }
 
 /// `memorydb.create_cluster`.
-pub struct CreateCluster;
+pub(crate) struct CreateCluster;
 
 impl Step for CreateCluster {
     const KIND: &'static str = "memorydb.create_cluster";

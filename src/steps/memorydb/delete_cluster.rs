@@ -33,17 +33,17 @@ const SNAPSHOT_STATES: States = States {
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The cluster's name.
-    pub name: String,
+    pub(crate) name: String,
     /// The name of a snapshot to keep.
     #[serde(default)]
-    pub final_snapshot: Option<String>,
+    pub(crate) final_snapshot: Option<String>,
 }
 
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     name: String,
     final_snapshot: Option<String>,
     /// Whether the cluster was there.
@@ -52,15 +52,15 @@ pub struct Prepared {
 
 /// The cluster that is gone.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The snapshot that was kept; "" if none.
-    pub final_snapshot: String,
+    pub(crate) final_snapshot: String,
 }
 
 /// `memorydb.delete_cluster`.
-pub struct DeleteCluster;
+pub(crate) struct DeleteCluster;
 
 impl Step for DeleteCluster {
     const KIND: &'static str = "memorydb.delete_cluster";

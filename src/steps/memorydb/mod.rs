@@ -5,5 +5,5 @@ mod create_cluster;
 mod delete_cluster;
 mod restore;
 
-pub use create_cluster::CreateCluster;
-pub use delete_cluster::DeleteCluster;
+pub(crate) use create_cluster::CreateCluster;
+pub(crate) use delete_cluster::DeleteCluster;

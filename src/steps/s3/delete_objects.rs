@@ -27,30 +27,30 @@ use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// The ARNs of the objects, such as `arn:aws:s3:::exports/prod-0001.rdb`.
-    pub objects: Vec<String>,
+    pub(crate) objects: Vec<String>,
 }
 
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     objects: Vec<(String, String)>,
 }
 
 /// What was deleted.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// How many objects were deleted by this step.
-    pub deleted: u32,
+    pub(crate) deleted: u32,
     /// How many were gone already.
-    pub already_gone: u32,
+    pub(crate) already_gone: u32,
     /// Whether a bucket keeps versions, so that delete markers were made and the bytes are still there.
-    pub delete_markers: bool,
+    pub(crate) delete_markers: bool,
 }
 
 /// `s3.delete_objects`.
-pub struct DeleteObjects;
+pub(crate) struct DeleteObjects;
 
 impl Step for DeleteObjects {
     const KIND: &'static str = "s3.delete_objects";

@@ -5,5 +5,5 @@ mod delete_objects;
 mod object;
 
 pub(crate) use bucket::{Guest, findings as bucket_findings, statement_wanted};
-pub use delete_objects::DeleteObjects;
+pub(crate) use delete_objects::DeleteObjects;
 pub(crate) use object::{Magic, Object, Removed, delete, head, list, sniff};
