@@ -277,3 +277,16 @@ async fn a_key_that_never_holds_still_is_not_called_equal() {
     let tally = walked(&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[0]).await;
     assert_eq!(tally.lines, ["\"k\": kept changing on the source while it was compared"]);
 }
+
+#[test]
+fn the_schema_documents_every_argument_and_takes_passwords_by_reference() {
+    let about = crate::steps::about::<Compare>();
+    assert!(about.info.docs.contains("```yaml"), "{}", about.info.docs);
+    let schema = about.info.spec_schema;
+    for (name, field) in schema["properties"].as_object().unwrap() {
+        assert!(field["description"].is_string(), "{name}");
+    }
+    let password = &schema["$defs"]["Side"]["properties"]["password"];
+    assert!(password["description"].as_str().unwrap().contains("Never the password itself"));
+    assert!(about.info.output_schema["properties"]["equal"].is_object());
+}
