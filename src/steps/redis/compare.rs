@@ -38,7 +38,7 @@ const SKEW_WORTH_A_WORD_MS: u64 = 1_000;
 /// - A difference counts only if it is still there when the key is read again and the source did not change meanwhile.
 /// - A key that expires during the comparison is no difference.
 /// - Values count by what a client reads, not by how they are stored; so the two sides may run different versions.
-///   Scores of sorted sets are compared exactly. Of streams, the times of delivery and of consumers' last visits are
+///   Scores of sorted sets are compared as numbers, exactly. Of streams, the times of delivery and of consumers' last visits are
 ///   not compared.
 /// - Types of modules are compared by their dump, and called incomparable if the dumps differ.
 /// - Only database 0 is compared; keys in any other database of either side fail the step.
@@ -47,10 +47,11 @@ const SKEW_WORTH_A_WORD_MS: u64 = 1_000;
 /// some processor time: about 3 µs a key and more for big values. `mode: sample` compares about `sample_size` keys that a
 /// hash of the key selects, the same on both sides, and reports what that proves.
 ///
-/// The users need `~* +@read +@connection +scan +dbsize +time +info +cluster|slots +memory|usage +function|list`.
+/// The users need `~* +@read +@connection +scan +dbsize +time +info +cluster|slots +memory|usage +function|list`; before
+/// version 7.0 leave out `+function|list`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// What the data should be like.
     source: Side,
     /// What is compared with it.
@@ -74,7 +75,7 @@ pub struct Spec {
 /// How many keys are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub(crate) enum Mode {
     /// All of them.
     #[default]
     Full,
@@ -96,13 +97,13 @@ fn max_differences() -> u32 {
 
 /// What a run of the step goes by.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     seed: u64,
 }
 
 /// What was compared, all of it equal.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// Always true: the step fails otherwise.
     equal: bool,
     /// Keys on the source's primaries when the comparison began.
@@ -126,7 +127,7 @@ pub struct Output {
 }
 
 /// See `Spec`.
-pub struct Compare;
+pub(crate) struct Compare;
 
 impl Step for Compare {
     const KIND: &'static str = "redis.compare";

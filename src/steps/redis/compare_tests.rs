@@ -220,3 +220,73 @@ fn the_plan_says_what_is_compared_even_if_little_is_known() {
         "compare every key of the source with the target"
     );
 }
+
+/// A store of one key whose value is another at each reading, until the last one stays.
+struct Shifting(Vec<u8>);
+
+#[async_trait::async_trait(?Send)]
+impl Store for Shifting {
+    fn shards(&self) -> usize {
+        1
+    }
+
+    async fn count(&mut self) -> Result<u64, Failure> {
+        Ok(1)
+    }
+
+    async fn scan(&mut self, _: usize, _: u64) -> Result<(u64, Vec<Vec<u8>>), Failure> {
+        Ok((0, vec![b"k".to_vec()]))
+    }
+
+    async fn read(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Entry>>, Failure> {
+        let value = if self.0.len() > 1 { self.0.remove(0) } else { self.0[0] };
+        let entry = Entry { kind: "hash".into(), value: vec![value], expires_at_ms: None };
+        Ok(vec![Some(entry); keys.len()])
+    }
+
+    async fn functions(&mut self) -> Result<Vec<(String, String)>, Failure> {
+        Ok(Vec::new())
+    }
+}
+
+/// Walks from a source to a target with these values, reading by reading.
+async fn walked(source: &[u8], target: &[u8]) -> Tally {
+    let cx = cx(clock(), Rc::new(|_| {}));
+    let stores = [source, target].map(|values| Box::new(Shifting(values.to_vec())));
+    let [source, target] = stores;
+    let mut walk = Walk::new(&cx, source, target, "new against old".to_owned());
+    walk.forward(1).await.unwrap();
+    walk.tally
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_arrives_while_it_is_read_again_is_no_difference() {
+    assert_eq!(walked(&[1], &[0, 1]).await.differing, 0);
+    // The source moves on during the second reading; the target has it at the third.
+    assert_eq!(walked(&[1, 1, 2], &[0, 1, 2]).await.differing, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_difference_that_stays_while_the_source_holds_still_counts() {
+    let tally = walked(&[1], &[0]).await;
+    assert_eq!(tally.by_what["with another value"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_never_holds_still_is_not_called_equal() {
+    let tally = walked(&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[0]).await;
+    assert_eq!(tally.lines, ["\"k\": kept changing on the source while it was compared"]);
+}
+
+#[test]
+fn the_schema_documents_every_argument_and_takes_passwords_by_reference() {
+    let about = crate::steps::about::<Compare>();
+    assert!(about.info.docs.contains("```yaml"), "{}", about.info.docs);
+    let schema = about.info.spec_schema;
+    for (name, field) in schema["properties"].as_object().unwrap() {
+        assert!(field["description"].is_string(), "{name}");
+    }
+    let password = &schema["$defs"]["Side"]["properties"]["password"];
+    assert!(password["description"].as_str().unwrap().contains("Never the password itself"));
+    assert!(about.info.output_schema["properties"]["equal"].is_object());
+}

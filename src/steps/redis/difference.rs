@@ -220,13 +220,8 @@ fn compare_parts(kind: &str, source: &[Part], target: &[Part]) -> String {
     )
 }
 
-/// Consumers share their group's name, so a name may have several digests.
-fn by_name(parts: &[Part]) -> BTreeMap<&[u8], Vec<[u8; 16]>> {
-    let mut names: BTreeMap<&[u8], Vec<[u8; 16]>> = BTreeMap::new();
-    for part in parts {
-        names.entry(&part.name).or_default().push(part.digest);
-    }
-    names
+fn by_name(parts: &[Part]) -> BTreeMap<&[u8], [u8; 16]> {
+    parts.iter().map(|part| (part.name.as_slice(), part.digest)).collect()
 }
 
 fn listed(kind: &str, names: &[&[u8]]) -> String {

@@ -1,7 +1,7 @@
 //! The data itself: how to reach it, and how two stores are compared.
 
 mod canon;
-pub mod compare;
+pub(crate) mod compare;
 mod difference;
 mod model;
 mod plane;

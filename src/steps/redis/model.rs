@@ -9,7 +9,7 @@ use crate::engine::{Class, Clock, Failure};
 const PAGE: usize = 100;
 
 /// What is kept at a host and port: keys and entries, or nothing if no server is there.
-pub type Lookup = dyn Fn(&str, u16) -> Option<Vec<(Vec<u8>, Entry)>>;
+type Lookup = dyn Fn(&str, u16) -> Option<Vec<(Vec<u8>, Entry)>>;
 
 /// Stores that a function knows the contents of.
 pub struct ModelPlane {

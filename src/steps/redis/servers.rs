@@ -42,7 +42,7 @@ impl Server {
         let port = free_port();
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        command.args(["--dir", dir.path().to_str().unwrap(), "--enable-debug-command", "yes"]);
+        command.args(["--dir", dir.path().to_str().unwrap()]);
         // A later --port wins, so that a TLS server can put its own there.
         command
             .args(options)

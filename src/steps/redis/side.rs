@@ -12,7 +12,7 @@ use crate::steps::secret::{SecretRef, reveal};
 /// A deployment of Redis or Valkey and how to enter it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Side {
+pub(crate) struct Side {
     /// `host:port`: a cluster's configuration endpoint, or the primary endpoint of one that is not in cluster mode.
     pub(crate) endpoint: String,
     /// Connect with TLS; certificate and host name are checked.

@@ -8,7 +8,7 @@ use crate::engine::{Class, Failure};
 
 /// What an ACL user needs to read everything a comparison reads.
 const READER: &str = "a reader needs `~* +@read +@connection +scan +dbsize +time +info +cluster|slots +memory|usage \
-                      +function|list` (on ElastiCache: the user's access string; on MemoryDB: the user behind the ACL)";
+                      +function|list`, without the last before 7.0 (on ElastiCache: the user's access string; on MemoryDB: the user behind the ACL)";
 
 /// Why a command gave no usable answer.
 pub(super) enum Fault {

@@ -73,65 +73,71 @@ pub(super) async fn keys(
     abilities: Abilities,
     keys: &[&[u8]],
 ) -> Result<Vec<Got>, Failure> {
-    let heads = heads(link, abilities, keys).await?;
-    let mut folded: Vec<Option<Folded>> = keys.iter().map(|_| None).collect();
-    let mut got: Vec<Option<Got>> = keys.iter().map(|_| None).collect();
-    let (mut batch, mut weight) = (Vec::new(), 0);
-    let mut one_by_one = Vec::new();
-    for (index, head) in heads.iter().enumerate() {
-        match head {
-            Ok(None) => got[index] = Some(Got::Absent),
-            Ok(Some(head)) if head.kind == "stream" || is_big(head) => one_by_one.push(index),
+    let mut got: Vec<Got> = Vec::with_capacity(keys.len());
+    let (mut small, mut streams, mut big) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, head) in heads(link, abilities, keys).await?.into_iter().enumerate() {
+        got.push(match head {
+            Err(Fault::Failed(failure)) => return Err(failure),
+            Err(Fault::Elsewhere | Fault::Changed) => Got::Again,
+            Ok(None) => Got::Absent,
             Ok(Some(head)) => {
-                if weight + head.memory > AT_ONCE {
-                    settle(link, abilities, keys, &heads, &batch, &mut folded, &mut got).await?;
-                    batch.clear();
-                    weight = 0;
+                let big_one = head.memory > AT_ONCE && is_core(&head.kind);
+                match head.kind.as_str() {
+                    _ if big_one => big.push((index, head)),
+                    "stream" => streams.push((index, head)),
+                    _ => small.push((index, head)),
                 }
-                batch.push(index);
-                weight += head.memory;
+                Got::Absent
             }
-            Err(Fault::Elsewhere | Fault::Changed) => got[index] = Some(Got::Again),
-            Err(Fault::Failed(failure)) => return Err(failure.clone()),
+        });
+    }
+    for batch in batches(&small) {
+        let results = whole(link, abilities, keys, batch).await?;
+        for ((index, head), result) in batch.iter().zip(results) {
+            got[*index] = made(head, result)?;
         }
     }
-    settle(link, abilities, keys, &heads, &batch, &mut folded, &mut got).await?;
-
-    let (small, big): (Vec<usize>, Vec<usize>) = one_by_one
-        .into_iter()
-        .partition(|index| !matches!(&heads[*index], Ok(Some(h)) if is_big(h)));
-    for (at_once, indexes) in [(STREAMS_AT_ONCE, small), (1, big)] {
-        let kind = |index: usize| match &heads[index] {
-            Ok(Some(head)) => head.kind.as_str(),
-            _ => "",
-        };
-        let memory = |index: usize| match &heads[index] {
-            Ok(Some(head)) => head.memory,
-            _ => 0,
-        };
-        let mut reads = stream::iter(indexes)
-            .map(async |index| {
-                (index, fold(link, abilities, kind(index), keys[index], memory(index), false).await)
+    for (at_once, heads) in [(STREAMS_AT_ONCE, streams), (1, big)] {
+        let mut reads = stream::iter(heads)
+            .map(async |(index, head)| {
+                let result = fold(link, abilities, &head, keys[index], false).await;
+                (index, made(&head, result))
             })
             .buffer_unordered(at_once);
         while let Some((index, result)) = reads.next().await {
-            note(result, index, &mut folded, &mut got)?;
+            got[index] = result?;
         }
     }
-    Ok(heads
-        .into_iter()
-        .zip(folded)
-        .zip(got)
-        .map(|((head, folded), got)| match (got, folded, head) {
-            (Some(got), _, _) => got,
-            (None, Some(folded), Ok(Some(head))) => Got::There(Entry {
-                kind: head.kind,
-                value: folded.value,
-                expires_at_ms: head.expires_at_ms,
-            }),
-            _ => Got::Absent,
-        })
-        .collect())
+    Ok(got)
+}
+
+/// What came of a key whose value was read.
+fn made(head: &Head, result: Result<Option<Folded>, Fault>) -> Result<Got, Failure> {
+    match result {
+        Ok(Some(folded)) => Ok(Got::There(Entry {
+            kind: head.kind.clone(),
+            value: folded.value,
+            expires_at_ms: head.expires_at_ms,
+        })),
+        Ok(None) => Ok(Got::Absent),
+        Err(Fault::Elsewhere | Fault::Changed) => Ok(Got::Again),
+        Err(Fault::Failed(failure)) => Err(failure),
+    }
+}
+
+/// Cuts into pieces of at most `AT_ONCE` bytes each; one that is larger is a piece of its own.
+fn batches(heads: &[(usize, Head)]) -> Vec<&[(usize, Head)]> {
+    let mut batches = Vec::new();
+    let (mut start, mut weight) = (0, 0);
+    for (index, (_, head)) in heads.iter().enumerate() {
+        if weight + head.memory > AT_ONCE && index > start {
+            batches.push(&heads[start..index]);
+            (start, weight) = (index, 0);
+        }
+        weight += head.memory;
+    }
+    batches.push(&heads[start..]);
+    batches
 }
 
 /// The parts of one value, for saying in what it differs.
@@ -142,7 +148,7 @@ pub(super) async fn parts(
 ) -> Result<Option<Vec<Part>>, Fault> {
     let Some(head) = heads(link, abilities, &[key]).await?.pop() else { return Ok(None) };
     let Some(head) = head? else { return Ok(None) };
-    let folded = fold(link, abilities, &head.kind, key, head.memory, true).await?;
+    let folded = fold(link, abilities, &head, key, true).await?;
     Ok(folded.and_then(|folded| folded.parts))
 }
 
@@ -155,10 +161,6 @@ pub(super) fn clock(time: Value, at: &str) -> Result<u64, Fault> {
         (Some(seconds), Some(micros)) => Ok(seconds * 1000 + micros / 1000),
         _ => Err(odd("a time", at)),
     }
-}
-
-fn is_big(head: &Head) -> bool {
-    head.memory > AT_ONCE && is_core(&head.kind)
 }
 
 /// Whether the value can be taken apart; anything else belongs to a module.
@@ -223,68 +225,31 @@ fn head(
     }))
 }
 
-/// Reads the values of `batch` whole and files them.
-async fn settle(
-    link: &Link,
-    abilities: Abilities,
-    keys: &[&[u8]],
-    heads: &[Result<Option<Head>, Fault>],
-    batch: &[usize],
-    folded: &mut [Option<Folded>],
-    got: &mut [Option<Got>],
-) -> Result<(), Failure> {
-    let kinds: Vec<(&str, &[u8])> = batch
-        .iter()
-        .filter_map(|index| match &heads[*index] {
-            Ok(Some(head)) => Some((head.kind.as_str(), keys[*index])),
-            _ => None,
-        })
-        .collect();
-    for (result, index) in whole(link, abilities, &kinds).await?.into_iter().zip(batch) {
-        note(result, *index, folded, got)?;
-    }
-    Ok(())
-}
-
-fn note(
-    result: Result<Option<Folded>, Fault>,
-    index: usize,
-    folded: &mut [Option<Folded>],
-    got: &mut [Option<Got>],
-) -> Result<(), Failure> {
-    match result {
-        Ok(Some(value)) => folded[index] = Some(value),
-        Ok(None) => got[index] = Some(Got::Absent),
-        Err(Fault::Elsewhere | Fault::Changed) => got[index] = Some(Got::Again),
-        Err(Fault::Failed(failure)) => return Err(failure),
-    }
-    Ok(())
-}
-
 /// Values read with one command each, all in one pipeline.
 async fn whole(
     link: &Link,
     abilities: Abilities,
-    keys: &[(&str, &[u8])],
+    keys: &[&[u8]],
+    batch: &[(usize, Head)],
 ) -> Result<Vec<Result<Option<Folded>, Fault>>, Failure> {
-    let mut pipe = Pipeline::with_capacity(keys.len());
-    for (kind, key) in keys {
-        pipe.add_command(reader(kind, key));
+    let mut pipe = Pipeline::with_capacity(batch.len());
+    for (index, head) in batch {
+        pipe.add_command(reader(&head.kind, keys[*index]));
     }
-    let answers = link.all(&pipe, keys.len()).await?;
-    let mut results = Vec::with_capacity(keys.len());
+    let answers = link.all(&pipe, batch.len()).await?;
+    let mut results = Vec::with_capacity(batch.len());
     let mut hashes = Vec::new();
-    for ((kind, key), answer) in keys.iter().zip(answers) {
-        if *kind == "hash" && abilities.field_expiry {
+    for ((index, head), answer) in batch.iter().zip(answers) {
+        if head.kind == "hash" && abilities.field_expiry {
             match strings(answer, &link.at) {
                 Ok(pairs) => {
-                    hashes.push((results.len(), *key, pairs));
+                    hashes.push((results.len(), keys[*index], pairs));
                     results.push(Ok(None));
                 }
                 Err(fault) => results.push(Err(fault)),
             }
         } else {
-            results.push(value(kind, answer, &link.at));
+            results.push(value(&head.kind, answer, &link.at));
         }
     }
     // Expiry of fields needs the fields' names first.
@@ -345,20 +310,20 @@ pub(super) fn scored(fold: &mut Fold, pairs: &[Vec<u8>], at: &str) -> Result<(),
     Ok(())
 }
 
-/// One value, read in chunks of about `AT_ONCE` bytes. `None` if the key is gone.
+/// One value, read in chunks of about `AT_ONCE` bytes. `None` if the key is gone, or its type is a module's.
 async fn fold(
     link: &Link,
     abilities: Abilities,
-    kind: &str,
+    head: &Head,
     key: &[u8],
-    memory: u64,
     parts: bool,
 ) -> Result<Option<Folded>, Fault> {
-    match kind {
+    let Head { kind, memory, .. } = head;
+    match kind.as_str() {
         "string" => chunk::string(link, key).await,
-        "list" => chunk::list(link, key, memory, parts).await,
-        "hash" | "set" | "zset" => chunk::scanned(link, abilities, kind, key, memory, parts).await,
-        "stream" => streams::fold(link, abilities, key, memory, parts).await,
+        "list" => chunk::list(link, key, *memory, parts).await,
+        "hash" | "set" | "zset" => chunk::scanned(link, abilities, kind, key, *memory, parts).await,
+        "stream" => streams::fold(link, abilities, key, *memory, parts).await,
         _ => Ok(None),
     }
 }
@@ -370,6 +335,17 @@ mod tests {
     fn abilities(pairs: &[(&str, &str)]) -> Abilities {
         let info = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         Abilities::of(&info)
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_bytes_and_none_is_lost() {
+        let heads: Vec<(usize, Head)> = [AT_ONCE / 2, AT_ONCE / 2, 1, AT_ONCE * 3, 2]
+            .into_iter()
+            .map(|memory| Head { kind: "x".to_owned(), expires_at_ms: None, memory })
+            .enumerate()
+            .collect();
+        let sizes: Vec<usize> = batches(&heads).iter().map(|batch| batch.len()).collect();
+        assert_eq!(sizes, [2, 1, 1, 1]);
     }
 
     #[test]

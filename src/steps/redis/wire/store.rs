@@ -110,6 +110,7 @@ impl WireStore {
             .mend("wait until resharding is over"));
         }
         self.refresh().await?;
+        // In real time, as everything that waits for a socket.
         tokio::time::sleep(BETWEEN_ROUNDS * round).await;
         Ok(())
     }

@@ -45,8 +45,7 @@ pub(super) async fn fold(
         }
         for consumer in list(whole(link, &[b"XINFO", b"CONSUMERS", key, &name]).await?, at)? {
             let consumer = Named::read(consumer, at)?.text("name", at)?;
-            let label = [b"consumer of group ".as_slice(), &name].concat();
-            fold.item(&label, &[&consumer]);
+            fold.item(&[b"consumer ".as_slice(), &consumer, b" of group ", &name].concat(), &[]);
         }
         pending(link, key, &name, &mut fold).await?;
     }
