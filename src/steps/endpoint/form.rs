@@ -6,7 +6,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::fields::Fields;
 
@@ -229,6 +228,8 @@ fn host(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn check(form: &Form, tls: Option<bool>, old: &str, names: &str, new: &str) {
