@@ -1,5 +1,6 @@
 //! Where the applications read the endpoint, and how it is switched.
 
+mod fields;
 mod form;
 mod json;
 mod parameter;
@@ -7,5 +8,6 @@ mod record;
 mod secret;
 mod swap;
 mod target;
+mod way_back;
 
 pub(crate) use swap::Swap;

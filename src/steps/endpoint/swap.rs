@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::form::{DEFAULT_PORT, Endpoint, Form, Goal, same_host};
+use super::form::{Endpoint, Form, Goal};
 use super::secret;
 use super::target::{Kept, Place, Recorded, Shows, Target, Way, look, settles};
+use super::way_back::WayBack;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, UndoPolicy};
@@ -29,10 +30,6 @@ const ACTIONS: &[Action] = &[
     action("route53:ChangeResourceRecordSets", "hostedzone:{targets.zone}"),
     action("route53:GetChange", "change:*"),
 ];
-
-/// Looks at the old endpoint before it is called dead, and the pause between them.
-const KNOCKS: u32 = 3;
-const KNOCK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Points what the applications read at another endpoint: SSM parameters, Secrets Manager secrets, Route 53 records, one
 /// or many. All or nothing: if the third target cannot be switched, the first two are put back.
@@ -265,7 +262,7 @@ impl Step for Swap {
             targets.push(Recorded::record(place.to_string(), form, seen, goal)?);
         }
         let from = expected.or_else(|| way_back.from(&to));
-        if let Some(from) = way_back.old.is_some().then_some(from.as_ref()).flatten() {
+        if let Some(from) = from.as_ref().filter(|_| way_back.is_needed()) {
             way_back.knock(env, cx, from).await?;
         }
         way_back.verdict(cx)?;
@@ -354,7 +351,7 @@ impl Step for Swap {
             return Ok(did);
         }
         // One that may pass comes first: so everything that can be put back is, before a person is called.
-        failures.sort_by_key(|failure| settles(failure));
+        failures.sort_by_key(settles);
         let first = failures.remove(0);
         let rest = failures.iter().map(ToString::to_string).chain(did);
         Err(rest.fold(first, Failure::because))
@@ -456,112 +453,6 @@ impl Recorded {
             failure.context(format!("failed to remove the staging label of {}", self.what))
         })?;
         Ok(unlabelled.then(|| format!("the staged version of {} has lost its label", self.what)))
-    }
-}
-
-/// What is known of the way back.
-#[derive(Default)]
-struct WayBack {
-    /// The host the targets name, and the first target that named it.
-    old: Option<(String, String)>,
-    port: Option<u16>,
-    gaps: Vec<(Class, String)>,
-}
-
-impl WayBack {
-    /// Takes in what a target names. All targets must agree.
-    fn endpoint(&mut self, place: Place<'_>, host: &str, port: Option<u16>) -> Result<(), Failure> {
-        if let Some((old, first)) = &self.old {
-            let ports_differ = port.is_some() && self.port.is_some() && port != self.port;
-            if !same_host(old, host) || ports_differ {
-                return Err(Failure::new(
-                    Class::Conflict,
-                    format!("{first} and {place} name different endpoints; nothing was switched"),
-                )
-                .mend("find out which one is right, or swap them in separate steps"));
-            }
-        } else {
-            self.old = Some((host.to_owned(), place.to_string()));
-        }
-        self.port = self.port.or(port);
-        Ok(())
-    }
-
-    /// The endpoint the targets named. A port that no target names is taken to be the new one's.
-    fn from(&self, to: &Endpoint) -> Option<Endpoint> {
-        let (host, _) = self.old.as_ref()?;
-        let port = self.port.unwrap_or(if to.port == 0 { DEFAULT_PORT } else { to.port });
-        Some(Endpoint { host: host.trim_end_matches('.').to_owned(), port })
-    }
-
-    /// Whether the old value could be written back.
-    async fn permission(
-        &mut self,
-        env: &Env,
-        cx: &Cx,
-        place: Place<'_>,
-        kept: &Kept,
-        text: &str,
-    ) -> Result<(), Failure> {
-        let tried = match kept {
-            Kept::Parameter(parameter) => {
-                if parameter.is_encrypted() {
-                    cx.warn(format!(
-                        "whether {place} may be encrypted anew cannot be tried without writing it"
-                    ));
-                }
-                parameter.may_write(env, text).await
-            }
-            Kept::Record(record) => record.may_write(env).await,
-            Kept::Secret(_) => {
-                cx.warn(format!(
-                    "the permission to move the labels of {place} back cannot be tried without moving \
-                     them; the move forth needs the same one"
-                ));
-                Ok(())
-            }
-        };
-        match tried {
-            Ok(()) => Ok(()),
-            Err(failure) if !settles(&failure) => Err(failure),
-            Err(failure) => {
-                self.gaps.push((failure.class, format!("{place} may not be written: {failure}")));
-                Ok(())
-            }
-        }
-    }
-
-    async fn knock(&mut self, env: &Env, cx: &Cx, from: &Endpoint) -> Result<(), Failure> {
-        for last in (0..KNOCKS).rev() {
-            match env.data.answers(&from.host, from.port).await {
-                Ok(()) => return Ok(()),
-                Err(failure) if last == 0 => {
-                    let gap = format!("the old endpoint {from} does not answer: {failure}");
-                    self.gaps.push((Class::Fatal, gap));
-                }
-                Err(_) => cx.sleep(KNOCK_AGAIN).await?,
-            }
-        }
-        Ok(())
-    }
-
-    fn verdict(&self, cx: &Cx) -> Result<(), Failure> {
-        let Some((_, first)) = self.gaps.first() else { return Ok(()) };
-        if cx.accept_no_way_back {
-            for (_, gap) in &self.gaps {
-                cx.warn(format!(
-                    "the way back is not proved, and the playbook accepts that: {gap}"
-                ));
-            }
-            return Ok(());
-        }
-        let denied = self.gaps.iter().any(|(class, _)| *class == Class::Denied);
-        let class = if denied { Class::Denied } else { Class::Fatal };
-        let failure = Failure::new(class, format!("the way back is not proved: {first}"));
-        let failure = self.gaps.iter().skip(1).fold(failure, |f, (_, gap)| f.because(gap.clone()));
-        Err(failure.mend(
-            "mend it and run again; nothing was switched. `accept_no_way_back: true` at the step swaps all the same",
-        ))
     }
 }
 

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::form::{Fields, Form, Goal, Named};
+use super::fields::Fields;
+use super::form::{Form, Goal, Named};
 use super::parameter::Parameter;
 use super::record::Record;
 use super::secret::Secret;

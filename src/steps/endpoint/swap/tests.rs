@@ -476,3 +476,17 @@ fn shows_knows_which_end_it_is() {
     assert!(Shows::New.is_end_of(Way::Forth) && Shows::Old.is_end_of(Way::Back));
     assert!(!Shows::Old.is_end_of(Way::Forth) && !Shows::Other(String::new()).is_end_of(Way::Back));
 }
+
+#[test]
+fn the_documentation_and_the_schemas_are_there() {
+    let about = crate::steps::about::<Swap>();
+    assert!(about.info.docs.contains("All or nothing"));
+    let targets = &about.info.spec_schema["properties"]["targets"];
+    assert_eq!((&targets["type"], &targets["minItems"]), (&json!("array"), &json!(1)));
+    for output in ["to", "from", "targets"] {
+        assert!(about.info.output_schema["properties"][output].is_object(), "{output}");
+    }
+    for kind in ["approve", "assert", "endpoint.swap", "pause"] {
+        assert!(crate::steps::catalog().get(kind).is_some(), "{kind}");
+    }
+}
