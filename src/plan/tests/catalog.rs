@@ -202,7 +202,10 @@ steps:
 "#;
 
 pub(super) fn given(arguments: &[&str]) -> GivenInputs {
-    GivenInputs { arguments: arguments.iter().map(ToString::to_string).collect(), file: None }
+    GivenInputs {
+        arguments: arguments.iter().map(ToString::to_string).collect(),
+        ..GivenInputs::default()
+    }
 }
 
 pub(super) fn source(text: &str) -> Source {
