@@ -348,7 +348,7 @@ impl<'a> Engine<'a> {
 
     pub(super) fn slow_down(&self, failure: &Failure) {
         if let (Class::Throttled, Some(answer)) = (failure.class, &failure.answer) {
-            self.pace.throttled(&answer.service);
+            self.pace.throttled(&answer.service, &self.clock);
         }
     }
 
