@@ -1,6 +1,7 @@
 //! What a step may use of the engine: the clock, waits, notes to the journal. Nothing here names a service.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -82,17 +83,28 @@ impl Cx {
         R: Future<Output = Option<String>>,
     {
         let started = self.clock.now();
-        let gone_is_success = wait.states.meaning(GONE) == Meaning::Success;
         let mut last: Option<String> = None;
+        let mut fault: Option<Failure> = None;
         let mut faults = 0_u32;
+        let mut unheard_of = BTreeSet::new();
+        // Since when nothing was there, look after look. One stale answer long after the start proves nothing.
+        let mut gone_since = Some(started);
+        let mut over = false;
         loop {
-            self.hold(wait.service).await?;
+            if !over && let Err(stopped) = self.hold(wait.service).await {
+                return Err(last_words(stopped, wait, last.as_deref(), fault.as_ref()));
+            }
             let seen = look().await;
             let elapsed = self.clock.since(started);
             let mut next = next_look(elapsed, wait.expected, &mut *self.rng.borrow_mut());
             match seen {
                 Ok(seen) => {
-                    faults = 0;
+                    (faults, fault) = (0, None);
+                    let gone_for = (seen.state == GONE)
+                        .then(|| self.clock.since(*gone_since.get_or_insert(self.clock.now())));
+                    if gone_for.is_none() {
+                        gone_since = None;
+                    }
                     self.pace.answered(wait.service);
                     let changed = last.as_deref() != Some(&seen.state);
                     if changed {
@@ -118,15 +130,13 @@ impl Cx {
                             }
                             return Err(failure);
                         }
-                        Meaning::Unknown if changed => self.warn(format!(
-                            "{} is \"{}\", a state this program has not heard of; waiting on",
-                            wait.subject, seen.state
-                        )),
-                        Meaning::Pending
-                            if seen.state == GONE
-                                && !gone_is_success
-                                && elapsed > VISIBLE_WITHIN =>
-                        {
+                        Meaning::Unknown if unheard_of.insert(seen.state.clone()) => {
+                            self.warn(format!(
+                                "{} is \"{}\", a state this program has not heard of; waiting on",
+                                wait.subject, seen.state
+                            ));
+                        }
+                        Meaning::Pending if gone_for.is_some_and(|gone| gone > VISIBLE_WITHIN) => {
                             return Err(Failure::new(
                                 Class::NotFound,
                                 format!("{} does not exist", wait.subject),
@@ -138,30 +148,38 @@ impl Cx {
                 Err(failure) if failure.class.may_pass() => {
                     faults += 1;
                     if failure.class == Class::Throttled {
-                        self.pace.throttled(wait.service);
+                        self.pace.throttled(wait.service, &self.clock);
                     }
                     if let Some(pause) = super::retry::pause(
                         failure.class,
                         faults.min(5),
                         &mut *self.rng.borrow_mut(),
                     ) {
-                        next = next.min(pause);
+                        // After a fault look again soon; a service that asks for fewer calls gets no earlier one.
+                        next = if failure.class == Class::Throttled {
+                            next.max(pause)
+                        } else {
+                            next.min(pause)
+                        };
                     }
                     self.warn(format!(
                         "could not look at {}: {failure}; looking again",
                         wait.subject
                     ));
+                    fault = Some(failure);
                 }
                 Err(failure) => {
                     return Err(failure.context(format!("lost sight of {}", wait.subject)));
                 }
             }
-            self.sleep(next).await.map_err(|failure| match (failure.class, &last) {
-                (Class::TimedOut, Some(state)) => {
-                    failure.because(format!("{} was \"{state}\" when last seen", wait.subject))
+            if let Err(stopped) = self.sleep(next).await {
+                // Looks may be minutes apart by then: one more, before hours of work are given up.
+                if stopped.class == Class::TimedOut && !over {
+                    over = true;
+                    continue;
                 }
-                _ => failure,
-            })?;
+                return Err(last_words(stopped, wait, last.as_deref(), fault.as_ref()));
+            }
         }
     }
 
@@ -175,6 +193,8 @@ impl Cx {
         });
         let nap = left.map_or(duration, |left| left.min(duration));
         tokio::select! {
+            // In this order, so that a run repeats, and a stopped one does not go on after a pause of nothing.
+            biased;
             () = self.cancel.cancelled() => {
                 Err(Failure::new(Class::Interrupted, "the run was stopped"))
             }
@@ -251,6 +271,26 @@ impl Cx {
             expected: wait.expected,
             next,
         }));
+    }
+}
+
+/// Says with a wait's end by the clock what was seen last, or why nothing was.
+fn last_words(
+    stopped: Failure,
+    wait: &Wait,
+    last: Option<&str>,
+    fault: Option<&Failure>,
+) -> Failure {
+    if stopped.class != Class::TimedOut {
+        return stopped;
+    }
+    let stopped = match last {
+        Some(state) => stopped.because(format!("{} was \"{state}\" when last seen", wait.subject)),
+        None => stopped,
+    };
+    match fault {
+        Some(fault) => stopped.because(format!("the last look failed: {fault}")),
+        None => stopped,
     }
 }
 

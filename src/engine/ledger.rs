@@ -63,8 +63,8 @@ impl Ledger {
     /// Makes a record durable, takes it into the state, and tells it.
     ///
     /// # Errors
-    /// `Class::Journal` if it is not certain that the record is durable; every later call then fails alike, so that
-    /// nothing is changed after that point.
+    /// `Class::Journal` if it is not certain that the record is durable, or if it cannot follow the others; every later
+    /// call then fails alike, so that nothing is changed after that point.
     pub fn record(&self, record: Record) -> Result<(), Failure> {
         let Some(open) = &self.open else { return Ok(()) };
         let at = self.clock.now();
@@ -74,9 +74,12 @@ impl Ledger {
                 return Err(failure.clone());
             }
             let entry = Entry { seq: open.state.seq + 1, at, record: record.clone() };
-            open.state.check(&entry).map_err(bug)?;
-            if let Err(error) = open.journal.append(&entry) {
-                let failure = lost(&error);
+            let written = open
+                .state
+                .check(&entry)
+                .map_err(bug)
+                .and_then(|()| open.journal.append(&entry).map_err(|error| lost(&error)));
+            if let Err(failure) = written {
                 open.broken = Some(failure.clone());
                 return Err(failure);
             }
@@ -114,6 +117,9 @@ fn lost(error: &super::journal::JournalError) -> Failure {
 }
 
 fn bug(illegal: Illegal) -> Failure {
-    Failure::fatal("this is a bug in orchestrate: it wrote a record out of order")
-        .because(illegal.to_string())
+    Failure::new(
+        Class::Journal,
+        "this is a bug in orchestrate: it was about to write a record out of order; nothing more was changed",
+    )
+    .because(illegal.to_string())
 }

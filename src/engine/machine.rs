@@ -245,8 +245,11 @@ impl RunState {
                 Record::Started { .. } => false,
                 Record::RollbackStarted { reason } => {
                     // A second rollback only widens the first: past the pivot, or after it got stuck.
-                    forward || matches!(reason, RollbackReason::Asked { .. })
+                    let asked = matches!(reason, RollbackReason::Asked { .. });
+                    let past = matches!(reason, RollbackReason::Asked { past_pivot: true, .. });
+                    (forward || asked) && (past || !self.past_pivot())
                 }
+                Record::Rested(rest) => self.may_rest(rest),
                 _ => true,
             };
         };
@@ -254,43 +257,66 @@ impl RunState {
         match record {
             Record::StepStarted { .. } => {
                 forward
-                    && matches!(
-                        step.progress,
-                        Progress::Pending | Progress::Running | Progress::Asking
-                    )
+                    && step.progress != Progress::Failed
+                    && self
+                        .runnable()
+                        .iter()
+                        .any(|planned| Some(planned.id.as_str()) == record.step())
             }
             Record::Intended { .. } => {
                 forward && step.progress == Progress::Running && step.prepared.is_none()
             }
             Record::AttemptFailed { .. } | Record::Failed { .. } | Record::Succeeded { .. } => {
-                step.progress == Progress::Running
+                forward && step.progress == Progress::Running
             }
             Record::Observed { .. } | Record::Noted { .. } => {
                 step.progress == Progress::Running || step.undo == Undo::Running
             }
             Record::ApprovalAsked { .. } => forward && step.progress == Progress::Running,
             Record::Decided { .. } => forward && step.progress == Progress::Asking,
-            Record::UndoStarted { .. } => !forward && step.prepared.is_some(),
+            Record::UndoStarted { .. } | Record::Left { .. } => {
+                !forward
+                    && step.prepared.is_some()
+                    && matches!(step.undo, Undo::NotBegun | Undo::Running)
+            }
             Record::UndoAttemptFailed { .. }
             | Record::Undone { .. }
             | Record::UndoFailed { .. } => !forward && step.undo == Undo::Running,
-            Record::Left { .. } => !forward && step.prepared.is_some(),
             _ => false,
         }
     }
 
-    /// Somebody takes a stuck run up again: what had failed for good gets another chance. A failure that was not yet
-    /// followed by `Rested` keeps its meaning, so that a crash in between cannot turn a rollback into a retry.
-    fn forgive(&mut self) {
-        if !matches!(self.rest, Some(Rest::Stuck { .. })) {
-            return;
+    fn may_rest(&self, rest: &Rest) -> bool {
+        let forward = self.phase == Phase::Forward;
+        match rest {
+            Rest::Succeeded => forward && self.runnable().is_empty(),
+            Rest::Waiting { step } => {
+                forward && self.steps.get(step).is_some_and(|s| s.progress == Progress::Asking)
+            }
+            Rest::RolledBack | Rest::Cancelled => {
+                !forward && self.to_undo().is_empty() && self.undo_failed().is_none()
+            }
+            Rest::Stuck { step, .. } => self.steps.contains_key(step),
         }
+    }
+
+    /// Somebody takes the run up again. An undo that failed is always tried again. On a stuck run, a step that failed
+    /// gets another chance and a rejected question is put again; where the rest was not yet recorded they keep their
+    /// meaning, so that a crash in between cannot turn a rollback into a retry.
+    fn forgive(&mut self) {
+        let stuck = matches!(self.rest, Some(Rest::Stuck { .. }));
         for step in self.steps.values_mut() {
             if step.undo == Undo::Failed {
                 step.undo = Undo::NotBegun;
             }
-            if self.phase == Phase::Forward && step.progress == Progress::Failed {
+            if !stuck || self.phase != Phase::Forward {
+                continue;
+            }
+            if step.progress == Progress::Failed {
                 step.progress = Progress::Pending;
+            }
+            if step.progress == Progress::Asking && !step.approved().unwrap_or(true) {
+                step.decision = None;
             }
         }
     }
@@ -344,10 +370,22 @@ impl RunState {
         self.steps().find(|(_, step)| step.progress == Progress::Failed)
     }
 
-    /// The step that asks a person, or was told no.
+    /// The step that asks a person; if every question is answered, one that was and has not gone on yet.
     #[must_use]
     pub fn asking(&self) -> Option<(&PlannedStep, &StepState)> {
-        self.steps().find(|(_, step)| step.progress == Progress::Asking)
+        let asking = || self.steps().filter(|(_, step)| step.progress == Progress::Asking);
+        asking().find(|(_, step)| step.decision.is_none()).or_else(|| asking().next())
+    }
+
+    /// The step whose question was answered with no.
+    pub(super) fn rejected(&self) -> Option<(&PlannedStep, &StepState)> {
+        self.steps()
+            .find(|(_, step)| step.progress == Progress::Asking && step.approved() == Some(false))
+    }
+
+    /// The step whose undo has failed for good.
+    pub(super) fn undo_failed(&self) -> Option<(&PlannedStep, &StepState)> {
+        self.steps().find(|(_, step)| step.undo == Undo::Failed)
     }
 
     /// What the playbook's `outputs` are worth so far; those that need a step that has not succeeded are left out.
@@ -424,6 +462,11 @@ impl RunState {
 }
 
 impl StepState {
+    /// The answer to its question, if there is one.
+    fn approved(&self) -> Option<bool> {
+        self.decision.as_ref().map(|decision| decision.approved)
+    }
+
     fn take(&mut self, entry: &Entry) {
         match &entry.record {
             Record::StepStarted { attempt, .. } => {

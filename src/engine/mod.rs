@@ -16,6 +16,8 @@ mod machine;
 mod pace;
 mod retry;
 mod run;
+#[cfg(test)]
+mod tests;
 mod unwind;
 mod wait;
 

@@ -28,7 +28,7 @@ impl Pace {
     /// How long to hold the next call to `service` back. Reserves the place.
     pub(super) fn hold(&self, service: &str, clock: &Clock) -> Duration {
         let mut buckets = self.buckets.borrow_mut();
-        let Some(bucket) = buckets.get_mut(service).filter(|b| !b.gap.is_zero()) else {
+        let Some(bucket) = buckets.get_mut(&key(service)).filter(|b| !b.gap.is_zero()) else {
             return Duration::ZERO;
         };
         let now = clock.now();
@@ -39,16 +39,25 @@ impl Pace {
     }
 
     /// The service asked for fewer calls.
-    pub(super) fn throttled(&self, service: &str) {
+    pub(super) fn throttled(&self, service: &str, clock: &Clock) {
         let mut buckets = self.buckets.borrow_mut();
-        let bucket = buckets.entry(service.to_owned()).or_default();
+        let bucket = buckets.entry(key(service)).or_default();
         bucket.gap = (bucket.gap * 2).clamp(FIRST_GAP, WIDEST_GAP);
+        // The gap begins now: without this the very next call would not be held at all.
+        let gap = SignedDuration::try_from(bucket.gap).unwrap_or(SignedDuration::ZERO);
+        let soonest = clock.now().checked_add(gap).ok();
+        bucket.next = bucket.next.max(soonest);
     }
 
     /// The service answered.
     pub(super) fn answered(&self, service: &str) {
-        if let Some(bucket) = self.buckets.borrow_mut().get_mut(service) {
+        if let Some(bucket) = self.buckets.borrow_mut().get_mut(&key(service)) {
             bucket.gap = if bucket.gap <= FIRST_GAP { Duration::ZERO } else { bucket.gap / 2 };
         }
     }
+}
+
+/// Services are named as their documentation does in answers and by callers: one bucket however it is spelled.
+fn key(service: &str) -> String {
+    service.to_ascii_lowercase()
 }

@@ -18,7 +18,7 @@ use super::inject::{Inject, Strike};
 use super::journal::{Record, Rest, RollbackReason};
 use super::kind::{Kind, Kinds, Outcome};
 use super::ledger::Ledger;
-use super::machine::{Phase, Progress};
+use super::machine::Phase;
 use super::pace::Pace;
 use super::retry;
 use crate::plan::PlannedStep;
@@ -118,22 +118,26 @@ impl<'a> Engine<'a> {
                 self.ledger.record(Record::RollbackStarted { reason })?;
                 continue;
             }
+            if let Some(step) = self.ledger.state(|s| s.rejected().map(|(p, _)| p.id.clone())) {
+                if self.ledger.state(super::RunState::past_pivot) {
+                    return Ok(Rest::Stuck { failure: rejected_past_pivot(&step), step });
+                }
+                let reason = RollbackReason::Rejected { step };
+                self.ledger.record(Record::RollbackStarted { reason })?;
+                continue;
+            }
             let asking = self.ledger.state(|s| {
                 s.asking()
-                    .map(|(p, state)| (p.id.clone(), state.decision.as_ref().map(|d| d.approved)))
+                    .filter(|(_, state)| state.decision.is_none())
+                    .map(|(planned, _)| planned.id.clone())
             });
-            match asking {
-                Some((step, None)) => return Ok(Rest::Waiting { step }),
-                Some((step, Some(false))) => {
-                    let reason = RollbackReason::Rejected { step };
-                    self.ledger.record(Record::RollbackStarted { reason })?;
-                    continue;
-                }
-                _ => {}
+            if let Some(step) = asking {
+                return Ok(Rest::Waiting { step });
             }
             if self.ledger.state(|s| s.runnable().is_empty()) {
                 return Ok(Rest::Succeeded);
             }
+            self.stopped()?;
             self.forward().await?;
         }
     }
@@ -145,7 +149,7 @@ impl<'a> Engine<'a> {
         let mut in_flight = BTreeSet::new();
         let mut stop = false;
         loop {
-            if !stop {
+            if !stop && !self.cancel.is_cancelled() {
                 let ready = self
                     .ledger
                     .state(|s| s.runnable().into_iter().cloned().collect::<Vec<PlannedStep>>());
@@ -165,12 +169,7 @@ impl<'a> Engine<'a> {
                 Ok(StepEnd::Done) => {}
                 Ok(StepEnd::Asked) => stop = true,
                 Err(failure) if failure.class == Class::Journal => return Err(failure),
-                Err(failure) if failure.class == Class::Interrupted => {
-                    stop = true;
-                    if self.cancel.is_cancelled() && running.is_empty() {
-                        return Err(failure);
-                    }
-                }
+                Err(failure) if failure.class == Class::Interrupted => stop = true,
                 Err(_) => {
                     stop = true;
                     siblings.cancel();
@@ -186,6 +185,7 @@ impl<'a> Engine<'a> {
         cancel: CancellationToken,
     ) -> Result<StepEnd, Failure> {
         let Some(kind) = self.kinds.kind(&planned.kind) else {
+            self.start(planned)?;
             return self.fail(
                 planned,
                 Failure::fatal(format!(
@@ -194,12 +194,23 @@ impl<'a> Engine<'a> {
                 )),
             );
         };
-        let cx = self.cx(planned, cancel, self.timeout(planned, kind));
+        let out_of_time = self.run_deadline.get().filter(|deadline| *deadline <= self.clock.now());
+        if out_of_time.is_some() {
+            self.start(planned)?;
+            let failure =
+                Failure::new(Class::TimedOut, "the run's time was up before the step began");
+            return self.fail(planned, failure);
+        }
+        let deadline = match (self.after(self.timeout(planned, kind)), self.run_deadline.get()) {
+            (Some(step), Some(run)) => Some(step.min(run)),
+            (step, run) => step.or(run),
+        };
         let mut tries = 0;
         loop {
             tries += 1;
-            let attempt = self.ledger.state(|s| s.step(&planned.id).attempts) + 1;
-            self.ledger.record(Record::StepStarted { step: planned.id.clone(), attempt })?;
+            // A new one each time: it carries what the attempt before has noted.
+            let cx = self.cx(planned, cancel.clone(), deadline);
+            let attempt = self.start(planned)?;
             let result = self.in_time(&cx, self.attempt(planned, kind, &cx)).await;
             let failure = match result {
                 Ok(Outcome::Done { change, output }) => {
@@ -214,7 +225,7 @@ impl<'a> Engine<'a> {
                 }
                 Err(failure) => failure,
             };
-            if matches!(failure.class, Class::Journal | Class::Interrupted) {
+            if self.ends_run(&failure, &cx) {
                 return Err(failure);
             }
             self.slow_down(&failure);
@@ -273,6 +284,31 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// Records that an attempt begins, and gives its number.
+    fn start(&self, planned: &PlannedStep) -> Result<u32, Failure> {
+        let attempt = self.ledger.state(|s| s.step(&planned.id).attempts) + 1;
+        self.ledger.record(Record::StepStarted { step: planned.id.clone(), attempt })?;
+        Ok(attempt)
+    }
+
+    /// Whether a failure is the run's rather than the step's. A kind that claims to have been stopped when nobody
+    /// stopped it has failed like any other.
+    pub(super) fn ends_run(&self, failure: &Failure, cx: &Cx) -> bool {
+        match failure.class {
+            Class::Journal => true,
+            Class::Interrupted => cx.cancel.is_cancelled(),
+            _ => false,
+        }
+    }
+
+    /// `Interrupted` once somebody has stopped the run: a point where nothing is half done.
+    pub(super) fn stopped(&self) -> Result<(), Failure> {
+        if self.cancel.is_cancelled() {
+            return Err(Failure::new(Class::Interrupted, "the run was stopped"));
+        }
+        Ok(())
+    }
+
     fn fail(&self, planned: &PlannedStep, failure: Failure) -> Result<StepEnd, Failure> {
         self.ledger
             .record(Record::Failed { step: planned.id.clone(), failure: failure.clone() })?;
@@ -293,21 +329,18 @@ impl<'a> Engine<'a> {
         &self,
         planned: &PlannedStep,
         cancel: CancellationToken,
-        timeout: Duration,
+        deadline: Option<Timestamp>,
     ) -> Cx {
+        // An answer holds until the step asks again, also over a crash between the answer and the step's success.
         let (run, note, decision, attempts) = self.ledger.state(|s| {
             let step = s.step(&planned.id);
             (
                 s.header.run.clone(),
                 step.note.clone(),
-                step.decision.clone().filter(|_| step.progress == Progress::Asking),
+                step.decision.clone(),
                 step.attempts + step.undo_attempts,
             )
         });
-        let deadline = match (self.after(timeout), self.run_deadline.get()) {
-            (Some(step), Some(run)) => Some(step.min(run)),
-            (step, run) => step.or(run),
-        };
         Cx {
             // Another draw each time the step is taken up, the same one when the run is repeated.
             rng: RefCell::new(seeded(&run, &format!("{}#{attempts}", planned.id))),
@@ -348,11 +381,22 @@ impl<'a> Engine<'a> {
 
     pub(super) fn slow_down(&self, failure: &Failure) {
         if let (Class::Throttled, Some(answer)) = (failure.class, &failure.answer) {
-            self.pace.throttled(&answer.service);
+            self.pace.throttled(&answer.service, &self.clock);
         }
     }
 
-    fn after(&self, duration: Duration) -> Option<Timestamp> {
+    pub(super) fn after(&self, duration: Duration) -> Option<Timestamp> {
         self.clock.now().checked_add(SignedDuration::try_from(duration).ok()?).ok()
     }
+}
+
+fn rejected_past_pivot(step: &str) -> Failure {
+    Failure::new(
+        Class::Conflict,
+        format!("step {step} was rejected after the applications had been switched over; nothing was undone"),
+    )
+    .mend(
+        "`orchestrate resume` asks again; `orchestrate rollback --past-pivot` switches the applications back, \
+         which loses what they have written since",
+    )
 }

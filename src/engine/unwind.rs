@@ -17,22 +17,24 @@ impl Engine<'_> {
     /// Undoes every step that intended a change, latest first. Stops at the first that cannot be undone: going on could
     /// delete what the applications have been pointed at.
     pub(super) async fn unwind(&self, reason: &RollbackReason) -> Result<Rest, Failure> {
-        while let Some(planned) = self.ledger.state(|s| s.to_undo().first().copied().cloned()) {
+        loop {
+            // Also one that failed just before a crash: nothing behind it is touched.
+            let failed = self.ledger.state(|s| {
+                s.undo_failed().map(|(planned, step)| (planned.id.clone(), step.failure.clone()))
+            });
+            if let Some((step, failure)) = failed {
+                let failure = failure.unwrap_or_else(|| Failure::fatal("the undo failed"));
+                return Ok(Rest::Stuck { step, failure });
+            }
+            let next = self.ledger.state(|s| s.to_undo().first().copied().cloned());
+            let Some(planned) = next else { break };
+            self.stopped()?;
             if let Err(failure) = self.undo(&planned).await {
                 if matches!(failure.class, Class::Journal | Class::Interrupted) {
                     return Err(failure);
                 }
                 return Ok(Rest::Stuck { step: planned.id, failure });
             }
-        }
-        let failed = self.ledger.state(|s| {
-            s.steps()
-                .find(|(_, step)| step.undo == super::machine::Undo::Failed)
-                .map(|(p, step)| (p.id.clone(), step.failure.clone()))
-        });
-        if let Some((step, failure)) = failed {
-            let failure = failure.unwrap_or_else(|| Failure::fatal("the undo failed"));
-            return Ok(Rest::Stuck { step, failure });
         }
         Ok(match reason {
             RollbackReason::Rejected { .. } => Rest::Cancelled,
@@ -57,11 +59,12 @@ impl Engine<'_> {
     }
 
     async fn compensate(&self, planned: &PlannedStep, kind: &dyn Kind) -> Result<(), Failure> {
-        let timeout = self.timeout(planned, kind).max(LEAST_UNDO);
-        let cx = self.cx(planned, self.cancel.clone(), timeout);
+        // The run's own time limit is not for the way back: a run that is out of time could never be undone.
+        let deadline = self.after(self.timeout(planned, kind).max(LEAST_UNDO));
         let mut tries = 0;
         loop {
             tries += 1;
+            let cx = self.cx(planned, self.cancel.clone(), deadline);
             let attempt = self.ledger.state(|s| s.step(&planned.id).undo_attempts) + 1;
             self.ledger.record(Record::UndoStarted { step: planned.id.clone(), attempt })?;
             let failure = match self.in_time(&cx, self.undo_once(planned, kind, &cx)).await {
@@ -70,7 +73,7 @@ impl Engine<'_> {
                 }
                 Err(failure) => failure,
             };
-            if matches!(failure.class, Class::Journal | Class::Interrupted) {
+            if self.ends_run(&failure, &cx) {
                 return Err(failure);
             }
             self.slow_down(&failure);

@@ -6,12 +6,18 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs_err::{File, OpenOptions};
 
-use super::{Entry, Journal};
+use super::{Entry, Journal, Record};
+use crate::plan::FORMAT;
 
 const HEAD: &str = "{\"crc\":\"";
+
+/// How often and how far apart the lock is tried: long enough for another process that only probes.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +33,16 @@ pub enum JournalError {
         /// Counts from 1.
         line: usize,
         /// What is wrong with it.
+        why: String,
+    },
+    /// A line is whole, but this version does not know what it says.
+    #[error("{path}: line {line} was written by another version of orchestrate ({why}); go on with that version", path = path.display())]
+    Foreign {
+        /// The journal.
+        path: PathBuf,
+        /// Counts from 1.
+        line: usize,
+        /// What is not known.
         why: String,
     },
     /// There is no complete first line.
@@ -59,25 +75,46 @@ pub fn encode(entry: &Entry) -> String {
     format!("{HEAD}{:08x}\",{rest}\n", crc32fast::hash(rest.as_bytes()))
 }
 
+/// Why a complete line gives no entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Its bytes are not what was written.
+    Damaged(String),
+    /// Its bytes are as written, and say something this version does not know.
+    Foreign(String),
+}
+
 /// The entry in a line without its line feed, or what is wrong with it.
 ///
 /// # Errors
-/// In words that fit "line 7 is damaged (…)".
-pub fn decode(line: &str) -> Result<Entry, String> {
-    let body = line.strip_prefix(HEAD).ok_or("it does not begin with a checksum")?;
-    let (crc, rest) = body.split_once("\",").ok_or("its checksum is cut off")?;
-    let crc = u32::from_str_radix(crc, 16).map_err(|_| "its checksum is not a number")?;
-    if crc != crc32fast::hash(rest.as_bytes()) {
-        return Err("its checksum does not match".to_owned());
+/// In words that fit "line 7 is damaged (…)" or "line 7 was written by another version (…)".
+pub fn decode(line: &str) -> Result<Entry, Unreadable> {
+    let damaged = |why: &str| Unreadable::Damaged(why.to_owned());
+    let body =
+        line.strip_prefix(HEAD).ok_or_else(|| damaged("it does not begin with a checksum"))?;
+    let (crc, rest) = body.split_once("\",").ok_or_else(|| damaged("its checksum is cut off"))?;
+    // Compared as text: read as a number, "+" and capital letters would pass for what was written.
+    if crc != format!("{:08x}", crc32fast::hash(rest.as_bytes())) {
+        return Err(damaged("its checksum does not match"));
     }
-    serde_json::from_str(&format!("{{{rest}"))
-        .map_err(|error| format!("this version cannot read it: {error}"))
+    let foreign = |why: String| Unreadable::Foreign(why);
+    let entry: Entry = serde_json::from_str(&format!("{{{rest}")).map_err(|error| {
+        // The names it does know are no help to the reader.
+        let error = error.to_string();
+        foreign(error.split(", expected").next().unwrap_or_default().to_owned())
+    })?;
+    match &entry.record {
+        Record::Started { plan, .. } if plan.format != FORMAT => {
+            Err(foreign(format!("its plan has format {}", plan.format)))
+        }
+        _ => Ok(entry),
+    }
 }
 
 /// Reads a journal without locking it, also while another process writes.
 ///
 /// # Errors
-/// `Damaged` for any complete line that does not read back or is out of sequence; `Empty`; `Io`.
+/// `Damaged` for any complete line that does not read back or is out of sequence; `Foreign`; `Empty`; `Io`.
 pub fn read(path: &Path) -> Result<Reading, JournalError> {
     let bytes = fs_err::read(path)?;
     let damaged =
@@ -92,7 +129,12 @@ pub fn read(path: &Path) -> Result<Reading, JournalError> {
         let number = index + 1;
         let text =
             std::str::from_utf8(line).map_err(|_| damaged(number, "it is not UTF-8".to_owned()))?;
-        let entry = decode(text).map_err(|why| damaged(number, why))?;
+        let entry = decode(text).map_err(|why| match why {
+            Unreadable::Damaged(why) => damaged(number, why),
+            Unreadable::Foreign(why) => {
+                JournalError::Foreign { path: path.to_owned(), line: number, why }
+            }
+        })?;
         if entry.seq != number as u64 {
             return Err(damaged(number, format!("it is numbered {}", entry.seq)));
         }
@@ -105,6 +147,10 @@ pub fn read(path: &Path) -> Result<Reading, JournalError> {
 #[derive(Debug)]
 pub struct FileJournal {
     file: File,
+    /// Bytes of complete, synced lines.
+    sound: u64,
+    /// A write has failed: nothing may follow it.
+    failed: bool,
 }
 
 impl FileJournal {
@@ -113,9 +159,12 @@ impl FileJournal {
     /// # Errors
     /// If the file exists or cannot be made.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
-        if let Some(folder) = path.parent() {
-            private_folder(folder)?;
-        }
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let there = folder.ancestors().find(|above| above.exists()).unwrap_or(folder).to_owned();
+        private_folder(folder)?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -125,11 +174,15 @@ impl FileJournal {
         }
         let file = options.open(path)?;
         lock(&file)?;
-        if let Some(folder) = path.parent() {
-            // The name itself must survive a power cut, not only the bytes.
-            File::open(folder)?.sync_all()?;
+        // The names must survive a power cut, not only the bytes: the file's, and those of folders made just now.
+        for above in folder.ancestors() {
+            let above = if above == Path::new("") { Path::new(".") } else { above };
+            File::open(above)?.sync_all()?;
+            if above == there {
+                break;
+            }
         }
-        Ok(Self { file })
+        Ok(Self { file, sound: 0, failed: false })
     }
 
     /// Whether another process writes the journal: `Locked` if so.
@@ -155,27 +208,44 @@ impl FileJournal {
         let reading = read(path)?;
         if reading.torn {
             file.set_len(reading.sound_bytes)?;
-            file.sync_all()?;
         }
+        // Also when nothing was torn: the last writer may have died between writing a line and syncing it, and this
+        // one is about to act on that line.
+        file.sync_all()?;
         file.seek(SeekFrom::Start(reading.sound_bytes))?;
-        Ok((Self { file }, reading.entries))
+        let sound = reading.sound_bytes;
+        Ok((Self { file, sound, failed: false }, reading.entries))
     }
 }
 
 impl Journal for FileJournal {
     fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        self.file.write_all(encode(entry).as_bytes())?;
-        self.file.sync_data()?;
+        if self.failed {
+            return Err(JournalError::Io(io::Error::other("an earlier write failed")));
+        }
+        let line = encode(entry);
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            self.failed = true;
+            // Take back what may be half there, or whole but not durable. If that fails too, the next writer cuts it.
+            let _ = self.file.set_len(self.sound);
+            return Err(JournalError::Io(error));
+        }
+        self.sound += line.len() as u64;
         Ok(())
     }
 }
 
 fn lock(file: &File) -> Result<(), JournalError> {
-    match file.file().try_lock() {
-        Ok(()) => Ok(()),
-        Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::Locked),
-        Err(std::fs::TryLockError::Error(error)) => Err(JournalError::Io(error)),
+    for _ in 0..LOCK_TRIES {
+        match file.file().try_lock() {
+            Ok(()) => return Ok(()),
+            // It may be no writer but a `probe`, which lets go at once.
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(std::fs::TryLockError::Error(error)) => return Err(JournalError::Io(error)),
+        }
     }
+    Err(JournalError::Locked)
 }
 
 fn private_folder(folder: &Path) -> io::Result<()> {

@@ -1,0 +1,12 @@
+mod crash;
+mod forward;
+mod journal;
+mod machine;
+mod parallel;
+mod polling;
+mod random;
+mod rollback;
+mod small;
+mod stop;
+mod wait;
+mod world;
