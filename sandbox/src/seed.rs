@@ -47,7 +47,7 @@ pub enum SeedValue {
         format: EndpointFormat,
     },
     /// A JSON object whose members are values; stored as its text.
-    Object(BTreeMap<String, SeedValue>),
+    Object(BTreeMap<String, Self>),
 }
 
 /// How an endpoint is written.

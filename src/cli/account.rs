@@ -14,16 +14,16 @@ use crate::steps::redis::{DataPlane, Wire};
 use crate::steps::{Env, Registry, registry};
 
 /// A connection to an account, real or sandboxed.
-pub struct Account {
+pub(crate) struct Account {
     /// The one clock.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// Who we are and where.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// The step kinds, ready to act.
-    pub registry: Registry,
+    pub(crate) registry: Registry,
     /// The sandbox inside this process, if there is one.
     #[cfg(feature = "sandbox")]
-    pub embedded: Option<Embedded>,
+    pub(crate) embedded: Option<Embedded>,
 }
 
 impl Account {
@@ -31,7 +31,7 @@ impl Account {
     ///
     /// # Errors
     /// `Refused` without region, credentials or an answer from STS, or against the plan's guard; nothing was changed.
-    pub async fn connect(plan: &Plan, ca_file: Option<PathBuf>) -> Result<Self, CommandError> {
+    pub(crate) async fn connect(plan: &Plan, ca_file: Option<PathBuf>) -> Result<Self, CommandError> {
         let clock = Clock::system();
         let data = Rc::new(Wire::new(extra_roots(ca_file)?));
         let settings = Settings {
@@ -49,7 +49,7 @@ impl Account {
     /// # Errors
     /// `Refused` if the sandbox cannot be made, or against the plan's guard.
     #[cfg(feature = "sandbox")]
-    pub async fn embedded(plan: &Plan) -> Result<Self, CommandError> {
+    pub(crate) async fn embedded(plan: &Plan) -> Result<Self, CommandError> {
         let embedded = Embedded::start(plan).await?;
         let clock = embedded.clock.clone();
         let settings = Settings {
@@ -85,7 +85,7 @@ impl Account {
 
     /// Whether this is a sandbox inside this process.
     #[must_use]
-    pub fn is_embedded(&self) -> bool {
+    pub(crate) fn is_embedded(&self) -> bool {
         #[cfg(feature = "sandbox")]
         return self.embedded.is_some();
         #[cfg(not(feature = "sandbox"))]
@@ -93,7 +93,7 @@ impl Account {
     }
 
     /// Stops what this process started for the account.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         #[cfg(feature = "sandbox")]
         if let Some(embedded) = self.embedded {
             embedded.sandbox.stop().await;

@@ -7,12 +7,12 @@ use super::exit::Exit;
 
 /// Whether anybody can answer.
 #[must_use]
-pub fn somebody_is_there() -> bool {
+pub(crate) fn somebody_is_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Asks, and gives the line typed, trimmed. Asking goes to standard error, so that `--json` stays clean.
-pub fn line(question: &str) -> Option<String> {
+pub(crate) fn line(question: &str) -> Option<String> {
     let mut err = std::io::stderr();
     let _ = write!(err, "{question} ").and_then(|()| err.flush());
     let mut answer = String::new();
@@ -26,7 +26,7 @@ pub fn line(question: &str) -> Option<String> {
 ///
 /// # Errors
 /// `Usage` if nobody is there to ask; `Refused` if the answer is anything but "yes".
-pub fn yes(question: &str, given: bool) -> Result<(), CommandError> {
+pub(crate) fn yes(question: &str, given: bool) -> Result<(), CommandError> {
     if given {
         return Ok(());
     }

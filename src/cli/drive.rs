@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Who to name in the journal: user and host.
 #[must_use]
-pub fn myself() -> String {
+pub(crate) fn myself() -> String {
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let user = var("USER").or_else(|| var("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
@@ -31,7 +31,7 @@ pub fn myself() -> String {
 }
 
 /// Where a run begins.
-pub enum Beginning {
+pub(crate) enum Beginning {
     /// A new run with this header.
     New(Box<Record>),
     /// A run that has entries already, and what to add before going on.
@@ -42,7 +42,7 @@ pub enum Beginning {
 ///
 /// # Errors
 /// If the journal cannot be written at the very beginning; nothing was changed then.
-pub async fn drive(
+pub(crate) async fn drive(
     account: &Account,
     journal: Box<dyn Journal>,
     path: &Path,
@@ -89,9 +89,9 @@ pub async fn drive(
                 return end;
             }
             report.borrow_mut().close();
-            match decide(&ledger, step) {
-                Some(decision) if ledger.record(decision).is_ok() => {}
-                _ => return end,
+            let answered = decide(&ledger, step).map(|decision| ledger.record(decision));
+            if !matches!(answered, Some(Ok(()))) {
+                return end;
             }
         }
     };

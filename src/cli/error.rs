@@ -7,9 +7,9 @@ use crate::report::{Style, escape};
 
 /// One clear message, its causes, what to do, and the exit code.
 #[derive(Debug)]
-pub struct CommandError {
+pub(crate) struct CommandError {
     /// The code the process ends with.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
@@ -19,31 +19,31 @@ pub struct CommandError {
 
 impl CommandError {
     /// A message with the exit code.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new(), rendered: false }
     }
 
     /// Text that is already laid out.
-    pub fn rendered(exit: Exit, text: String) -> Self {
+    pub(crate) fn rendered(exit: Exit, text: String) -> Self {
         Self { rendered: true, ..Self::new(exit, text) }
     }
 
     /// Adds a cause.
     #[must_use]
-    pub fn because(mut self, cause: impl Into<String>) -> Self {
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
         self.causes.push(cause.into());
         self
     }
 
     /// Adds what to do.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
     /// A failure met before anything was changed.
-    pub fn refused(failure: Failure) -> Self {
+    pub(crate) fn refused(failure: Failure) -> Self {
         let exit = if failure.class == Class::Journal { Exit::State } else { Exit::Refused };
         let mut error = Self::new(exit, failure.message);
         error.causes = failure.causes;
@@ -52,7 +52,7 @@ impl CommandError {
     }
 
     /// A state directory or journal that cannot be used; `what` was attempted.
-    pub fn state(what: &str, error: &JournalError) -> Self {
+    pub(crate) fn state(what: &str, error: &JournalError) -> Self {
         let exit = if matches!(error, JournalError::Locked) { Exit::Locked } else { Exit::State };
         let command = Self::new(exit, what).because(error.to_string());
         match error {
@@ -66,7 +66,7 @@ impl CommandError {
 
     /// The text to print.
     #[must_use]
-    pub fn render(&self, style: Style) -> String {
+    pub(crate) fn render(&self, style: Style) -> String {
         if self.rendered {
             return self.message.clone();
         }
@@ -82,7 +82,7 @@ impl CommandError {
 
     /// The same for machines.
     #[must_use]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::json!({ "event": "error", "data": {
             "exit_code": self.exit as u8, "message": self.message, "causes": self.causes, "hints": self.hints,
         }})

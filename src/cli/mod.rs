@@ -10,7 +10,7 @@ mod exit;
 mod output;
 mod playbook_file;
 #[cfg(feature = "sandbox")]
-mod sandboxed;
+pub mod sandboxed;
 mod state;
 mod view;
 

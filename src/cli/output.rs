@@ -6,21 +6,21 @@ use crate::report::{Json, Lines, Report, Style, Terminal};
 
 /// How this process speaks.
 #[derive(Clone, Copy, Debug)]
-pub struct Output {
+pub(crate) struct Output {
     /// One JSON object a line on standard output, and nothing else there.
-    pub json: bool,
+    pub(crate) json: bool,
     /// Colour on standard output.
-    pub style: Style,
+    pub(crate) style: Style,
     /// Colour on standard error.
-    pub err_style: Style,
+    pub(crate) err_style: Style,
     /// Whether a person watches.
-    pub live: bool,
+    pub(crate) live: bool,
 }
 
 impl Output {
     /// Reads `NO_COLOR`, `TERM` and what the streams are.
     #[must_use]
-    pub fn from_env(json: bool) -> Self {
+    pub(crate) fn from_env(json: bool) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
             || std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
@@ -34,7 +34,7 @@ impl Output {
     }
 
     /// Text on standard output, for people; nothing with `--json`.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         if !self.json {
             let _ = std::io::stdout().write_all(text.as_bytes());
             if !text.ends_with('\n') {
@@ -45,7 +45,7 @@ impl Output {
     }
 
     /// A JSON value on standard output, with `--json` only.
-    pub fn json(&self, value: &impl serde::Serialize) {
+    pub(crate) fn json(&self, value: &impl serde::Serialize) {
         if self.json
             && let Ok(text) = serde_json::to_string(value)
         {
@@ -54,13 +54,13 @@ impl Output {
     }
 
     /// Text on standard error.
-    pub fn complain(&self, text: &str) {
+    pub(crate) fn complain(&self, text: &str) {
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
     /// The report of a run.
     #[must_use]
-    pub fn report(&self) -> Box<dyn Report> {
+    pub(crate) fn report(&self) -> Box<dyn Report> {
         if self.json {
             Box::new(Json::new(std::io::stdout()))
         } else if self.live {

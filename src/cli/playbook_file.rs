@@ -17,7 +17,7 @@ const MOST_BYTES: u64 = 2 * 1024 * 1024;
 ///
 /// # Errors
 /// `InvalidPlaybook` if it cannot be read or is not text.
-pub fn read(path: &Path, output: Output) -> Result<Source, CommandError> {
+pub(crate) fn read(path: &Path, output: Output) -> Result<Source, CommandError> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| {
         CommandError::new(Exit::InvalidPlaybook, format!("{name}: the file cannot be read"))
@@ -37,7 +37,7 @@ pub fn read(path: &Path, output: Output) -> Result<Source, CommandError> {
 }
 
 /// All problems of a file, rendered.
-pub fn invalid(problems: &Diagnostics, output: Output) -> CommandError {
+pub(crate) fn invalid(problems: &Diagnostics, output: Output) -> CommandError {
     if output.json {
         output.json(&serde_json::json!({ "event": "invalid", "data": problems.entries() }));
     }
@@ -52,7 +52,7 @@ pub fn invalid(problems: &Diagnostics, output: Output) -> CommandError {
 ///
 /// # Errors
 /// `InvalidPlaybook` with every problem.
-pub fn plan(
+pub(crate) fn plan(
     args: &PlaybookArgs,
     catalog: &Catalog,
     outputs: Option<serde_json::Map<String, serde_json::Value>>,

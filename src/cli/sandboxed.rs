@@ -26,15 +26,16 @@ const KEYS: u64 = 10_000;
 const PASSWORD: &str = "sandbox-password-of-no-value";
 
 /// A sandbox inside this process.
-pub struct Embedded {
+pub(crate) struct Embedded {
     /// The sandbox.
-    pub sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
     /// Its clock, which is the run's clock too.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// Its region.
-    pub region: String,
+    pub(crate) region: String,
 }
 
+#[derive(Debug)]
 struct Shared(Clock);
 
 impl SandboxClock for Shared {
@@ -45,7 +46,7 @@ impl SandboxClock for Shared {
 
 impl Embedded {
     /// Makes a sandbox that holds what the plan needs.
-    pub async fn start(plan: &Plan) -> Result<Self, CommandError> {
+    pub(crate) async fn start(plan: &Plan) -> Result<Self, CommandError> {
         let clock = Clock::tokio(jiff::Timestamp::now(), SPEED);
         let guard = plan.guard.clone().unwrap_or_default();
         let region = guard.region.unwrap_or_else(|| "us-east-1".to_owned());
@@ -62,7 +63,7 @@ impl Embedded {
     }
 
     /// What the clusters are made of, and what that leaves unshown.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         format!(
             "sandbox inside this process, {SPEED} times as fast as AWS; {}",
             self.sandbox.describe_data()
@@ -70,17 +71,17 @@ impl Embedded {
     }
 
     /// The way to its data: real servers, or the model.
-    pub fn data_plane(&self) -> Rc<dyn DataPlane> {
+    pub(crate) fn data_plane(&self) -> Rc<dyn DataPlane> {
         match self.sandbox.ca_pem() {
             Some(pem) => Rc::new(Wire::new(Some(pem.into_bytes()))),
-            None => Rc::new(model_plane(self.sandbox.clone())),
+            None => Rc::new(model_plane(self.sandbox.clone(), self.clock.clone())),
         }
     }
 }
 
 /// Reads the entries of a modelled cluster in this process.
-fn model_plane(sandbox: Sandbox) -> ModelPlane {
-    ModelPlane::new(move |host, port| {
+pub fn model_plane(sandbox: Sandbox, clock: Clock) -> ModelPlane {
+    ModelPlane::new(clock, move |host, port| {
         let model = sandbox.model(host, port)?;
         Some(
             model
@@ -100,7 +101,7 @@ fn model_plane(sandbox: Sandbox) -> ModelPlane {
     })
 }
 
-pub fn cannot_start(error: orchestrate_sandbox::SandboxError) -> CommandError {
+pub(crate) fn cannot_start(error: orchestrate_sandbox::SandboxError) -> CommandError {
     CommandError::new(Exit::Refused, "the sandbox cannot start").because(error.to_string())
 }
 
@@ -159,7 +160,7 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
         Need::Parameter { name, form } => seed.parameters.push(SeedParameter {
             name,
             value: endpoint(source, &form),
-            ..SeedParameter::default()
+            kind: "String".to_owned(),
         }),
         Need::Secret { name, form } => {
             seed.secrets.push(SeedSecret { name, value: endpoint(source, &form) });
@@ -167,8 +168,9 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
         Need::Record { zone, name } => {
             let record = SeedRecord {
                 name: name.clone(),
+                kind: "CNAME".to_owned(),
+                ttl: 60,
                 values: vec![endpoint(source, "host")],
-                ..SeedRecord::default()
             };
             match seed.hosted_zones.iter_mut().find(|known| known.id == zone) {
                 Some(known) => known.records.push(record),
@@ -193,7 +195,6 @@ fn password(seed: &mut Seed, reference: &str) {
             name: name.to_owned(),
             value,
             kind: "SecureString".to_owned(),
-            ..SeedParameter::default()
         });
     } else if let Some(name) = reference.strip_prefix("secretsmanager:") {
         let (name, value) = match name.split_once('#') {

@@ -11,19 +11,19 @@ use crate::engine::{RunId, RunState};
 
 /// All runs of this user.
 #[derive(Clone, Debug)]
-pub struct Runs {
+pub(crate) struct Runs {
     root: PathBuf,
 }
 
 /// A run as its journal tells it.
 #[derive(Debug)]
-pub struct Known {
+pub(crate) struct Known {
     /// Its state.
-    pub state: RunState,
+    pub(crate) state: RunState,
     /// Its journal.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Whether a process works on it right now.
-    pub alive: bool,
+    pub(crate) alive: bool,
 }
 
 impl Runs {
@@ -31,7 +31,7 @@ impl Runs {
     ///
     /// # Errors
     /// `State` if there is no home directory either.
-    pub fn at(given: Option<PathBuf>) -> Result<Self, CommandError> {
+    pub(crate) fn at(given: Option<PathBuf>) -> Result<Self, CommandError> {
         let from_env = || std::env::var_os("ORCHESTRATE_STATE_DIR").map(PathBuf::from);
         if let Some(root) = given.or_else(from_env).filter(|p| !p.as_os_str().is_empty()) {
             return Ok(Self { root });
@@ -47,7 +47,7 @@ impl Runs {
 
     /// Where a run's journal lies.
     #[must_use]
-    pub fn journal(&self, run: &RunId) -> PathBuf {
+    pub(crate) fn journal(&self, run: &RunId) -> PathBuf {
         self.root.join("runs").join(run.as_str()).join("journal.jsonl")
     }
 
@@ -55,7 +55,7 @@ impl Runs {
     ///
     /// # Errors
     /// `State` if it cannot be made; nothing has been changed then.
-    pub fn create(&self, run: &RunId) -> Result<FileJournal, CommandError> {
+    pub(crate) fn create(&self, run: &RunId) -> Result<FileJournal, CommandError> {
         FileJournal::create(&self.journal(run)).map_err(|error| {
             CommandError::state("the run was not begun: its journal cannot be written", &error)
                 .hint("nothing was changed in AWS; choose another place with --state-dir or ORCHESTRATE_STATE_DIR")
@@ -66,7 +66,7 @@ impl Runs {
     ///
     /// # Errors
     /// `State` if the folder cannot be listed.
-    pub fn all(&self) -> Result<Vec<(RunId, Result<Known, CommandError>)>, CommandError> {
+    pub(crate) fn all(&self) -> Result<Vec<(RunId, Result<Known, CommandError>)>, CommandError> {
         let folder = self.root.join("runs");
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -87,7 +87,7 @@ impl Runs {
     ///
     /// # Errors
     /// `Usage` if nothing or more than one run fits.
-    pub fn find(&self, given: Option<&str>) -> Result<RunId, CommandError> {
+    pub(crate) fn find(&self, given: Option<&str>) -> Result<RunId, CommandError> {
         let ids: Vec<RunId> = self.all()?.into_iter().map(|(id, _)| id).collect();
         let Some(given) = given else {
             return ids.last().cloned().ok_or_else(|| {
@@ -110,7 +110,7 @@ impl Runs {
     ///
     /// # Errors
     /// `State` if its journal does not read back.
-    pub fn load(&self, run: &RunId) -> Result<Known, CommandError> {
+    pub(crate) fn load(&self, run: &RunId) -> Result<Known, CommandError> {
         let path = self.journal(run);
         let reading =
             read(&path).map_err(|e| CommandError::state(&format!("run {run} cannot be read"), &e))?;
@@ -126,7 +126,7 @@ impl Runs {
     ///
     /// # Errors
     /// `Locked` if another process has it; `State` if it does not read back.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         run: &RunId,
     ) -> Result<(FileJournal, Vec<crate::engine::journal::Entry>), CommandError> {

@@ -8,7 +8,7 @@ use crate::steps::{About, Need};
 
 /// What a person reads before a run.
 #[must_use]
-pub fn plan_view(plan: &Plan, kinds: &[About]) -> PlanView {
+pub(crate) fn plan_view(plan: &Plan, kinds: &[About]) -> PlanView {
     PlanView {
         playbook: plan.playbook.clone(),
         description: plan.description.clone(),
@@ -59,7 +59,7 @@ fn writes(plan: &Plan) -> Option<String> {
 
 /// What must exist before the plan runs, that no earlier step of it makes.
 #[must_use]
-pub fn needs(plan: &Plan, kinds: &[About]) -> Vec<Need> {
+pub(crate) fn needs(plan: &Plan, kinds: &[About]) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
     for step in plan.steps() {
         let Some(about) = kinds.iter().find(|about| about.info.name == step.kind) else { continue };

@@ -205,6 +205,12 @@ impl Cx {
         self.ledger.record(Record::Noted { step: self.step.clone(), note })
     }
 
+    /// The step's latest note: of this attempt, of an earlier one, or of an earlier process.
+    #[must_use]
+    pub fn noted(&self) -> Option<Value> {
+        self.ledger.note(&self.step).or_else(|| self.note.clone())
+    }
+
     /// Says something odd that does not stop the step.
     pub fn warn(&self, warning: impl Into<String>) {
         let step = Some(self.step.clone());

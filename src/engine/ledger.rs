@@ -91,6 +91,12 @@ impl Ledger {
         (self.sink)(&Event { at: self.clock.now(), kind });
     }
 
+    /// The latest note of a step; none if this ledger records nothing.
+    pub(super) fn note(&self, step: &str) -> Option<serde_json::Value> {
+        let open = self.open.as_ref()?;
+        open.borrow().state.step(step).note.clone()
+    }
+
     /// Reads the state.
     ///
     /// # Panics

@@ -28,6 +28,8 @@ pub struct KindInfo {
     pub copies_data: bool,
     /// After this step the source takes no more writes.
     pub stops_writes: bool,
+    /// After this step the source takes writes again.
+    pub resumes_writes: bool,
     /// The argument by which a playbook accepts, by name, that writes after the copy are lost.
     /// `None` if this kind has no such argument.
     pub accepts_loss: Option<Cow<'static, str>>,

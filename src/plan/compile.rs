@@ -55,7 +55,7 @@ fn fill_playbook(playbook: &mut Playbook, known: &Fill<'_>, problems: &mut Diagn
     }
     for item in &mut playbook.items {
         let steps = match item {
-            Item::Step(step) => std::slice::from_mut(step),
+            Item::Step(step) => std::slice::from_mut(step.as_mut()),
             Item::Parallel(parallel) => &mut parallel.steps,
         };
         for step in steps {

@@ -17,13 +17,13 @@ pub(super) fn check_pivots(
     catalog: &Catalog,
     problems: &mut Diagnostics,
 ) -> Writes {
-    let mut stopped: Option<&StepNode> = None;
+    let mut stopped: Option<Writes> = None;
     let mut copies: Vec<Copy<'_>> = Vec::new();
     let mut pivot: Option<&StepNode> = None;
     let mut writes = Writes::NotConcerned;
     for item in &playbook.items {
         let (steps, parallel) = match item {
-            Item::Step(step) => (std::slice::from_ref(step), false),
+            Item::Step(step) => (std::slice::from_ref(step.as_ref()), false),
             Item::Parallel(parallel) => (parallel.steps.as_slice(), true),
         };
         let known = || {
@@ -33,7 +33,8 @@ pub(super) fn check_pivots(
                 .filter_map(|step| Some((step, catalog.get(&step.kind.value)?)))
         };
         for (step, kind) in known().filter(|(_, kind)| kind.copies_data) {
-            copies.push(Copy { step, writes: fate(step, kind, stopped) });
+            let writes = stopped.clone().or_else(|| accepted(step, kind));
+            copies.push(Copy { step, writes });
         }
         for (step, kind) in known().filter(|(_, kind)| kind.effect.is_pivot()) {
             check_place(step, parallel, problems);
@@ -44,7 +45,14 @@ pub(super) fn check_pivots(
             pivot = pivot.or(Some(step));
         }
         // A step beside a copy does not stop writes before it.
-        stopped = stopped.or(known().find(|(_, kind)| kind.stops_writes).map(|(step, _)| step));
+        for (step, kind) in known() {
+            if kind.stops_writes {
+                stopped = stopped.or_else(|| Some(stop(step, kind)));
+            }
+            if kind.resumes_writes {
+                stopped = None;
+            }
+        }
     }
     writes
 }
@@ -54,11 +62,9 @@ fn is_empty(step: &StepNode) -> bool {
     matches!(&step.for_each, Some(Arg { value: ArgValue::Seq(items), .. }) if items.is_empty())
 }
 
-fn fate(step: &StepNode, kind: &KindInfo, stopped: Option<&StepNode>) -> Option<Writes> {
-    match stopped {
-        Some(stop) => Some(Writes::StoppedBy { step: stop.id.value.clone() }),
-        None => accepted(step, kind),
-    }
+/// A step that stops writes, unless its own arguments say that it need not.
+fn stop(step: &StepNode, kind: &KindInfo) -> Writes {
+    accepted(step, kind).unwrap_or_else(|| Writes::StoppedBy { step: step.id.value.clone() })
 }
 
 /// Whether a step's arguments accept the loss; an expression does, unless it turns out empty.

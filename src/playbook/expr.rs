@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics};
 use super::source::{Located, Source, Span};
-use super::yaml::{Key, Node, Value};
+use super::tree::{Key, Node, Value};
 
 const OPEN: &str = "${{";
 const CLOSE: &str = "}}";

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 use super::source::{Located, Span};
-use super::yaml::{Key, Node, Value};
+use super::tree::{Key, Node, Value};
 
 /// The entries of one mapping, of which some keys are known.
 pub(super) struct Fields<'a> {

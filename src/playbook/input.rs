@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::duration::parse_duration;
 use super::source::Located;
-use super::yaml::{Node, Value};
+use super::tree::{Node, Value};
 
 /// An input a playbook declares.
 #[derive(Clone, Debug, PartialEq)]

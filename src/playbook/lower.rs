@@ -12,7 +12,8 @@ use super::input::{InputDecl, InputType};
 use super::model::{GuardNode, Playbook};
 use super::source::{Located, Source};
 use super::step::lower_items;
-use super::yaml::{self, Node, Value};
+use super::tree::{Key, Node, Value};
+use super::yaml;
 
 const KEYS: &[&str] = &["playbook", "name", "description", "guard", "inputs", "timeout", "steps", "outputs"];
 const INPUT_KEYS: &[&str] = &["type", "description", "default", "enum", "example"];
@@ -167,7 +168,7 @@ pub(super) fn lower_timeout(
 fn lower_inputs(fields: &Fields<'_>, problems: &mut Diagnostics) -> Vec<InputDecl> {
     let Some(node) = fields.get("inputs") else { return Vec::new() };
     let Some(inputs) = Fields::of(node, "`inputs`".to_owned(), problems) else { return Vec::new() };
-    let lower = |(key, node): &(yaml::Key, Node)| {
+    let lower = |(key, node): &(Key, Node)| {
         let name = Located::new(key.name.clone(), key.span);
         check_name(&name, '_', "an input's name", problems);
         lower_input(name, node, problems)

@@ -8,8 +8,12 @@ mod fields;
 mod input;
 mod lower;
 mod model;
+mod scalar;
 mod source;
 mod step;
+#[cfg(test)]
+mod tests;
+mod tree;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Entry, Severity};
@@ -23,5 +27,5 @@ pub use lower::read;
 pub use model::{GuardNode, Item, ParallelNode, Playbook, StepNode};
 pub use source::{Located, Position, Source, Span};
 pub(crate) use step::{DEFAULT_PARALLEL, MAX_PARALLEL};
+pub use tree::{Key, Node, Value};
 pub(crate) use yaml::parse as parse_yaml;
-pub use yaml::{Key, Node, Value};

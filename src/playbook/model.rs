@@ -27,7 +27,7 @@ pub struct GuardNode {
 /// One entry of `steps`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
-    Step(StepNode),
+    Step(Box<StepNode>),
     Parallel(ParallelNode),
 }
 
@@ -58,7 +58,7 @@ impl Playbook {
     /// Every step as written, in order.
     pub fn steps(&self) -> impl Iterator<Item = &StepNode> {
         self.items.iter().flat_map(|item| match item {
-            Item::Step(step) => std::slice::from_ref(step),
+            Item::Step(step) => std::slice::from_ref(step.as_ref()),
             Item::Parallel(parallel) => &parallel.steps,
         })
     }

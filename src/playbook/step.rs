@@ -8,7 +8,7 @@ use super::fields::{Fields, check_name};
 use super::lower::lower_timeout;
 use super::model::{Item, ParallelNode, StepNode};
 use super::source::{Located, Source, Span};
-use super::yaml::{Key, Node, Value};
+use super::tree::{Key, Node, Value};
 
 /// What a step may say beside its kind.
 pub(crate) const STEP_KEYS: &[&str] =
@@ -55,7 +55,7 @@ impl Lowering<'_> {
         if let Some(steps) = fields.get("parallel") {
             return self.parallel(&fields, steps).map(Item::Parallel);
         }
-        self.step(node, false).map(Item::Step)
+        self.step(node, false).map(|step| Item::Step(Box::new(step)))
     }
 
     fn parallel(&mut self, fields: &Fields<'_>, steps: &Node) -> Option<ParallelNode> {

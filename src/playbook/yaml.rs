@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics};
+use super::scalar::plain;
 use super::source::{Source, Span};
+use super::tree::{Key, NODE_WEIGHT, Node, Value};
 
 /// Values nested deeper than this are refused.
 const MAX_DEPTH: usize = 64;
@@ -13,71 +15,6 @@ const MAX_DEPTH: usize = 64;
 const MAX_SCALAR: usize = 64 * 1024;
 /// What a tree may weigh after aliases were resolved: each node its text plus [`NODE_WEIGHT`].
 const MAX_WEIGHT: usize = 8 * 1024 * 1024;
-const NODE_WEIGHT: usize = 64;
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Node {
-    pub span: Span,
-    pub value: Value,
-}
-
-/// A value by the YAML 1.2 core schema.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Str(String),
-    Seq(Vec<Node>),
-    Map(Vec<(Key, Node)>),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Key {
-    pub name: String,
-    pub span: Span,
-}
-
-impl Node {
-    pub fn get(&self, key: &str) -> Option<&Self> {
-        match &self.value {
-            Value::Map(entries) => {
-                entries.iter().find(|(name, _)| name.name == key).map(|(_, node)| node)
-            }
-            _ => None,
-        }
-    }
-
-    /// "text", "a list", … for messages.
-    pub(crate) fn describe(&self) -> &'static str {
-        match self.value {
-            Value::Null => "nothing",
-            Value::Bool(_) => "a boolean",
-            Value::Int(_) => "a whole number",
-            Value::Float(_) => "a number",
-            Value::Str(_) => "text",
-            Value::Seq(_) => "a list",
-            Value::Map(_) => "a mapping",
-        }
-    }
-
-    /// Weight and height of the tree under this node, this node included.
-    fn measure(&self) -> (usize, usize) {
-        let (children, own) = match &self.value {
-            Value::Str(text) => (Vec::new(), text.len()),
-            Value::Seq(items) => (items.iter().map(Self::measure).collect(), 0),
-            Value::Map(entries) => (
-                entries.iter().map(|(_, node)| node.measure()).collect(),
-                entries.iter().map(|(key, _)| key.name.len() + NODE_WEIGHT).sum(),
-            ),
-            _ => (Vec::new(), 0),
-        };
-        let weight = children.iter().map(|(weight, _)| weight).sum::<usize>();
-        let height = children.iter().map(|(_, height)| *height).max().unwrap_or(0);
-        (weight + own + NODE_WEIGHT, height + 1)
-    }
-}
 
 /// Reads the one document of `source`. `None` if the text cannot be read to its end; problems that leave
 /// a usable tree are reported and the reading goes on.
@@ -188,7 +125,7 @@ impl<'a> Builder<'a> {
                     FrameKind::Map { entries: Vec::new(), seen: HashMap::new(), pending: None };
                 self.open(span, anchor, kind)
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(span),
+            Event::SequenceEnd | Event::MappingEnd => self.close(source, span),
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Nothing => Ok(()),
         }
@@ -221,7 +158,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn close(&mut self, end: Span) -> Result<(), Stop> {
+    fn close(&mut self, source: &Source, end: Span) -> Result<(), Stop> {
         let Some(frame) = self.stack.pop() else { return Ok(()) };
         let (value, last) = match frame.kind {
             FrameKind::Seq(items) => {
@@ -233,9 +170,13 @@ impl<'a> Builder<'a> {
                 (Value::Map(entries), last)
             }
         };
-        // A block collection's end event stands where the next token is; its last child says better.
-        let closed = end.end > end.start;
-        let stop = if closed { end.end } else { last.unwrap_or(frame.start.end) };
+        // A block collection's end event stands where the next token is; its last child says better. That of
+        // a flow collection reaches over what follows on the line.
+        let bracket = source.text().as_bytes().get(end.start);
+        let stop = match bracket {
+            Some(b']' | b'}') if end.end > end.start => end.start + 1,
+            _ => last.unwrap_or(frame.start.end),
+        };
         self.open.remove(&frame.anchor);
         self.finish(Node { span: Span::new(frame.start.start, stop), value }, frame.anchor)
     }
@@ -392,59 +333,6 @@ fn accept_key(
     }
     seen.insert(name.clone(), node.span);
     Some(Key { name, span: node.span })
-}
-
-/// What an unquoted scalar means by the YAML 1.2 core schema; `None` for a whole number beyond 64 bits.
-pub(crate) fn plain(text: &str) -> Option<Value> {
-    let value = match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "-.inf" => {
-            // JSON has no such numbers, and no step takes one.
-            Value::Str(text.to_owned())
-        }
-        _ => return number(text),
-    };
-    Some(value)
-}
-
-fn number(text: &str) -> Option<Value> {
-    let all = |digits: &str, radix: u32| {
-        !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix))
-    };
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if let Some(digits) = text.strip_prefix("0x").filter(|digits| all(digits, 16)) {
-        return i64::from_str_radix(digits, 16).ok().map(Value::Int);
-    }
-    if let Some(digits) = text.strip_prefix("0o").filter(|digits| all(digits, 8)) {
-        return i64::from_str_radix(digits, 8).ok().map(Value::Int);
-    }
-    if all(unsigned, 10) {
-        return text.parse().ok().map(Value::Int);
-    }
-    let floats =
-        unsigned.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'))
-            && unsigned.chars().any(|c| c.is_ascii_digit())
-            && !unsigned.starts_with(['e', 'E', '+', '-']);
-    match text.parse::<f64>() {
-        Ok(number) if floats && number.is_finite() => Some(Value::Float(stable(number))),
-        _ => Some(Value::Str(text.to_owned())),
-    }
-}
-
-/// The nearest number that JSON text keeps: the plan is written as JSON and must read back the same.
-fn stable(number: f64) -> f64 {
-    let mut current = number;
-    for _ in 0..4 {
-        let read =
-            serde_json::to_string(&current).ok().and_then(|text| serde_json::from_str(&text).ok());
-        match read {
-            Some(next) if next != current => current = next,
-            _ => break,
-        }
-    }
-    current
 }
 
 /// A scalar's mark may reach over trailing blanks to the next token.

@@ -3,11 +3,22 @@
 //! The list below is the only place that names them all; dispatch, schema, documentation and permissions come from it.
 
 mod document;
+mod approve;
+mod assert;
+mod endpoint;
+mod creation;
+mod elasticache;
 mod env;
+mod memorydb;
 mod need;
 mod ownership;
+mod pause;
 pub mod redis;
+mod secret;
+mod s3;
 mod step;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -40,7 +51,21 @@ macro_rules! kinds {
     };
 }
 
-kinds![];
+kinds![
+    approve::Approve,
+    assert::Assert,
+    elasticache::CreateSnapshot,
+    elasticache::DeleteSnapshot,
+    elasticache::ExportSnapshot,
+    elasticache::FreezeWrites,
+    elasticache::ThawWrites,
+    endpoint::Swap,
+    memorydb::CreateCluster,
+    memorydb::DeleteCluster,
+    pause::Pause,
+    redis::compare::Compare,
+    s3::DeleteObjects,
+];
 
 /// The kinds by name.
 pub struct Registry {

@@ -77,6 +77,8 @@ pub trait Step: 'static {
     const COPIES_DATA: bool = false;
     /// Whether the source takes no more writes after it.
     const STOPS_WRITES: bool = false;
+    /// Whether the source takes writes again after it.
+    const RESUMES_WRITES: bool = false;
     /// The argument by which a playbook accepts by name that writes after the copy are lost.
     const ACCEPTS_LOSS: Option<&'static str> = None;
 
@@ -169,6 +171,7 @@ pub fn about<S: Step>() -> About {
             effect: S::EFFECT,
             copies_data: S::COPIES_DATA,
             stops_writes: S::STOPS_WRITES,
+            resumes_writes: S::RESUMES_WRITES,
             accepts_loss: S::ACCEPTS_LOSS.map(Into::into),
             spec_schema,
         },

@@ -1,3 +1,9 @@
-//! The integration tests: one binary, one module for each part of the program.
+//! One binary for every test that needs more than one module: the harness over the shipped playbooks, faults at the wire,
+//! the program as a process, documents, and the shape of the source tree.
 
+mod crashes;
+mod faults;
+mod harness;
+mod playbooks;
 mod tidy;
+mod world;

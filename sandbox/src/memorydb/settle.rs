@@ -167,11 +167,28 @@ fn read(ctx: &Ctx, s3: &S3State, name: &str, key: &str) -> Result<(String, Bytes
     Ok((key.to_owned(), object.body.clone()))
 }
 
+/// Why an engine cannot load a file, if its header says so. Redis 6.2 loads format 9 at most, and none of MemoryDB's
+/// engines loads that of Valkey 9. Beyond that the header is not held against a 7.x engine: the server on this machine
+/// stands for it and may write a newer format than MemoryDB's does.
+fn unloadable(engine_version: &str, file: &[u8]) -> Option<String> {
+    if file.starts_with(b"VALKEY") {
+        return Some("Wrong signature trying to load DB from file: VALKEY".to_owned());
+    }
+    let version = std::str::from_utf8(file.get(5..9)?).ok()?.parse::<u32>().ok()?;
+    (engine_version == "6.2" && version > 9)
+        .then(|| format!("Can't handle RDB format version {version}"))
+}
+
 async fn run(
     ctx: &Ctx,
     of: &MdbCluster,
     files: Vec<(String, Bytes)>,
 ) -> Result<(Cluster, u64), Failure> {
+    for (file, body) in &files {
+        if let Some(reason) = unloadable(&of.engine_version, body) {
+            return Err(Failure { file: Some(file.clone()), reason });
+        }
+    }
     let (users, open_access) = ctx.world().memorydb.access(&of.acl);
     let spec = ClusterSpec {
         name: of.name.clone(),

@@ -1,7 +1,7 @@
 //! Takes the signature and the aws-chunked framing off a request.
 
 use bytes::{Buf, Bytes};
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use s3s::{S3Result, s3_error};
 
@@ -12,6 +12,13 @@ use s3s::{S3Result, s3_error};
 pub(super) fn unsign(request: Request<Bytes>) -> S3Result<Request<Bytes>> {
     let (mut parts, mut body) = request.into_parts();
     parts.headers.remove(AUTHORIZATION);
+    // In process nothing has turned the address into a Host header yet.
+    if let Some(authority) = parts.uri.authority()
+        && !parts.headers.contains_key(HOST)
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(HOST, host);
+    }
     let payload = parts.headers.remove("x-amz-content-sha256");
     if payload.is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-")) {
         let declared = parts.headers.remove("x-amz-decoded-content-length");

@@ -14,6 +14,8 @@ pub(crate) async fn call(ctx: &Ctx, operation: &str, input: &Value) -> Result<Va
         "ListSecrets" => secrets::list(state, parse(input)?),
         "DeleteSecret" => secrets::delete(state, ctx, parse(input)?),
         "RestoreSecret" => secrets::restore(state, parse(input)?),
+        "RotateSecret" => secrets::rotate(state, parse(input)?),
+        "CancelRotateSecret" => secrets::cancel_rotation(state, parse(input)?),
         "TagResource" => secrets::tag(state, parse(input)?),
         "UntagResource" => secrets::untag(state, parse(input)?),
         "GetSecretValue" => values::get(state, parse(input)?),

@@ -83,7 +83,7 @@ pub(super) fn create(
         arn,
         description: input.description,
         kms_key: input.kms_key_id,
-        rotation: false,
+        rotation: None,
         created: ctx.now,
         changed: ctx.now,
         deletion: None,
@@ -151,8 +151,8 @@ fn summary(name: &str, secret: &Secret) -> Value {
         "Tags": tags,
     });
     // AWS leaves the member out until rotation is configured for the first time.
-    if secret.rotation {
-        shown["RotationEnabled"] = json!(true);
+    if let Some(enabled) = secret.rotation {
+        shown["RotationEnabled"] = json!(enabled);
     }
     if let Some(at) = secret.deletion {
         shown["DeletedDate"] = epoch(at);
@@ -208,6 +208,36 @@ pub(super) fn delete(
 pub(super) fn restore(state: &mut SecretsManagerState, input: Named) -> Result<Value, ApiError> {
     let (name, secret) = state.find(&input.secret_id)?;
     secret.deletion = None;
+    Ok(json!({ "ARN": secret.arn, "Name": name }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Rotate {
+    secret_id: String,
+    #[serde(rename = "RotationLambdaARN")]
+    lambda: Option<String>,
+}
+
+/// Configures rotation. No function runs here: the labels stay where they are.
+pub(super) fn rotate(state: &mut SecretsManagerState, input: Rotate) -> Result<Value, ApiError> {
+    let (name, secret) = state.live(&input.secret_id)?;
+    if secret.rotation.is_none() && input.lambda.is_none() {
+        return Err(ApiError::bad(
+            "InvalidRequestException",
+            "No Lambda rotation function ARN is associated with this secret.",
+        ));
+    }
+    secret.rotation = Some(true);
+    Ok(json!({ "ARN": secret.arn, "Name": name }))
+}
+
+pub(super) fn cancel_rotation(
+    state: &mut SecretsManagerState,
+    input: Named,
+) -> Result<Value, ApiError> {
+    let (name, secret) = state.live(&input.secret_id)?;
+    secret.rotation = secret.rotation.map(|_| false);
     Ok(json!({ "ARN": secret.arn, "Name": name }))
 }
 

@@ -25,7 +25,8 @@ pub(super) struct Secret {
     pub(super) arn: String,
     pub(super) description: Option<String>,
     pub(super) kms_key: Option<String>,
-    pub(super) rotation: bool,
+    /// Whether it rotates; `None` until rotation is configured for the first time.
+    pub(super) rotation: Option<bool>,
     pub(super) created: Timestamp,
     pub(super) changed: Timestamp,
     /// When it will be gone, once its deletion is scheduled.
@@ -91,8 +92,8 @@ impl Secret {
 }
 
 impl SecretsManagerState {
-    /// See `World::describe`. A staged value is told by its label; AWSPREVIOUS is history and is
-    /// left out, as no caller can take it back.
+    /// See `World::describe`. A staged value is told by its label; AWSPREVIOUS is left out,
+    /// because it tells how the secret came to its value and not what it is.
     pub(crate) fn describe(&self) -> Value {
         let text = |content: &Content| match content {
             Content::Text(text) => json!(text),
@@ -133,7 +134,7 @@ impl SecretsManagerState {
             arn: format!("{arn_prefix}{name}-{}", &digest[30..36]),
             description: None,
             kms_key: None,
-            rotation: false,
+            rotation: None,
             created: now,
             changed: now,
             deletion: None,

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use http::{HeaderValue, header};
 use http_body_util::BodyExt;
 
 use super::reply::Reply;
@@ -47,7 +48,14 @@ pub(crate) fn client(sandbox: Sandbox) -> SharedHttpClient {
 async fn collect(request: HttpRequest) -> Result<http::Request<Bytes>, ConnectorError> {
     let request =
         request.try_into_http1x().map_err(|error| ConnectorError::user(Box::new(error)))?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // Over a socket the HTTP client writes this header; S3 finds the bucket of a virtual-hosted request in it.
+    if let Some(authority) = parts.uri.authority()
+        && !parts.headers.contains_key(header::HOST)
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(header::HOST, host);
+    }
     let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
     Ok(http::Request::from_parts(parts, body))
 }

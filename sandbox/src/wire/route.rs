@@ -319,6 +319,11 @@ fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
         FaultKind::Throttle if service == S3 => {
             ApiError::new(503, "SlowDown", "Please reduce your request rate.")
         }
+        // How Route 53 holds back changes of one zone that come too fast.
+        FaultKind::Throttle if incoming.operation == "ChangeResourceRecordSets" => ApiError::bad(
+            "PriorRequestNotComplete",
+            "The request was rejected because Route 53 was still processing a prior request.",
+        ),
         FaultKind::Throttle => ApiError::bad("Throttling", "Rate exceeded"),
         FaultKind::Denied if json => ApiError::bad(
             "AccessDeniedException",

@@ -1,8 +1,14 @@
 //! The sandbox as an SDK sees it: real AWS clients, in process, on virtual time.
 
 mod elasticache;
+mod empty;
 mod faults;
 mod lifecycle;
 mod loopback;
 mod memorydb;
+mod real;
+mod route53;
+mod s3;
+mod secretsmanager;
+mod ssm;
 mod support;

@@ -167,3 +167,22 @@ async fn what_is_offered_can_be_asked_for() {
     let users = aws.memorydb.describe_users().user_name("default").send().await.unwrap();
     assert_eq!(users.users()[0].acl_names(), ["open-access"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_older_than_the_file_cannot_load_it() {
+    let aws = clients(shop()).await;
+    let put = aws.s3.put_object().bucket(BUCKET).key("new-0001.rdb");
+    put.body(b"REDIS0011".to_vec().into()).send().await.unwrap();
+    let create = aws.memorydb.create_cluster().cluster_name("old").node_type("db.r7g.large");
+    let create = create.acl_name("open-access").tls_enabled(false).engine_version("6.2");
+    let arn = format!("arn:aws:s3:::{BUCKET}/new-0001.rdb");
+    create.snapshot_arns(arn).send().await.unwrap();
+    sleep(20 * 60).await;
+    assert_eq!(aws.cluster("old").await.status(), Some("restore-failed"));
+    assert_eq!(
+        aws.cluster_events("old").await,
+        [
+            "Restore from new-0001.rdb failed for node old-0001-001. Can't handle RDB format version 11"
+        ]
+    );
+}

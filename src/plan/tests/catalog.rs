@@ -142,6 +142,7 @@ fn kind<Spec: JsonSchema, Out: JsonSchema>(name: &'static str, effect: Effect) -
         effect,
         copies_data: false,
         stops_writes: false,
+        resumes_writes: false,
         accepts_loss: None,
     }
 }
@@ -202,7 +203,7 @@ steps:
 "#;
 
 pub(super) fn given(arguments: &[&str]) -> GivenInputs {
-    GivenInputs { arguments: arguments.iter().map(ToString::to_string).collect(), file: None }
+    GivenInputs { arguments: arguments.iter().map(ToString::to_string).collect(), file: None, earlier: serde_json::Map::new() }
 }
 
 pub(super) fn source(text: &str) -> Source {

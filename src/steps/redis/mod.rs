@@ -1,5 +1,20 @@
 //! The data itself: how to reach it, and how two stores are compared.
 
+mod canon;
+pub mod compare;
+mod difference;
+mod model;
 mod plane;
+mod select;
+mod show;
+mod side;
+mod slot;
+mod walk;
+mod wire;
 
-pub use plane::{DataPlane, Entry, Secret, Store, Target};
+#[cfg(test)]
+mod servers;
+
+pub use model::ModelPlane;
+pub use plane::{DataPlane, Entry, Part, Secret, Store, Target};
+pub use wire::Wire;

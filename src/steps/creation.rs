@@ -1,0 +1,200 @@
+//! Calls that make something under a name: which name, how far the call got, and when its effect can be seen.
+//!
+//! Describes are eventually consistent: what a call has just made may not be found for a minute or two. An undo that
+//! took the first "not found" at its word would leave an orphan, so the step's note says whether something may still
+//! appear.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::engine::{Class, Cx, Failure};
+
+/// How long after a call its effect may stay unseen.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(120);
+
+/// How far the call got that makes the step's resource. Kept as the step's note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Call {
+    /// It was never made.
+    Never,
+    /// It was, and its effect has not been seen yet.
+    Asked,
+    /// It was, and the service said or shows that it was taken.
+    Taken,
+    /// It was refused, or everything it made is gone: nothing of it can appear any more.
+    Over,
+}
+
+/// How far it got.
+pub(crate) fn call_state(cx: &Cx) -> Call {
+    cx.noted()
+        .and_then(|note| serde_json::from_value(note.get("call")?.clone()).ok())
+        .unwrap_or(Call::Never)
+}
+
+/// Writes down how far it got, unless that is written already.
+///
+/// # Errors
+/// `Journal`.
+pub(crate) fn note_call(cx: &Cx, state: Call) -> Result<(), Failure> {
+    if call_state(cx) == state { Ok(()) } else { cx.note(json!({ "call": state })) }
+}
+
+/// Makes a call that creates something. That it is made is durable first; so is a refusal.
+///
+/// # Errors
+/// Those of the call; `Journal`.
+pub(crate) async fn ask<T>(
+    cx: &Cx,
+    request: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    note_call(cx, Call::Asked)?;
+    let answer = request.await;
+    // After a conflict the name is taken: perhaps by an earlier call of this step whose answer was lost.
+    if let Err(failure) = &answer
+        && !matches!(failure.class, Class::Ambiguous | Class::Conflict)
+    {
+        note_call(cx, Call::Over)?;
+    }
+    answer
+}
+
+/// Looks until there is something to see, for two minutes at most.
+///
+/// # Errors
+/// Those of the look, and of sleeping.
+pub(crate) async fn until_visible<T, L>(
+    cx: &Cx,
+    mut look: impl FnMut() -> L,
+) -> Result<Option<T>, Failure>
+where
+    L: Future<Output = Result<Option<T>, Failure>>,
+{
+    let started = cx.clock.now();
+    let mut pause = Duration::from_secs(2);
+    loop {
+        let seen = look().await?;
+        if seen.is_some() || cx.clock.since(started) >= VISIBLE_WITHIN {
+            return Ok(seen);
+        }
+        cx.sleep(pause).await?;
+        pause = (pause * 2).min(Duration::from_secs(20));
+    }
+}
+
+/// As `until_visible` if the call's effect has not been seen yet, else a single look.
+///
+/// # Errors
+/// As `until_visible`.
+pub(crate) async fn look_for_made<T, L>(
+    cx: &Cx,
+    mut look: impl FnMut() -> L,
+) -> Result<Option<T>, Failure>
+where
+    L: Future<Output = Result<Option<T>, Failure>>,
+{
+    match call_state(cx) {
+        Call::Asked => until_visible(cx, look).await,
+        Call::Never | Call::Taken | Call::Over => look().await,
+    }
+}
+
+/// The default name of what this step makes: `orc-<run>-<word>`, and the step's id after it where that is not the word
+/// itself, since two steps of one run must not want the same name. At most `longest` characters.
+pub(crate) fn default_name(cx: &Cx, word: &str, longest: usize) -> String {
+    let mut slug = String::new();
+    for c in cx.step.to_ascii_lowercase().chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug == word || slug.is_empty() {
+        return cx.resource_name(word);
+    }
+    let full = cx.resource_name(&format!("{word}-{slug}"));
+    if full.len() <= longest {
+        return full;
+    }
+    let tail = format!("-{:08x}", crc32fast::hash(cx.step.as_bytes()));
+    let head: String = full.chars().take(longest.saturating_sub(tail.len())).collect();
+    format!("{}{tail}", head.trim_end_matches('-'))
+}
+
+/// Checks a name that a playbook gives: 1 to `longest` letters, digits and hyphens, a letter first, no two hyphens in a
+/// row, none at the end. Gives it in lower case, as both services store it (ElastiCache and MemoryDB API references).
+///
+/// # Errors
+/// `Fatal`, saying which rule it breaks.
+pub(crate) fn checked_name(what: &str, name: &str, longest: usize) -> Result<String, Failure> {
+    let wrong = if name.is_empty() || name.len() > longest {
+        Some(format!("must have 1 to {longest} characters"))
+    } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        Some("may hold letters, digits and hyphens only".to_owned())
+    } else if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        Some("must begin with a letter".to_owned())
+    } else if name.contains("--") || name.ends_with('-') {
+        Some("may not end with a hyphen or hold two in a row".to_owned())
+    } else {
+        None
+    };
+    match wrong {
+        None => Ok(name.to_ascii_lowercase()),
+        Some(rule) => Err(Failure::fatal(format!("{what} \"{name}\" cannot be used: it {rule}"))
+            .mend("choose another name in the playbook")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::testing;
+
+    #[tokio::test(start_paused = true)]
+    async fn steps_of_one_run_do_not_want_the_same_name() {
+        let name = |step: &str| default_name(&testing::cx(step), "snapshot", 40);
+        assert_eq!(name("snapshot"), "orc-0test0test-snapshot");
+        assert_eq!(name("copy[2]"), "orc-0test0test-snapshot-copy-2");
+        let (a, b) =
+            (name("the-first-of-all-the-snapshots"), name("the-first-of-all-the-snapshoty"));
+        assert_ne!(a, b);
+        for name in [a, b, name("a[1]"), name("__")] {
+            assert_eq!(checked_name("snapshot name", &name, 40).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn names_the_services_refuse_are_refused_here() {
+        for name in ["", "1abc", "a--b", "a-", "a_b", "straße", &"a".repeat(41)] {
+            assert_eq!(checked_name("x", name, 40).unwrap_err().class, Class::Fatal, "{name}");
+        }
+        assert_eq!(checked_name("x", "Prod-1", 40).unwrap(), "prod-1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_asked_for_is_looked_for_until_it_shows() {
+        let mut cx = testing::cx("snapshot");
+        cx.note = Some(json!({ "call": "asked" }));
+        let looks = std::cell::Cell::new(0);
+        let look = || {
+            looks.set(looks.get() + 1);
+            let seen = (looks.get() == 4).then_some(());
+            async move { Ok(seen) }
+        };
+        assert_eq!(look_for_made(&cx, look).await.unwrap(), Some(()));
+        let nothing = || async { Ok(None::<()>) };
+        let before = cx.clock.now();
+        assert_eq!(look_for_made(&cx, nothing).await.unwrap(), None);
+        assert!(cx.clock.since(before) >= VISIBLE_WITHIN);
+        cx.note = None;
+        let before = cx.clock.now();
+        assert_eq!(look_for_made(&cx, nothing).await.unwrap(), None);
+        assert_eq!(cx.clock.since(before), Duration::ZERO);
+    }
+}

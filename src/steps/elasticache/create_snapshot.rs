@@ -1,0 +1,467 @@
+//! `elasticache.create_snapshot`: a manual snapshot of a replication group.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use aws_sdk_elasticache::types::{ReplicationGroup, Snapshot, Tag};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::look::{self, LONGEST_SNAPSHOT_NAME, SERVICE};
+use crate::aws::{Op, call, elasticache_arn};
+use crate::engine::journal::{Resource, Role};
+use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
+use crate::plan::{Effect, UndoPolicy};
+use crate::steps::creation::{self, Call};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, ownership};
+
+/// Between the first call and `available`: snapshots of a few GB take minutes (no figures are published).
+const EXPECTED: Duration = Duration::from_secs(8 * 60);
+/// SnapshotStatus: creating, available, restoring, copying, deleting (ElastiCache API reference, Snapshot); "failed" is
+/// in the user guide's list of notifications alone.
+const STATES: States = States {
+    pending: &["creating", "copying", "restoring", "exporting"],
+    success: &["available"],
+    terminal: &["failed", "deleting"],
+};
+const GONE_STATES: States = States {
+    pending: &["deleting", "available", "failed"],
+    success: &[crate::engine::GONE],
+    terminal: &[],
+};
+
+/// Takes a manual snapshot of a replication group and waits until it is available.
+///
+/// With cluster mode on the whole group is taken. With cluster mode off one node is: a replica where there is one, so
+/// that the primary is spared; `prefer_node` chooses another.
+///
+/// Each shard is snapshotted at its own instant (`created_at`), and **writes made after that instant are not in the
+/// snapshot**. Stop the writers first, for example with `elasticache.freeze_writes`.
+///
+/// While the snapshot is taken the group is `snapshotting`, and AWS takes no other call on it. AWS allows 20 manual
+/// snapshots of a node, or of a group in cluster mode, in 24 hours. A group with data tiering (`cache.r6gd`) is
+/// refused, since its snapshots cannot be exported.
+///
+/// Undone by deleting the snapshot, if it is this run's own.
+///
+/// ```yaml
+/// - id: snapshot
+///   elasticache.create_snapshot: { replication_group: prod }
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The replication group to snapshot.
+    pub replication_group: String,
+    /// The snapshot's name; `orc-<run>-snapshot` if left out. At most 40 letters, digits and hyphens.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// With cluster mode off: the node to snapshot, such as `prod-002`.
+    #[serde(default)]
+    pub prefer_node: Option<String>,
+}
+
+/// The intent.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Prepared {
+    name: String,
+    arn: String,
+    group: String,
+    /// The node to snapshot; none with cluster mode on.
+    node: Option<String>,
+}
+
+/// The snapshot.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// Its name, in lower case.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// How many shards it has.
+    pub shards: u32,
+    /// The ids of its node groups, in order.
+    pub node_groups: Vec<String>,
+    /// `redis` or `valkey`.
+    pub engine: String,
+    /// The engine's full version.
+    pub engine_version: String,
+    /// The node type of its source.
+    pub node_type: String,
+    /// Its size as AWS rounds it; 0 if AWS does not say.
+    pub bytes: u64,
+    /// The instant of each shard's snapshot, in the order of `node_groups`. Later writes are not in it.
+    pub created_at: Vec<String>,
+}
+
+/// `elasticache.create_snapshot`.
+pub struct CreateSnapshot;
+
+impl Step for CreateSnapshot {
+    const KIND: &'static str = "elasticache.create_snapshot";
+    const SUMMARY: &'static str = "take a manual snapshot of a replication group";
+    const ACTIONS: &'static [Action] = &[
+        action("elasticache:DescribeReplicationGroups", "replicationgroup:{replication_group}"),
+        action("elasticache:DescribeSnapshots", "snapshot:*"),
+        action("elasticache:ListTagsForResource", "snapshot:{name}"),
+        // The snapshot's own ARN is needed beside the source's (service authorization reference, CreateSnapshot).
+        action("elasticache:CreateSnapshot", "replicationgroup:{replication_group}"),
+        action("elasticache:CreateSnapshot", "cluster:*"),
+        action("elasticache:CreateSnapshot", "snapshot:{name}"),
+        action("elasticache:AddTagsToResource", "snapshot:{name}"),
+        action("elasticache:DescribeEvents", "*"),
+        action("elasticache:DeleteSnapshot", "snapshot:{name}"),
+    ];
+    const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
+    const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
+    const EXPECTED: Duration = EXPECTED;
+    const COPIES_DATA: bool = true;
+
+    type Spec = Spec;
+    type Prepared = Prepared;
+    type Output = Output;
+
+    fn sketch(args: &Value) -> Sketch {
+        let group = args["replication_group"].as_str().unwrap_or("…");
+        let name = args["name"].as_str().map_or_else(
+            || "a snapshot".to_owned(),
+            |name| format!("snapshot \"{}\"", name.to_ascii_lowercase()),
+        );
+        Sketch {
+            does: format!("take {name} of replication group \"{group}\""),
+            undo: Some("delete the snapshot".to_owned()),
+            loses: None,
+        }
+    }
+
+    fn needs(args: &Value) -> Vec<Need> {
+        args["replication_group"]
+            .as_str()
+            .map(|group| vec![Need::ReplicationGroup(group.to_owned())])
+            .unwrap_or_default()
+    }
+
+    async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
+        let Some(id) = args["replication_group"].as_str() else {
+            return vec![Finding::cannot_know("the replication group is not known yet")];
+        };
+        let mut findings = vec![match look::need_group(env, id).await {
+            Err(failure) if failure.class == Class::NotFound => {
+                Finding::will_fail(failure.message.clone(), failure.mend.unwrap_or_default())
+            }
+            Err(failure) => Finding::cannot_know(failure.to_string()),
+            Ok(group) => match source(&group, id, args["prefer_node"].as_str()) {
+                Err(failure) if failure.class.may_pass() => {
+                    Finding::cannot_know(failure.to_string())
+                }
+                Err(failure) => {
+                    Finding::will_fail(failure.to_string(), failure.mend.unwrap_or_default())
+                }
+                Ok(node) => Finding::ok(format!(
+                    "replication group \"{id}\" is available; {}",
+                    node.map_or_else(
+                        || "the whole group is snapshotted".to_owned(),
+                        |node| format!("node {node} is snapshotted")
+                    )
+                )),
+            },
+        }];
+        if let Some(name) = args["name"].as_str() {
+            findings.push(match look::snapshot(env, &name.to_ascii_lowercase()).await {
+                Ok(None) => Finding::ok(format!("no snapshot is called \"{name}\" yet")),
+                Ok(Some(_)) => Finding::will_fail(
+                    format!("a snapshot \"{name}\" exists already"),
+                    "choose another `name`, or leave it out",
+                ),
+                Err(failure) => Finding::cannot_know(failure.to_string()),
+            });
+        }
+        findings
+    }
+
+    async fn prepare(
+        env: &Env,
+        spec: &Spec,
+        cx: &Cx,
+    ) -> Result<(Prepared, Vec<Resource>), Failure> {
+        let name = match &spec.name {
+            Some(name) => creation::checked_name("snapshot name", name, LONGEST_SNAPSHOT_NAME)?,
+            None => creation::default_name(cx, "snapshot", LONGEST_SNAPSHOT_NAME),
+        };
+        let group = look::need_group(env, &spec.replication_group).await?;
+        let node = source(&group, &spec.replication_group, spec.prefer_node.as_deref())?;
+        let group = group.replication_group_id().unwrap_or(&spec.replication_group).to_owned();
+        let arn = elasticache_arn(&env.identity, "snapshot", &name);
+        let prepared = Prepared { name: name.clone(), arn: arn.clone(), group, node };
+        if let Some(found) = look::snapshot(env, &name).await? {
+            ours_or_fail(env, cx, &prepared, &found).await?;
+        }
+        let what = "ElastiCache snapshot".to_owned();
+        Ok((prepared, vec![Resource { what, name, arn: Some(arn), role: Role::Creates }]))
+    }
+
+    async fn execute(
+        env: &Env,
+        _spec: &Spec,
+        prepared: &Prepared,
+        cx: &Cx,
+    ) -> Result<Done<Output>, Failure> {
+        let what = attempt(prepared);
+        let adopted = match look::snapshot(env, &prepared.name).await? {
+            Some(found) => {
+                ours_or_fail(env, cx, prepared, &found).await?;
+                true
+            }
+            None => {
+                create(env, prepared, cx).await.map_err(|f| explain(f).context(what.clone()))?
+            }
+        };
+        let found = wait_available(env, prepared, cx).await.map_err(|f| f.context(what))?;
+        let output = output(prepared, &found);
+        Ok(if adopted { Done::Adopted(output) } else { Done::Changed(output) })
+    }
+
+    async fn undo(
+        env: &Env,
+        _spec: &Spec,
+        prepared: &Prepared,
+        cx: &Cx,
+    ) -> Result<Vec<String>, Failure> {
+        if creation::call_state(cx) == Call::Never {
+            return Ok(Vec::new());
+        }
+        let look = || look::snapshot(env, &prepared.name);
+        let Some(found) = creation::look_for_made(cx, look).await? else { return Ok(Vec::new()) };
+        let status = found.snapshot_status().unwrap_or_default().to_ascii_lowercase();
+        if status != "deleting" {
+            if !look::is_ours(env, cx, &prepared.arn).await? {
+                cx.warn(format!("snapshot \"{}\" is not this run's; it was left", prepared.name));
+                return Ok(Vec::new());
+            }
+            delete(env, &prepared.name).await?;
+        }
+        wait_gone(env, cx, &prepared.name).await?;
+        creation::note_call(cx, Call::Over)?;
+        Ok(vec![format!("deleted snapshot \"{}\"", prepared.name)])
+    }
+}
+
+fn attempt(prepared: &Prepared) -> String {
+    format!(
+        "failed to create snapshot \"{}\" of replication group \"{}\"",
+        prepared.name, prepared.group
+    )
+}
+
+/// What CreateSnapshot is to be given: a node with cluster mode off, else `None` for the whole group.
+///
+/// With cluster mode off the call takes the id of one node, and a replica spares the primary (ElastiCache user guide,
+/// taking manual backups; CreateSnapshot).
+fn source(
+    group: &ReplicationGroup,
+    id: &str,
+    prefer: Option<&str>,
+) -> Result<Option<String>, Failure> {
+    let status = group.status().unwrap_or("unknown");
+    if look::tiered(group.data_tiering(), group.cache_node_type()) {
+        return Err(Failure::fatal(format!(
+            "replication group \"{id}\" uses data tiering ({})",
+            group.cache_node_type().unwrap_or("r6gd")
+        ))
+        .because("ElastiCache cannot export snapshots of groups with data tiering")
+        .mend("copy the data online instead, for example with RIOT or RedisShake"));
+    }
+    let members: Vec<_> =
+        group.node_groups().iter().flat_map(|shard| shard.node_group_members()).collect();
+    let node = if group.cluster_enabled() == Some(true) {
+        if prefer.is_some() {
+            return Err(Failure::fatal(format!(
+                "`prefer_node` is given, but replication group \"{id}\" has cluster mode on"
+            ))
+            .mend("leave `prefer_node` out: with cluster mode on the whole group is snapshotted"));
+        }
+        None
+    } else {
+        let ids = || members.iter().filter_map(|member| member.cache_cluster_id());
+        let node = match prefer {
+            Some(wanted) => ids().find(|id| id.eq_ignore_ascii_case(wanted)).ok_or_else(|| {
+                Failure::fatal(format!("replication group \"{id}\" has no node \"{wanted}\""))
+                    .mend(format!("its nodes are {}", ids().collect::<Vec<_>>().join(", ")))
+            })?,
+            None => {
+                let mut replicas: Vec<_> = members
+                    .iter()
+                    .filter(|m| m.current_role().is_some_and(|r| r.eq_ignore_ascii_case("replica")))
+                    .filter_map(|m| m.cache_cluster_id())
+                    .collect();
+                replicas.sort_unstable();
+                let first = replicas.first().copied().or_else(|| ids().next());
+                first.or_else(|| group.member_clusters().first().map(String::as_str)).ok_or_else(
+                    || Failure::fatal(format!("replication group \"{id}\" shows no nodes")),
+                )?
+            }
+        };
+        Some(node.to_owned())
+    };
+    match status.to_ascii_lowercase().as_str() {
+        "available" => Ok(node),
+        "create-failed" | "deleting" => Err(Failure::fatal(format!(
+            "replication group \"{id}\" is {status}; there is nothing to snapshot"
+        ))),
+        _ => Err(Failure::new(
+            Class::Busy,
+            format!(
+                "replication group \"{id}\" is {status}; it can be snapshotted when it is available"
+            ),
+        )),
+    }
+}
+
+async fn ours_or_fail(
+    env: &Env,
+    cx: &Cx,
+    prepared: &Prepared,
+    found: &Snapshot,
+) -> Result<(), Failure> {
+    if look::is_ours(env, cx, &prepared.arn).await? {
+        return Ok(());
+    }
+    let mut differences = Vec::new();
+    let (intended, source) = match &prepared.node {
+        Some(node) => (node, found.cache_cluster_id()),
+        None => (&prepared.group, found.replication_group_id()),
+    };
+    let source = source.unwrap_or("something else");
+    if source != intended {
+        differences.push(format!("it is a snapshot of {source}, not of {intended}"));
+    }
+    if let Some(at) = look::taken_at(found).into_iter().find(|at| !at.is_empty()) {
+        differences.push(format!("it was taken at {at}"));
+    }
+    Err(ownership::not_ours(&format!("snapshot \"{}\"", prepared.name), &differences))
+}
+
+/// Creates it. Gives whether an earlier call had done so already.
+async fn create(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<bool, Failure> {
+    let mut request = env.aws.elasticache.create_snapshot().snapshot_name(&prepared.name);
+    request = match &prepared.node {
+        Some(node) => request.cache_cluster_id(node),
+        None => request.replication_group_id(&prepared.group),
+    };
+    for (key, value) in ownership::tags(cx) {
+        request = request.tags(Tag::builder().key(key).value(value).build());
+    }
+    let op = Op::change(SERVICE, "CreateSnapshot");
+    match creation::ask(cx, call(op, request.send())).await {
+        Ok(_) => Ok(false),
+        Err(failure) if failure.class == Class::Conflict => {
+            let look = || look::snapshot(env, &prepared.name);
+            match creation::until_visible(cx, look).await? {
+                Some(found) => {
+                    ours_or_fail(env, cx, prepared, &found).await?;
+                    Ok(true)
+                }
+                None => Err(failure),
+            }
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn explain(failure: Failure) -> Failure {
+    match failure.class {
+        Class::Quota => failure.mend(
+            "AWS allows 20 manual snapshots of a node, or of a group in cluster mode, in 24 hours: wait, or with \
+             cluster mode off name another node in `prefer_node`",
+        ),
+        Class::Denied => failure.mend(
+            "allow elasticache:CreateSnapshot on the replication group or node and on the snapshot's own ARN, and \
+             elasticache:AddTagsToResource on the snapshot",
+        ),
+        _ => failure,
+    }
+}
+
+async fn wait_available(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<Snapshot, Failure> {
+    let wait = Wait {
+        subject: format!("snapshot \"{}\"", prepared.name),
+        service: SERVICE,
+        states: STATES,
+        expected: EXPECTED,
+    };
+    let last = RefCell::new(None);
+    let look = || async {
+        let Some(found) = look::snapshot(env, &prepared.name).await? else {
+            return Ok(Seen::gone());
+        };
+        creation::note_call(cx, Call::Taken)?;
+        let seen = Seen::state(found.snapshot_status().unwrap_or("unknown"));
+        last.replace(Some(found));
+        Ok(seen)
+    };
+    let why = || async {
+        let (source_type, source) = source_of(prepared);
+        look::reason(env, source_type, &source, &prepared.name).await
+    };
+    cx.wait(&wait, look, why).await.map_err(|failure| match failure.class {
+        Class::Terminal => failure.mend(
+            "too little free memory is the usual cause (see reserved-memory-percent in the ElastiCache user guide): \
+             mend it, then run again",
+        ),
+        _ => failure,
+    })?;
+    last.into_inner()
+        .ok_or_else(|| Failure::fatal("the snapshot was available and is not any more"))
+}
+
+fn source_of(prepared: &Prepared) -> (aws_sdk_elasticache::types::SourceType, String) {
+    use aws_sdk_elasticache::types::SourceType;
+    match &prepared.node {
+        Some(node) => (SourceType::CacheCluster, node.clone()),
+        None => (SourceType::ReplicationGroup, prepared.group.clone()),
+    }
+}
+
+fn output(prepared: &Prepared, found: &Snapshot) -> Output {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let node_groups = look::node_groups(found);
+    Output {
+        name: prepared.name.clone(),
+        arn: found.arn().unwrap_or(&prepared.arn).to_owned(),
+        shards: u32::try_from(node_groups.len()).unwrap_or(u32::MAX),
+        node_groups,
+        engine: text(found.engine()),
+        engine_version: text(found.engine_version()),
+        node_type: text(found.cache_node_type()),
+        bytes: look::bytes(found),
+        created_at: look::taken_at(found),
+    }
+}
+
+/// Asks for the deletion of a snapshot; one that is gone already is fine.
+pub(super) async fn delete(env: &Env, name: &str) -> Result<(), Failure> {
+    let request = env.aws.elasticache.delete_snapshot().snapshot_name(name);
+    let op = Op::change(SERVICE, "DeleteSnapshot");
+    look::found(call(op, request.send()).await)
+        .map(drop)
+        .map_err(|failure| failure.context(format!("failed to delete snapshot \"{name}\"")))
+}
+
+/// Waits until a snapshot is gone.
+pub(super) async fn wait_gone(env: &Env, cx: &Cx, name: &str) -> Result<(), Failure> {
+    let wait = Wait {
+        subject: format!("snapshot \"{name}\""),
+        service: SERVICE,
+        states: GONE_STATES,
+        expected: Duration::from_secs(60),
+    };
+    let look = || async {
+        let found = look::snapshot(env, name).await?;
+        Ok(found.map_or_else(Seen::gone, |s| Seen::state(s.snapshot_status().unwrap_or("unknown"))))
+    };
+    cx.wait(&wait, look, || async { None }).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,493 @@
+//! `elasticache.export_snapshot`: a snapshot's RDB files, out to S3.
+
+use std::time::Duration;
+
+use aws_sdk_elasticache::types::SourceType;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::landing::{LANDED, Landing, MISSING, Progress, View};
+use super::look::{self, SERVICE};
+use crate::aws::{Op, call, s3_object_arn};
+use crate::engine::journal::{Resource, Role};
+use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wait};
+use crate::plan::{Effect, UndoPolicy};
+use crate::steps::creation::{self, Call};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, ownership, s3};
+
+/// Small exports take minutes; no figures are published.
+const EXPECTED: Duration = Duration::from_secs(5 * 60);
+/// Bytes a second that a large export is expected to write; a guess that only spaces the looks.
+const RATE: u64 = 60 << 20;
+/// "copying" is what the source shows while it is exported; "exporting" is the console's word for it.
+const STATES: States = States {
+    pending: &["available", "copying", "exporting", "creating"],
+    success: &[LANDED],
+    terminal: &[MISSING, "failed", "deleting"],
+};
+const OVER: States = States {
+    pending: &["available", "copying", "exporting", "creating", "deleting"],
+    success: &[LANDED, MISSING, "failed", GONE],
+    terminal: &[],
+};
+
+/// Exports a snapshot to S3: one RDB file for each shard, and waits until all of them are there.
+///
+/// The bucket must be in the snapshot's region, belong to the same account, encrypt with SSE-S3 by default (MemoryDB
+/// restores from nothing else) and let `<region>.elasticache-snapshot.amazonaws.com` in; preflight looks at all four and
+/// says which statement is missing. The caller needs `s3:ListAllMyBuckets` on `*` besides: AWS refuses the export
+/// otherwise. Manual and automatic snapshots can be exported; those with data tiering cannot.
+///
+/// While it runs the snapshot is `copying` and cannot be deleted. It is done when the snapshot is `available` again and
+/// every file is there; then each file's encryption and RDB version are read.
+///
+/// Undone by deleting the files this run wrote, by their exact keys. In a bucket that keeps versions that hides them
+/// only.
+///
+/// ```yaml
+/// - id: export
+///   elasticache.export_snapshot: { snapshot: "${{ steps.snapshot.name }}", bucket: exports }
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The snapshot to export.
+    pub snapshot: String,
+    /// The bucket to export to.
+    pub bucket: String,
+    /// What the files are called: `<target_name>-<node group>.rdb`, in lower case. `orc-<run>-export` if left out.
+    /// No file of that form may be in the bucket yet.
+    #[serde(default)]
+    pub target_name: Option<String>,
+}
+
+/// The intent.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Prepared {
+    landing: Landing,
+    bytes: u64,
+    /// Where the source's events are, for reasons.
+    source: Option<String>,
+    source_is_node: bool,
+}
+
+/// The exported files.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// Their ARNs, in the order of the node groups: what `memorydb.create_cluster` restores from.
+    pub objects: Vec<String>,
+    /// The bucket.
+    pub bucket: String,
+    /// Their keys, likewise.
+    pub keys: Vec<String>,
+    /// The newest RDB version among them, such as 11.
+    pub rdb_version: u32,
+    /// Their RDB heads, such as `REDIS0011`: what the target's engine must be able to read.
+    pub rdb_heads: Vec<String>,
+    /// Their size together.
+    pub bytes: u64,
+}
+
+/// `elasticache.export_snapshot`.
+pub struct ExportSnapshot;
+
+impl Step for ExportSnapshot {
+    const KIND: &'static str = "elasticache.export_snapshot";
+    const SUMMARY: &'static str = "export a snapshot to S3 as RDB files";
+    const ACTIONS: &'static [Action] = &[
+        action("elasticache:DescribeSnapshots", "snapshot:*"),
+        action("elasticache:CopySnapshot", "snapshot:{snapshot}"),
+        action("elasticache:CopySnapshot", "snapshot:{target_name}"),
+        action("elasticache:DescribeEvents", "*"),
+        // ElastiCache looks through the caller's eyes whether the bucket is theirs, and takes no narrower resource
+        // (ElastiCache user guide, exporting a backup).
+        action("s3:ListAllMyBuckets", "*"),
+        action("s3:GetBucketLocation", "{bucket}"),
+        action("s3:GetEncryptionConfiguration", "{bucket}"),
+        action("s3:GetBucketPolicy", "{bucket}"),
+        action("s3:GetBucketAcl", "{bucket}"),
+        action("s3:ListBucket", "{bucket}"),
+        action("s3:PutObject", "{bucket}/*"),
+        action("s3:GetObject", "{bucket}/*"),
+        action("s3:DeleteObject", "{bucket}/*"),
+    ];
+    const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
+    const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
+    const EXPECTED: Duration = EXPECTED;
+
+    type Spec = Spec;
+    type Prepared = Prepared;
+    type Output = Output;
+
+    fn sketch(args: &Value) -> Sketch {
+        let snapshot = args["snapshot"].as_str();
+        let snapshot = snapshot.map_or("the snapshot".to_owned(), |s| format!("snapshot \"{s}\""));
+        let bucket = args["bucket"].as_str().unwrap_or("…");
+        Sketch {
+            does: format!("export {snapshot} to bucket \"{bucket}\", one RDB file for each shard"),
+            undo: Some("delete the exported files".to_owned()),
+            loses: None,
+        }
+    }
+
+    fn needs(args: &Value) -> Vec<Need> {
+        let snapshot = args["snapshot"].as_str().map(|s| Need::Snapshot(s.to_owned()));
+        let bucket = args["bucket"].as_str().map(|b| Need::Bucket(b.to_owned()));
+        snapshot.into_iter().chain(bucket).collect()
+    }
+
+    async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
+        let Some(bucket) = args["bucket"].as_str() else {
+            return vec![Finding::cannot_know("the bucket is not known yet")];
+        };
+        let mut findings = s3::bucket_findings(env, bucket, s3::Guest::ElastiCache).await;
+        if let Some(name) = args["snapshot"].as_str() {
+            findings.push(match source(env, name).await {
+                Ok(_) => Finding::ok(format!("snapshot \"{name}\" can be exported")),
+                Err(failure) if failure.class.may_pass() => {
+                    Finding::cannot_know(failure.to_string())
+                }
+                Err(failure) => {
+                    Finding::will_fail(failure.to_string(), failure.mend.unwrap_or_default())
+                }
+            });
+        }
+        findings
+    }
+
+    async fn prepare(
+        env: &Env,
+        spec: &Spec,
+        cx: &Cx,
+    ) -> Result<(Prepared, Vec<Resource>), Failure> {
+        let target = match &spec.target_name {
+            Some(target) => checked_target(target)?,
+            None => creation::default_name(cx, "export", 200),
+        };
+        let found = source(env, &spec.snapshot).await?;
+        let landing = Landing {
+            snapshot: spec.snapshot.to_ascii_lowercase(),
+            bucket: spec.bucket.clone(),
+            target,
+            node_groups: look::node_groups(&found),
+        };
+        for finding in s3::bucket_findings(env, &spec.bucket, s3::Guest::ElastiCache).await {
+            match finding.verdict {
+                Verdict::WillFail => {
+                    return Err(Failure::fatal(finding.what).mend(finding.mend.unwrap_or_default()));
+                }
+                Verdict::CannotKnow => cx.warn(finding.what),
+                Verdict::Ok => {}
+            }
+        }
+        // Nothing has been asked for yet, so whatever lies there is somebody else's.
+        let there = landing.in_the_way(env).await?;
+        if let Some(object) = there.first() {
+            return Err(taken(&landing, &object.key));
+        }
+        let events = look::source_of(&found);
+        let resources = landing.node_groups.iter().map(|id| {
+            let key = landing.key(id);
+            Resource {
+                what: "S3 object".to_owned(),
+                arn: Some(s3_object_arn(&env.identity, &landing.bucket, &key)),
+                name: format!("s3://{}/{key}", landing.bucket),
+                role: Role::Creates,
+            }
+        });
+        let resources = resources.collect();
+        let prepared = Prepared {
+            landing,
+            bytes: look::bytes(&found),
+            source_is_node: matches!(events, Some((SourceType::CacheCluster, _))),
+            source: events.map(|(_, id)| id),
+        };
+        Ok((prepared, resources))
+    }
+
+    async fn execute(
+        env: &Env,
+        _spec: &Spec,
+        prepared: &Prepared,
+        cx: &Cx,
+    ) -> Result<Done<Output>, Failure> {
+        let landing = &prepared.landing;
+        let what = format!(
+            "failed to export snapshot \"{}\" to s3://{}/{}-*.rdb",
+            landing.snapshot, landing.bucket, landing.target
+        );
+        let before = creation::call_state(cx);
+        let view = landing.view(env).await?;
+        let asked_earlier = match before {
+            Call::Taken => true,
+            // The call was made and its answer is not known: look for its traces before making it again.
+            Call::Asked => begun(env, landing, cx, &view).await?,
+            Call::Never | Call::Over if view.present() > 0 => {
+                let key = view.objects.iter().flatten().next().map(|o| o.key.clone());
+                return Err(taken(landing, &key.unwrap_or_default()).context(what));
+            }
+            Call::Never | Call::Over => false,
+        };
+        if !asked_earlier {
+            ask(env, landing, cx, before).await.map_err(|f| f.context(what.clone()))?;
+        }
+        wait_landed(env, prepared, cx).await.map_err(|f| f.context(what.clone()))?;
+        let output = inspect(env, landing).await.map_err(|f| f.context(what))?;
+        creation::note_call(cx, Call::Taken)?;
+        Ok(if asked_earlier { Done::Adopted(output) } else { Done::Changed(output) })
+    }
+
+    async fn undo(
+        env: &Env,
+        _spec: &Spec,
+        prepared: &Prepared,
+        cx: &Cx,
+    ) -> Result<Vec<String>, Failure> {
+        let landing = &prepared.landing;
+        match creation::call_state(cx) {
+            // Nothing was ever asked for, so nothing in the bucket can be this run's.
+            Call::Never => return Ok(Vec::new()),
+            // Files that appear after the deletion would stay: let the export end first.
+            Call::Taken => wait_over(env, prepared, cx).await?,
+            Call::Asked => {
+                let view = landing.view(env).await?;
+                if begun(env, landing, cx, &view).await? {
+                    wait_over(env, prepared, cx).await?;
+                }
+            }
+            Call::Over => {}
+        }
+        let mut did = Vec::new();
+        for object in landing.objects(env).await?.into_iter().flatten() {
+            let removed = s3::delete(env, &landing.bucket, &object.key).await?;
+            let versions = match removed {
+                s3::Removed::Gone => "",
+                s3::Removed::Hidden => {
+                    " (the bucket keeps versions: a delete marker hides it, its bytes are still there)"
+                }
+            };
+            did.push(format!("deleted s3://{}/{}{versions}", landing.bucket, object.key));
+        }
+        if let Some(left) = landing.objects(env).await?.into_iter().flatten().next() {
+            return Err(Failure::new(
+                Class::Transient,
+                format!("s3://{}/{} is still there after its deletion", landing.bucket, left.key),
+            ));
+        }
+        creation::note_call(cx, Call::Over)?;
+        Ok(did)
+    }
+}
+
+/// The snapshot, if it can be exported now.
+async fn source(env: &Env, name: &str) -> Result<aws_sdk_elasticache::types::Snapshot, Failure> {
+    let found = look::snapshot(env, &name.to_ascii_lowercase()).await?.ok_or_else(|| {
+        Failure::new(Class::NotFound, format!("there is no snapshot \"{name}\""))
+            .mend("`aws elasticache describe-snapshots` lists them")
+    })?;
+    if look::tiered(found.data_tiering(), found.cache_node_type()) {
+        return Err(Failure::fatal(format!(
+            "snapshot \"{name}\" is of a cluster with data tiering, and ElastiCache cannot export those"
+        ))
+        .mend("copy the data online instead, for example with RIOT or RedisShake"));
+    }
+    match found.snapshot_status().unwrap_or("unknown").to_ascii_lowercase().as_str() {
+        "available" => Ok(found),
+        status @ ("failed" | "deleting") => {
+            Err(Failure::fatal(format!("snapshot \"{name}\" is {status} and cannot be exported")))
+        }
+        status => Err(Failure::new(
+            Class::Busy,
+            format!("snapshot \"{name}\" is {status}; it can be exported when it is available"),
+        )),
+    }
+}
+
+/// A target name in lower case. Slashes are refused since no documentation says what they do, commas since MemoryDB
+/// cannot restore from such objects (MemoryDB API reference, CreateCluster).
+fn checked_target(target: &str) -> Result<String, Failure> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if target.is_empty() || target.len() > 200 || !target.bytes().all(fits) {
+        return Err(Failure::fatal(format!("`target_name` \"{target}\" cannot be used"))
+            .because("1 to 200 letters, digits, hyphens, underscores and dots are allowed")
+            .mend("choose another `target_name`, or leave it out"));
+    }
+    Ok(target.to_ascii_lowercase())
+}
+
+fn taken(landing: &Landing, key: &str) -> Failure {
+    let what = format!("bucket \"{}\" already contains \"{key}\"", landing.bucket);
+    let mut failure = ownership::not_ours(&what, &[]);
+    failure.message = format!("{what}, which this run did not write; it was not touched");
+    failure.mend("choose another `target_name`, or remove the file yourself if nobody needs it")
+}
+
+/// Whether an export whose answer was lost has begun: the source is busy, or files are there.
+async fn begun(env: &Env, landing: &Landing, cx: &Cx, first: &View) -> Result<bool, Failure> {
+    let trace = |view: &View| view.present() > 0 || !view.source_is_free();
+    if trace(first) {
+        return Ok(true);
+    }
+    let look = || async { Ok(Some(landing.view(env).await?).filter(trace)) };
+    Ok(creation::until_visible(cx, look).await?.is_some())
+}
+
+/// CopySnapshot. No tags are sent: the files in S3 would not carry them.
+async fn ask(env: &Env, landing: &Landing, cx: &Cx, before: Call) -> Result<(), Failure> {
+    creation::note_call(cx, Call::Asked)?;
+    let request = env
+        .aws
+        .elasticache
+        .copy_snapshot()
+        .source_snapshot_name(&landing.snapshot)
+        .target_snapshot_name(&landing.target)
+        .target_bucket(&landing.bucket);
+    let answer = call(Op::change(SERVICE, "CopySnapshot"), request.send()).await;
+    let Err(failure) = answer else { return creation::note_call(cx, Call::Taken) };
+    let said = failure.answer.as_ref().and_then(|a| a.message.as_deref()).unwrap_or_default();
+    let exists = said.contains("already contains an object") || failure.class == Class::Conflict;
+    // The bucket was empty when the intent was recorded, and an earlier call of this step may have landed.
+    if exists && before == Call::Asked {
+        return creation::note_call(cx, Call::Taken);
+    }
+    if failure.class != Class::Ambiguous && before != Call::Asked {
+        creation::note_call(cx, Call::Over)?;
+    }
+    if exists {
+        let mut conflict = taken(landing, &format!("{}-*.rdb", landing.target));
+        conflict.answer = failure.answer;
+        return Err(conflict);
+    }
+    let mend = mend(said, env, &landing.bucket);
+    Err(match mend {
+        Some(mend) => failure.mend(mend),
+        None => failure,
+    })
+}
+
+/// What to do about the refusals that the documentation of CopySnapshot lists (ElastiCache API reference).
+fn mend(said: &str, env: &Env, bucket: &str) -> Option<String> {
+    let region = &env.identity.region;
+    if said.contains("outside of the region") {
+        Some(format!("use a bucket in {region}: snapshots are exported within their region only"))
+    } else if said.contains("does not exist") {
+        Some(format!(
+            "create bucket \"{bucket}\" in {region}, with SSE-S3 as its default encryption"
+        ))
+    } else if said.contains("not owned by the authenticated user") {
+        Some(format!("use a bucket of account {}", env.identity.account))
+    } else if said.contains("validate the authenticated user has access") {
+        Some(
+            "allow s3:ListAllMyBuckets on \"*\" to the caller: no narrower resource will do"
+                .to_owned(),
+        )
+    } else if said.contains("does not have sufficient permissions") {
+        Some(format!(
+            "allow the caller s3:ListAllMyBuckets on \"*\", s3:GetBucketLocation and s3:ListBucket on the bucket, and \
+             s3:PutObject, s3:GetObject and s3:DeleteObject on arn:aws:s3:::{bucket}/*"
+        ))
+    } else if said.contains("has not been granted") {
+        Some(s3::statement_wanted(s3::Guest::ElastiCache, region, bucket))
+    } else {
+        None
+    }
+}
+
+fn wait(prepared: &Prepared, states: States) -> Wait {
+    let landing = &prepared.landing;
+    Wait {
+        subject: format!("export of snapshot \"{}\"", landing.snapshot),
+        service: SERVICE,
+        states,
+        expected: EXPECTED + Duration::from_secs(prepared.bytes / RATE),
+    }
+}
+
+async fn wait_landed(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<(), Failure> {
+    let landing = &prepared.landing;
+    let progress = Progress::default();
+    let look = || async {
+        let view = landing.view(env).await?;
+        if view.source.is_none() && !view.complete() {
+            return Ok(Seen::gone());
+        }
+        Ok(progress.seen(cx, &view))
+    };
+    let why = || async {
+        let source_type = match prepared.source_is_node {
+            true => SourceType::CacheCluster,
+            false => SourceType::ReplicationGroup,
+        };
+        look::reason(env, source_type, prepared.source.as_deref()?, &landing.snapshot).await
+    };
+    let failure = match cx.wait(&wait(prepared, STATES), look, why).await {
+        Ok(_) => return Ok(()),
+        Err(failure) if failure.class == Class::Terminal => failure,
+        Err(failure) => return Err(failure),
+    };
+    let view = landing.view(env).await?;
+    let missing = view.objects.len() - view.present();
+    if missing == 0 {
+        return Ok(());
+    }
+    if view.present() == 0 && creation::call_state(cx) == Call::Asked {
+        // The traces were somebody else's copy: this run's own call never arrived. It may be made again.
+        creation::note_call(cx, Call::Over)?;
+        return Err(Failure::new(Class::Transient, "the export has not begun"));
+    }
+    creation::note_call(cx, Call::Over)?;
+    let mut ended = Failure::new(
+        Class::Terminal,
+        format!("the export ended, but {missing} of {} objects are missing", view.objects.len()),
+    );
+    ended.causes = failure.causes;
+    Err(ended.mend(
+        "look at the bucket's policy and at CloudTrail for what ElastiCache was denied, then run again",
+    ))
+}
+
+/// Waits until nothing more can appear, whether the export went well or not.
+async fn wait_over(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<(), Failure> {
+    let progress = Progress::default();
+    let look = || async { Ok(progress.seen(cx, &prepared.landing.view(env).await?)) };
+    cx.wait(&wait(prepared, OVER), look, || async { None }).await.map(drop)
+}
+
+/// Reads each file's encryption and head.
+async fn inspect(env: &Env, landing: &Landing) -> Result<Output, Failure> {
+    let mut output = Output {
+        objects: Vec::new(),
+        bucket: landing.bucket.clone(),
+        keys: Vec::new(),
+        rdb_version: 0,
+        rdb_heads: Vec::new(),
+        bytes: 0,
+    };
+    for object in landing.objects(env).await?.into_iter().flatten() {
+        let key = object.key;
+        let Some(head) = s3::head(env, &landing.bucket, &key).await? else {
+            return Err(Failure::new(
+                Class::Conflict,
+                format!("s3://{}/{key} was there and is gone", landing.bucket),
+            ));
+        };
+        if let Some(encryption) = head.encryption.filter(|e| e != "AES256") {
+            return Err(Failure::fatal(format!(
+                "s3://{}/{key} is encrypted with {encryption}, and MemoryDB cannot restore from it",
+                landing.bucket
+            ))
+            .mend("set the bucket's default encryption to SSE-S3 (AES256), then run again"));
+        }
+        let magic = s3::sniff(env, &landing.bucket, &key).await?;
+        output.objects.push(s3_object_arn(&env.identity, &landing.bucket, &key));
+        output.keys.push(key);
+        output.rdb_version = output.rdb_version.max(magic.version);
+        output.rdb_heads.push(magic.to_string());
+        output.bytes += head.bytes;
+    }
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests;

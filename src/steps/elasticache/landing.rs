@@ -1,0 +1,173 @@
+//! Where an export lands: which objects it makes, and how one sees that it is over.
+//!
+//! No event and no status says that an export is complete. The source snapshot leaves `available` for `copying` and
+//! comes back, and one object for each node group, `<target>-<node group id>.rdb`, appears when its upload is complete
+//! (ElastiCache user guide, exporting a backup; MemoryDB developer guide, the same for its exports). Both together are
+//! the proof.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::look;
+use crate::engine::{Cx, Failure, Seen};
+use crate::steps::{Env, s3};
+
+/// How long objects may stay unseen after the source snapshot has come back.
+const VISIBLE_WITHIN: Duration = Duration::from_secs(3 * 60);
+/// As above, if the source was never seen to leave `available`: then nobody knows whether the export has begun.
+const BEGUN_WITHIN: Duration = Duration::from_secs(10 * 60);
+
+/// State of a wait: every object is there and the source is free again.
+pub(super) const LANDED: &str = "exported";
+/// State of a wait: the source is free again and objects are missing.
+pub(super) const MISSING: &str = "objects missing";
+
+/// What an export makes, and from what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Landing {
+    /// The source snapshot.
+    pub(super) snapshot: String,
+    /// The bucket.
+    pub(super) bucket: String,
+    /// What the keys begin with, in lower case as ElastiCache stores it.
+    pub(super) target: String,
+    /// The node groups of the snapshot: one object each.
+    pub(super) node_groups: Vec<String>,
+}
+
+/// One look at both sides.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    /// The source's status; none if it is gone.
+    pub(super) source: Option<String>,
+    /// For each node group its object, if it is there and not empty.
+    pub(super) objects: Vec<Option<s3::Object>>,
+}
+
+impl View {
+    /// How many objects are there.
+    pub(super) fn present(&self) -> usize {
+        self.objects.iter().flatten().count()
+    }
+
+    /// Whether all are.
+    pub(super) fn complete(&self) -> bool {
+        self.present() == self.objects.len()
+    }
+
+    /// Whether the source snapshot is at rest.
+    pub(super) fn source_is_free(&self) -> bool {
+        self.source.as_deref().is_none_or(|status| status.eq_ignore_ascii_case("available"))
+    }
+}
+
+impl Landing {
+    /// What the keys of all its objects begin with.
+    fn prefix(&self) -> String {
+        format!("{}-", self.target)
+    }
+
+    /// The key expected for a node group.
+    pub(super) fn key(&self, node_group: &str) -> String {
+        format!("{}-{node_group}.rdb", self.target)
+    }
+
+    /// The node group that an object's key names: `<target>-<up to four digits>.rdb`.
+    fn node_group_of<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let id = key.strip_prefix(&self.prefix())?.strip_suffix(".rdb")?;
+        let fits = (1..=4).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit());
+        fits.then_some(id)
+    }
+
+    /// Every object in the bucket that an export to this target could have made.
+    pub(super) async fn in_the_way(&self, env: &Env) -> Result<Vec<s3::Object>, Failure> {
+        let mut objects = s3::list(env, &self.bucket, &self.prefix()).await?;
+        objects.retain(|object| self.node_group_of(&object.key).is_some());
+        Ok(objects)
+    }
+
+    /// The objects that belong to the snapshot's own node groups, in their order; an id is compared as a number, since
+    /// its padding is nowhere promised.
+    pub(super) async fn objects(&self, env: &Env) -> Result<Vec<Option<s3::Object>>, Failure> {
+        let found = self.in_the_way(env).await?;
+        let same = |a: &str, b: &str| a == b || a.parse::<u16>().is_ok_and(|a| b.parse() == Ok(a));
+        let of = |id: &String| {
+            found
+                .iter()
+                .find(|o| self.node_group_of(&o.key).is_some_and(|found| same(found, id)))
+                .filter(|object| object.bytes > 0)
+                .cloned()
+        };
+        Ok(self.node_groups.iter().map(of).collect())
+    }
+
+    /// Looks at both sides. The source first: an export that ends between the two looks then shows as complete.
+    pub(super) async fn view(&self, env: &Env) -> Result<View, Failure> {
+        let source = look::snapshot(env, &self.snapshot).await?;
+        let source = source.map(|s| s.snapshot_status().unwrap_or("unknown").to_owned());
+        Ok(View { source, objects: self.objects(env).await? })
+    }
+}
+
+/// What the looks of one wait remember.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    left: Cell<bool>,
+    present: Cell<usize>,
+    quiet_since: Cell<Option<Timestamp>>,
+}
+
+impl Progress {
+    /// The state of the wait, from a look.
+    pub(super) fn seen(&self, cx: &Cx, view: &View) -> Seen {
+        let detail = Some(format!("{} of {} objects", view.present(), view.objects.len()));
+        if !view.source_is_free() {
+            self.left.set(true);
+            self.quiet_since.set(None);
+            let state = view.source.clone().unwrap_or_default();
+            return Seen { state, detail };
+        }
+        if view.complete() {
+            return Seen { state: LANDED.to_owned(), detail };
+        }
+        if self.present.replace(view.present()) != view.present() {
+            self.quiet_since.set(None);
+        }
+        let since = self.quiet_since.get().unwrap_or_else(|| cx.clock.now());
+        self.quiet_since.set(Some(since));
+        // A source that is gone has nothing left to export.
+        let quick = self.left.get() || view.source.is_none();
+        let patience = if quick { VISIBLE_WITHIN } else { BEGUN_WITHIN };
+        let state = if cx.clock.since(since) >= patience {
+            MISSING
+        } else {
+            view.source.as_deref().unwrap_or("available")
+        };
+        Seen { state: state.to_owned(), detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_of_this_target_with_a_node_group_are_its_objects() {
+        let landing = Landing {
+            snapshot: "s".into(),
+            bucket: "b".into(),
+            target: "prod".into(),
+            node_groups: vec!["0001".into()],
+        };
+        assert_eq!(landing.key("0001"), "prod-0001.rdb");
+        assert_eq!(landing.node_group_of("prod-0001.rdb"), Some("0001"));
+        for other in
+            ["prod-.rdb", "prod-00001.rdb", "prod-eu-0001.rdb", "prod-0001.rdb.bak", "prod0001.rdb"]
+        {
+            assert_eq!(landing.node_group_of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading ElastiCache. What is not there is `None`.
+
+use aws_sdk_elasticache::types::{DataTieringStatus, ReplicationGroup, Snapshot, SourceType};
+use aws_smithy_types::date_time::Format;
+
+use crate::aws::{Op, call};
+use crate::engine::{Class, Cx, Failure};
+use crate::steps::{Env, ownership};
+
+/// How services name ElastiCache in errors and share its pace.
+pub(super) const SERVICE: &str = "ElastiCache";
+/// Longest name of a manual snapshot (ElastiCache user guide, taking manual backups).
+pub(super) const LONGEST_SNAPSHOT_NAME: usize = 40;
+
+/// An answer, or `None` where the service says that there is no such thing.
+pub(super) fn found<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(failure) if failure.class == Class::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A snapshot, manual or automatic, with its node groups.
+///
+/// # Errors
+/// As `aws::call`.
+pub(super) async fn snapshot(env: &Env, name: &str) -> Result<Option<Snapshot>, Failure> {
+    let request =
+        env.aws.elasticache.describe_snapshots().snapshot_name(name).show_node_group_config(true);
+    let answer = found(call(Op::read(SERVICE, "DescribeSnapshots"), request.send()).await)?;
+    Ok(answer.and_then(|answer| answer.snapshots?.into_iter().next()))
+}
+
+/// A replication group.
+///
+/// # Errors
+/// As `aws::call`.
+pub(super) async fn group(env: &Env, id: &str) -> Result<Option<ReplicationGroup>, Failure> {
+    let request = env.aws.elasticache.describe_replication_groups().replication_group_id(id);
+    let answer = found(call(Op::read(SERVICE, "DescribeReplicationGroups"), request.send()).await)?;
+    Ok(answer.and_then(|answer| answer.replication_groups?.into_iter().next()))
+}
+
+/// A replication group that must be there.
+///
+/// # Errors
+/// `NotFound`, or as `aws::call`.
+pub(super) async fn need_group(env: &Env, id: &str) -> Result<ReplicationGroup, Failure> {
+    group(env, id).await?.ok_or_else(|| {
+        Failure::new(
+            Class::NotFound,
+            format!(
+                "there is no replication group \"{id}\" in {} of account {}",
+                env.identity.region, env.identity.account
+            ),
+        )
+        .mend("check the name, the region and the account; `aws elasticache describe-replication-groups` lists them")
+    })
+}
+
+/// Whether the resource carries the tags of this run and step.
+///
+/// # Errors
+/// `Busy` while the tags cannot be read: ElastiCache answers "not found" for the tags of a resource that it is working
+/// on (reported for snapshots and groups in `snapshotting`).
+pub(super) async fn is_ours(env: &Env, cx: &Cx, arn: &str) -> Result<bool, Failure> {
+    let request = env.aws.elasticache.list_tags_for_resource().resource_name(arn);
+    let answer = call(Op::read(SERVICE, "ListTagsForResource"), request.send()).await;
+    let answer = answer.map_err(|mut failure| {
+        if failure.class == Class::NotFound {
+            failure.class = Class::Busy;
+        }
+        failure.context(format!("could not read whose {arn} is"))
+    })?;
+    let tags = answer.tag_list();
+    Ok(ownership::is_ours(cx, tags.iter().filter_map(|t| Some((t.key()?, t.value()?)))))
+}
+
+/// What the service's events of the last three hours say about `subject`: the newest message that names it, or else the
+/// newest that speaks of a failure. A status has no reason; events have. They are kept for 14 days (ElastiCache API
+/// reference, DescribeEvents).
+pub(super) async fn reason(
+    env: &Env,
+    source_type: SourceType,
+    source: &str,
+    subject: &str,
+) -> Option<String> {
+    let request = env
+        .aws
+        .elasticache
+        .describe_events()
+        .source_type(source_type)
+        .source_identifier(source)
+        .duration(180);
+    let answer = call(Op::read(SERVICE, "DescribeEvents"), request.send()).await.ok()?;
+    let mut events: Vec<_> = answer.events.unwrap_or_default();
+    events.sort_by_key(|event| std::cmp::Reverse(event.date.map_or(0, |date| date.secs())));
+    let says = |wanted: &dyn Fn(&str) -> bool| {
+        events.iter().filter_map(|event| event.message()).find(|m| wanted(m)).map(str::to_owned)
+    };
+    says(&|m| m.contains(subject) && m.contains("fail"))
+        .or_else(|| says(&|m| m.to_ascii_lowercase().contains("fail")))
+        .or_else(|| says(&|m| m.contains(subject)))
+        .map(|message| format!("ElastiCache says: {message}"))
+}
+
+/// Where the events of a snapshot's source are: its node with cluster mode off, else its replication group.
+pub(super) fn source_of(snapshot: &Snapshot) -> Option<(SourceType, String)> {
+    match (snapshot.cache_cluster_id(), snapshot.replication_group_id()) {
+        (_, Some(group)) => Some((SourceType::ReplicationGroup, group.to_owned())),
+        (Some(node), None) => Some((SourceType::CacheCluster, node.to_owned())),
+        (None, None) => None,
+    }
+}
+
+/// Whether data tiering is on: such snapshots cannot be exported (ElastiCache user guide, data tiering).
+pub(super) fn tiered(tiering: Option<&DataTieringStatus>, node_type: Option<&str>) -> bool {
+    tiering == Some(&DataTieringStatus::Enabled)
+        || node_type.is_some_and(|t| t.starts_with("cache.r6gd."))
+}
+
+/// The ids of the node groups in a snapshot. Users may choose them, and resharding leaves gaps, so they are read, never
+/// counted (ElastiCache API reference, NodeGroupConfiguration). With cluster mode off the one file is `0001`.
+pub(super) fn node_groups(snapshot: &Snapshot) -> Vec<String> {
+    let ids = snapshot.node_snapshots().iter();
+    let ids =
+        ids.map(|node| node.node_group_id().or(node.cache_node_id()).unwrap_or("0001").to_owned());
+    let mut ids: Vec<String> = ids.collect();
+    if ids.is_empty() {
+        ids.push("0001".to_owned());
+    }
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+/// Bytes in all shards, as far as AWS says: it gives texts such as "3 MB", and nothing while creating.
+pub(super) fn bytes(snapshot: &Snapshot) -> u64 {
+    snapshot.node_snapshots().iter().filter_map(|node| size(node.cache_size()?)).sum()
+}
+
+fn size(text: &str) -> Option<u64> {
+    let (number, unit) = text.trim().split_once(' ')?;
+    let shift = match unit.trim().to_ascii_uppercase().as_str() {
+        "B" | "BYTES" => 0,
+        "KB" => 10,
+        "MB" => 20,
+        "GB" => 30,
+        "TB" => 40,
+        _ => return None,
+    };
+    let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked above; about right is enough"
+    )]
+    Some((number * (1_u64 << shift) as f64) as u64)
+}
+
+/// The moment of each shard's snapshot, in the order of `node_groups`, as RFC 3339; "" where AWS does not say.
+pub(super) fn taken_at(snapshot: &Snapshot) -> Vec<String> {
+    let at = |id: &String| {
+        let node = snapshot.node_snapshots().iter().find(|node| {
+            node.node_group_id().or(node.cache_node_id()).unwrap_or("0001") == id.as_str()
+        });
+        node.and_then(|node| node.snapshot_create_time()?.fmt(Format::DateTime).ok())
+            .unwrap_or_default()
+    };
+    node_groups(snapshot).iter().map(at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_from_the_service_s_words() {
+        assert_eq!(size("3 MB"), Some(3 << 20));
+        assert_eq!(size("1.5 GB"), Some(3 << 29));
+        for odd in ["", "3", "-1 MB", "NaN MB", "3 parsecs"] {
+            assert_eq!(size(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,646 @@
+//! `endpoint.swap`: points what the applications read at another endpoint, all targets or none.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::form::{DEFAULT_PORT, Endpoint, Form, Goal, same_host};
+use super::secret;
+use super::target::{Kept, Place, Recorded, Shows, Target, Way, look, settles};
+use crate::engine::journal::{Resource, Role};
+use crate::engine::{Class, Cx, Failure, Finding};
+use crate::plan::{Effect, UndoPolicy};
+use crate::playbook::parse_duration;
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
+
+const ACTIONS: &[Action] = &[
+    action("ssm:GetParameter", "parameter:{targets.ssm_parameter}"),
+    action("ssm:PutParameter", "parameter:{targets.ssm_parameter}"),
+    // DescribeParameters cannot be confined to one parameter.
+    action("ssm:DescribeParameters", "*"),
+    action("secretsmanager:DescribeSecret", "secret:{targets.secret}"),
+    action("secretsmanager:GetSecretValue", "secret:{targets.secret}"),
+    action("secretsmanager:PutSecretValue", "secret:{targets.secret}"),
+    action("secretsmanager:UpdateSecretVersionStage", "secret:{targets.secret}"),
+    action("route53:GetHostedZone", "hostedzone:{targets.zone}"),
+    action("route53:ListResourceRecordSets", "hostedzone:{targets.zone}"),
+    action("route53:ChangeResourceRecordSets", "hostedzone:{targets.zone}"),
+    action("route53:GetChange", "change:*"),
+];
+
+/// Looks at the old endpoint before it is called dead, and the pause between them.
+const KNOCKS: u32 = 3;
+const KNOCK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Points what the applications read at another endpoint: SSM parameters, Secrets Manager secrets, Route 53 records, one
+/// or many. All or nothing: if the third target cannot be switched, the first two are put back.
+///
+/// ```yaml
+/// - id: switch
+///   endpoint.swap:
+///     to: ${{ steps.cluster.endpoint }}
+///     targets:
+///       - ssm_parameter: /app/redis/endpoint
+///       - secret: app/redis
+///         format: json
+///         fields: { host: redis.host, port: redis.port }
+///       - route53_record: redis.internal.example.com
+///         zone: Z0123456789
+/// ```
+///
+/// **Before anything is switched** the way back is proved: the old values are recorded (of a secret, and of any value
+/// that may hold a password, only the version), the old endpoint answers, and the permission to write the old value
+/// back is tried with a write that cannot happen. Otherwise the step refuses, unless it says `accept_no_way_back: true`.
+/// For a secret the permission cannot be tried; the new version is staged before the first target is switched, and the
+/// move back needs the same permission as the move forth.
+///
+/// **Nobody else's change is overwritten.** A target that shows neither the old nor the new value ends the step. In
+/// Secrets Manager the move is a compare-and-swap. Parameter Store and Route 53 have none: a change made in the same
+/// second as the swap can be lost.
+///
+/// **A parameter** keeps type, tier, key, data type and description. **A secret** gets a new version; its labels are
+/// moved, and an earlier version stays readable. **A record** must be a CNAME with one value and simple routing; the
+/// step waits until all of Route 53's servers have the change. An alias, or the apex of a zone, cannot lead to a cluster.
+/// TLS clients verify the name they dial, and the certificates of both services cover only AWS's own names.
+///
+/// **Applications** notice when they read the value again: restart them or have them reload. Connections that are open
+/// stay with the old endpoint, and so do its writes, unless they are stopped there.
+///
+/// **Undo** puts the old endpoint back where the new one stands. Writes made to the new endpoint since then are not in
+/// the old one. A target that somebody else has changed since is left, and the undo says so.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Spec {
+    /// The new endpoint: `host:port`.
+    to: String,
+    /// The endpoint that every target must name now: `host:port`. Whatever they name, if not given; they must agree.
+    from: Option<String>,
+    /// Whether the new endpoint speaks TLS. Then the scheme of a URL follows (`redis`, `rediss`), and a JSON field named
+    /// by `tls`. If not given, schemes stay as they are.
+    tls: Option<bool>,
+    /// What is switched, in this order.
+    #[schemars(length(min = 1))]
+    targets: Vec<Target>,
+    /// How long to wait after the last target was switched, so that caches run out: `90s`. If not given, the longest TTL
+    /// that a switched record had.
+    settle: Option<String>,
+}
+
+/// The old values, or the ways to them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Prepared {
+    to: Endpoint,
+    tls: Option<bool>,
+    /// The endpoint the targets named; not given if all of them named the new one.
+    from: Option<String>,
+    targets: Vec<Recorded>,
+}
+
+/// What was switched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Output {
+    /// The endpoint the targets name now.
+    to: String,
+    /// The endpoint they named before.
+    from: String,
+    /// Each target.
+    targets: Vec<Switched>,
+}
+
+/// A target that names the new endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Switched {
+    /// The kind of target: "ssm_parameter", "secret" or "route53_record".
+    what: String,
+    /// Its name.
+    name: String,
+    /// The version that AWS gave: of a parameter, a secret, or the id of a record's change. Not given if the target was
+    /// switched by an earlier attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
+/// How far switching has got, in the journal before each write: the undo does not concern itself with targets that were
+/// never begun. Kept as a count since targets are switched in order.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Reached {
+    begun: usize,
+}
+
+pub(crate) struct Swap;
+
+impl Step for Swap {
+    const KIND: &'static str = "endpoint.swap";
+    const SUMMARY: &'static str = "point what the applications read at another endpoint";
+    const ACTIONS: &'static [Action] = ACTIONS;
+    const EFFECT: Effect = Effect::Mutates(UndoPolicy::Pivot);
+    const TIMEOUT: Duration = Duration::from_secs(30 * 60);
+    const EXPECTED: Duration = Duration::from_secs(60);
+
+    type Spec = Spec;
+    type Prepared = Prepared;
+    type Output = Output;
+
+    fn sketch(args: &Value) -> Sketch {
+        let names: Vec<String> = targets_in(args).map(|t| label(&t)).collect();
+        let to = args.get("to").and_then(Value::as_str).unwrap_or("the new endpoint");
+        Sketch {
+            does: format!("point {} at {to}", listed(&names)),
+            undo: Some(
+                "put the old endpoint back; writes made to the new one since are lost to the old one"
+                    .to_owned(),
+            ),
+            loses: None,
+        }
+    }
+
+    fn needs(args: &Value) -> Vec<Need> {
+        targets_in(args).filter_map(|target| need(&target)).collect()
+    }
+
+    async fn preflight(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let text = |name: &str| args.get(name).and_then(Value::as_str);
+        for name in ["to", "from"] {
+            if let Some(Err(error)) = text(name).map(str::parse::<Endpoint>) {
+                findings.push(Finding::will_fail(
+                    format!("`{name}` is not host:port: {error}"),
+                    "write it like cache.example.com:6379",
+                ));
+            }
+        }
+        if let Some(Err(error)) = text("settle").map(parse_duration) {
+            findings.push(Finding::will_fail("`settle` is not a duration", error));
+        }
+        let from = text("from").and_then(|from| from.parse::<Endpoint>().ok());
+        let to = text("to").and_then(|to| to.parse::<Endpoint>().ok());
+        let tls = args.get("tls").and_then(Value::as_bool);
+        for (index, target) in targets_in(args).enumerate() {
+            let (place, form) = match target.checked(tls) {
+                Ok(checked) => checked,
+                Err(error) => {
+                    findings.push(Finding::will_fail(error, "correct the target in the playbook"));
+                    continue;
+                }
+            };
+            let seen = look(env, cx, &target, (place, &form), secret::token(cx, index)).await;
+            findings.push(match seen {
+                Ok(seen) => {
+                    let known = |e: &Option<Endpoint>| e.as_ref().is_some_and(|e| seen.named.is(e));
+                    let shown = seen.open || seen.named.looks_like_a_host();
+                    if from.is_some() && !known(&from) && !known(&to) {
+                        Finding::will_fail(
+                            format!("{place} does not name the endpoint that `from` expects"),
+                            "correct `from`, or find out who changed the target",
+                        )
+                    } else if shown {
+                        Finding::ok(format!("{place} names {}", seen.named))
+                    } else {
+                        Finding::ok(format!("{place} can be read"))
+                    }
+                }
+                Err(failure) if failure.class.may_pass() => {
+                    Finding::cannot_know(failure.to_string())
+                }
+                Err(failure) => {
+                    let mend = failure.mend.clone().unwrap_or_else(|| match failure.class {
+                        Class::Denied => "grant the permission, see `orchestrate plan`".to_owned(),
+                        _ => "correct the target in the playbook".to_owned(),
+                    });
+                    Finding::will_fail(failure.to_string(), mend)
+                }
+            });
+        }
+        findings
+    }
+
+    async fn prepare(
+        env: &Env,
+        spec: &Spec,
+        cx: &Cx,
+    ) -> Result<(Prepared, Vec<Resource>), Failure> {
+        let to = endpoint("to", &spec.to)?;
+        let expected = spec.from.as_deref().map(|from| endpoint("from", from)).transpose()?;
+        settle(spec)?;
+        let goal = Goal { to: &to, tls: spec.tls };
+        let mut checked = Vec::new();
+        for target in &spec.targets {
+            let (place, form) = target.checked(spec.tls).map_err(Failure::fatal)?;
+            if checked.iter().any(|(_, other, _)| *other == place) {
+                return Err(Failure::fatal(format!("{place} is a target twice")));
+            }
+            checked.push((target, place, form));
+        }
+        if checked.is_empty() {
+            return Err(Failure::fatal("there is no target to switch"));
+        }
+        let mut way_back = WayBack::default();
+        let mut targets = Vec::new();
+        for (index, (target, place, form)) in checked.into_iter().enumerate() {
+            let seen = look(env, cx, target, (place, &form), secret::token(cx, index)).await?;
+            if !seen.named.is(&to) {
+                if let Some(expected) = &expected
+                    && !seen.named.is(expected)
+                {
+                    let found =
+                        if seen.open { seen.named.to_string() } else { "another".to_owned() };
+                    return Err(Failure::new(
+                        Class::Conflict,
+                        format!("{place} does not name the expected endpoint: expected {expected}, found {found}"),
+                    )
+                    .mend("correct `from`, or find out who changed the target; nothing was switched"));
+                }
+                // A bare word in a secret may be the secret itself: it is neither shown nor dialled.
+                if !seen.open && expected.is_none() && !seen.named.looks_like_a_host() {
+                    return Err(Failure::fatal(format!(
+                        "the value of {place} does not name a host with a dot"
+                    ))
+                    .mend("correct `format` and `fields` of this target, or give `from`"));
+                }
+                way_back.endpoint(place, &seen.named.host, seen.named.port)?;
+            }
+            way_back.permission(env, cx, place, &seen.kept, &seen.text).await?;
+            targets.push(Recorded::record(place.to_string(), form, seen, goal)?);
+        }
+        let from = expected.or_else(|| way_back.from(&to));
+        if let Some(from) = way_back.old.is_some().then_some(from.as_ref()).flatten() {
+            way_back.knock(env, cx, from).await?;
+        }
+        way_back.verdict(cx)?;
+        if let Err(failure) = env.data.answers(&to.host, to.port).await {
+            cx.warn(format!("the new endpoint {to} does not answer from here: {failure}"));
+        }
+        let resources = targets.iter().filter(|t| !t.already).map(resource).collect();
+        let from = from.map(|from| from.to_string());
+        Ok((Prepared { tls: spec.tls, from, targets, to }, resources))
+    }
+
+    async fn execute(
+        env: &Env,
+        spec: &Spec,
+        prepared: &Prepared,
+        cx: &Cx,
+    ) -> Result<Done<Output>, Failure> {
+        let goal = prepared.goal();
+        for target in prepared.open() {
+            target.stage(env, goal).await?;
+        }
+        let begun_before = reached(cx);
+        let mut versions = Vec::new();
+        for (index, target) in prepared.targets.iter().enumerate() {
+            let begin = || {
+                let begun = begun_before.max(index + 1);
+                cx.note(json!(Reached { begun }))
+            };
+            match target.switch(env, cx, goal, Way::Forth, begin).await {
+                Ok(written) => versions.push(written.map(|written| written.version)),
+                // A failure that may pass, or a stop, leaves the targets half switched for the moment. That is safe: the
+                // intent is durable, the next attempt looks at every target anew and goes on from there, and if there
+                // is none the rollback puts back what shows the new value.
+                Err(failure) if !settles(&failure) => return Err(failure),
+                Err(failure) => return Err(prepared.put_back(env, cx, index, failure).await),
+            }
+        }
+        for target in prepared.open() {
+            if let Kept::Secret(secret) = &target.kept
+                && let Err(failure) = secret.unlabel(env).await
+            {
+                // The swap holds; a label too many does no harm before there are twenty.
+                cx.warn(format!(
+                    "the staging label of {} was left in place: {failure}",
+                    target.what
+                ));
+            }
+        }
+        let output = prepared.output(&versions);
+        if prepared.open().next().is_none() {
+            return Ok(Done::Unchanged(output));
+        }
+        prepared.settle(spec, cx).await?;
+        Ok(if versions.iter().any(Option::is_some) {
+            Done::Changed(output)
+        } else {
+            Done::Adopted(output)
+        })
+    }
+
+    async fn undo(
+        env: &Env,
+        _spec: &Spec,
+        prepared: &Prepared,
+        cx: &Cx,
+    ) -> Result<Vec<String>, Failure> {
+        let goal = prepared.goal();
+        let begun = reached(cx);
+        let mut did = Vec::new();
+        let mut failures: Vec<Failure> = Vec::new();
+        for (index, target) in prepared.targets.iter().enumerate().rev() {
+            match target.switch(env, cx, goal, Way::Back, || Ok(())).await {
+                Ok(Some(_)) => did.push(format!("{} names the old endpoint again", target.what)),
+                Ok(None) => {}
+                // What this run never began to switch is not its to judge.
+                Err(failure) if failure.class == Class::Conflict && index >= begun => {}
+                Err(failure) => failures.push(failure),
+            }
+            match target.tidy(env, cx).await {
+                Ok(Some(sentence)) => did.push(sentence),
+                Ok(None) => {}
+                Err(failure) => failures.push(failure),
+            }
+        }
+        if failures.is_empty() {
+            return Ok(did);
+        }
+        // One that may pass comes first: so everything that can be put back is, before a person is called.
+        failures.sort_by_key(|failure| settles(failure));
+        let first = failures.remove(0);
+        let rest = failures.iter().map(ToString::to_string).chain(did);
+        Err(rest.fold(first, Failure::because))
+    }
+}
+
+impl Prepared {
+    fn goal(&self) -> Goal<'_> {
+        Goal { to: &self.to, tls: self.tls }
+    }
+
+    /// The targets that did not name the new endpoint beforehand.
+    fn open(&self) -> impl Iterator<Item = &Recorded> {
+        self.targets.iter().filter(|target| !target.already)
+    }
+
+    /// Puts back the targets up to the one that failed, and tells with the failure what came of it.
+    async fn put_back(&self, env: &Env, cx: &Cx, failed: usize, failure: Failure) -> Failure {
+        let goal = self.goal();
+        let mut failure = failure;
+        for (index, target) in self.targets.iter().enumerate().take(failed + 1).rev() {
+            let shows = target.shows(env, goal).await;
+            // The one that failed may be somebody else's by now; that is what the failure says already.
+            if index == failed && !matches!(shows, Ok(Shows::New)) {
+                continue;
+            }
+            failure = match target.switch(env, cx, goal, Way::Back, || Ok(())).await {
+                Ok(Some(_)) => {
+                    failure.because(format!("{} was put back to the old endpoint", target.what))
+                }
+                Ok(None) => failure,
+                Err(other) => {
+                    failure.because(format!("{} is not put back yet: {other}", target.what))
+                }
+            };
+        }
+        failure
+    }
+
+    fn output(&self, versions: &[Option<Option<String>>]) -> Output {
+        let to = self.to.to_string();
+        let switched = self.targets.iter().zip(versions).map(|(target, version)| {
+            let (what, name) = target.kind_and_name();
+            Switched { what: what.to_owned(), name, version: version.clone().flatten() }
+        });
+        Output {
+            from: self.from.clone().unwrap_or_else(|| to.clone()),
+            targets: switched.collect(),
+            to,
+        }
+    }
+
+    async fn settle(&self, spec: &Spec, cx: &Cx) -> Result<(), Failure> {
+        let ttls = self.open().filter_map(|target| match &target.kept {
+            Kept::Record(record) => u64::try_from(record.old_ttl).ok(),
+            Kept::Parameter(_) | Kept::Secret(_) => None,
+        });
+        let pause = match settle(spec)? {
+            Some(given) => given,
+            None => Duration::from_secs(ttls.max().unwrap_or(0)),
+        };
+        if pause.is_zero() {
+            return Ok(());
+        }
+        let detail = Some(format!("for {} s, until caches have run out", pause.as_secs()));
+        cx.progress("endpoint", "settling", detail, cx.clock.now());
+        cx.sleep(pause).await
+    }
+}
+
+impl Recorded {
+    fn kind_and_name(&self) -> (&'static str, String) {
+        // `what` is made by `Place`, with the name in quotes.
+        let name = self.what.split('"').nth(1).unwrap_or_default().to_owned();
+        let kind = match &self.kept {
+            Kept::Parameter(_) => "ssm_parameter",
+            Kept::Secret(_) => "secret",
+            Kept::Record(_) => "route53_record",
+        };
+        (kind, name)
+    }
+
+    /// Takes away what the swap left beside the value.
+    async fn tidy(&self, env: &Env, cx: &Cx) -> Result<Option<String>, Failure> {
+        let Kept::Secret(secret) = &self.kept else { return Ok(None) };
+        if self.already {
+            return Ok(None);
+        }
+        if let Err(failure) = secret.restore_previous(env).await {
+            if failure.class.may_pass() {
+                return Err(
+                    failure.context(format!("failed to restore AWSPREVIOUS of {}", self.what))
+                );
+            }
+            // AWSCURRENT is what the applications read; AWSPREVIOUS is worth a word, not a person's night.
+            cx.warn(format!("AWSPREVIOUS of {} stays at this run's version: {failure}", self.what));
+        }
+        let unlabelled = secret.unlabel(env).await.map_err(|failure| {
+            failure.context(format!("failed to remove the staging label of {}", self.what))
+        })?;
+        Ok(unlabelled.then(|| format!("the staged version of {} has lost its label", self.what)))
+    }
+}
+
+/// What is known of the way back.
+#[derive(Default)]
+struct WayBack {
+    /// The host the targets name, and the first target that named it.
+    old: Option<(String, String)>,
+    port: Option<u16>,
+    gaps: Vec<(Class, String)>,
+}
+
+impl WayBack {
+    /// Takes in what a target names. All targets must agree.
+    fn endpoint(&mut self, place: Place<'_>, host: &str, port: Option<u16>) -> Result<(), Failure> {
+        if let Some((old, first)) = &self.old {
+            let ports_differ = port.is_some() && self.port.is_some() && port != self.port;
+            if !same_host(old, host) || ports_differ {
+                return Err(Failure::new(
+                    Class::Conflict,
+                    format!("{first} and {place} name different endpoints; nothing was switched"),
+                )
+                .mend("find out which one is right, or swap them in separate steps"));
+            }
+        } else {
+            self.old = Some((host.to_owned(), place.to_string()));
+        }
+        self.port = self.port.or(port);
+        Ok(())
+    }
+
+    /// The endpoint the targets named. A port that no target names is taken to be the new one's.
+    fn from(&self, to: &Endpoint) -> Option<Endpoint> {
+        let (host, _) = self.old.as_ref()?;
+        let port = self.port.unwrap_or(if to.port == 0 { DEFAULT_PORT } else { to.port });
+        Some(Endpoint { host: host.trim_end_matches('.').to_owned(), port })
+    }
+
+    /// Whether the old value could be written back.
+    async fn permission(
+        &mut self,
+        env: &Env,
+        cx: &Cx,
+        place: Place<'_>,
+        kept: &Kept,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let tried = match kept {
+            Kept::Parameter(parameter) => {
+                if parameter.is_encrypted() {
+                    cx.warn(format!(
+                        "whether {place} may be encrypted anew cannot be tried without writing it"
+                    ));
+                }
+                parameter.may_write(env, text).await
+            }
+            Kept::Record(record) => record.may_write(env).await,
+            Kept::Secret(_) => {
+                cx.warn(format!(
+                    "the permission to move the labels of {place} back cannot be tried without moving \
+                     them; the move forth needs the same one"
+                ));
+                Ok(())
+            }
+        };
+        match tried {
+            Ok(()) => Ok(()),
+            Err(failure) if !settles(&failure) => Err(failure),
+            Err(failure) => {
+                self.gaps.push((failure.class, format!("{place} may not be written: {failure}")));
+                Ok(())
+            }
+        }
+    }
+
+    async fn knock(&mut self, env: &Env, cx: &Cx, from: &Endpoint) -> Result<(), Failure> {
+        for last in (0..KNOCKS).rev() {
+            match env.data.answers(&from.host, from.port).await {
+                Ok(()) => return Ok(()),
+                Err(failure) if last == 0 => {
+                    let gap = format!("the old endpoint {from} does not answer: {failure}");
+                    self.gaps.push((Class::Fatal, gap));
+                }
+                Err(_) => cx.sleep(KNOCK_AGAIN).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(&self, cx: &Cx) -> Result<(), Failure> {
+        let Some((_, first)) = self.gaps.first() else { return Ok(()) };
+        if cx.accept_no_way_back {
+            for (_, gap) in &self.gaps {
+                cx.warn(format!(
+                    "the way back is not proved, and the playbook accepts that: {gap}"
+                ));
+            }
+            return Ok(());
+        }
+        let denied = self.gaps.iter().any(|(class, _)| *class == Class::Denied);
+        let class = if denied { Class::Denied } else { Class::Fatal };
+        let failure = Failure::new(class, format!("the way back is not proved: {first}"));
+        let failure = self.gaps.iter().skip(1).fold(failure, |f, (_, gap)| f.because(gap.clone()));
+        Err(failure.mend(
+            "mend it and run again; nothing was switched. `accept_no_way_back: true` at the step swaps all the same",
+        ))
+    }
+}
+
+fn reached(cx: &Cx) -> usize {
+    let note = cx.note.clone().and_then(|note| serde_json::from_value(note).ok());
+    note.map_or(0, |Reached { begun }| begun)
+}
+
+fn endpoint(field: &str, text: &str) -> Result<Endpoint, Failure> {
+    text.parse().map_err(|error: String| {
+        Failure::fatal(format!("`{field}` is \"{text}\", not host:port")).because(error)
+    })
+}
+
+fn settle(spec: &Spec) -> Result<Option<Duration>, Failure> {
+    spec.settle
+        .as_deref()
+        .map(parse_duration)
+        .transpose()
+        .map_err(|error| Failure::fatal("`settle` is not a duration").because(error))
+}
+
+fn resource(target: &Recorded) -> Resource {
+    let (kind, name) = target.kind_and_name();
+    let what = match kind {
+        "ssm_parameter" => "SSM parameter",
+        "secret" => "Secrets Manager secret",
+        _ => "Route 53 record",
+    };
+    let arn = match &target.kept {
+        Kept::Secret(secret) => secret.arn().map(str::to_owned),
+        Kept::Parameter(_) | Kept::Record(_) => None,
+    };
+    Resource { what: what.to_owned(), name, arn, role: Role::Changes }
+}
+
+/// The targets as far as they can be read before the run.
+fn targets_in(args: &Value) -> impl Iterator<Item = Target> + use<'_> {
+    let list = args.get("targets").and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(|t| serde_json::from_value(t.clone()).ok())
+}
+
+fn label(target: &Target) -> String {
+    match (&target.ssm_parameter, &target.secret, &target.route53_record) {
+        (Some(name), _, _) => Place::Parameter(name).to_string(),
+        (_, Some(name), _) => Place::Secret(name).to_string(),
+        (_, _, Some(name)) => Place::Record { name, zone: "" }.to_string(),
+        _ => "a target known when the run gets there".to_owned(),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "targets known when the run gets there".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+fn need(target: &Target) -> Option<Need> {
+    let (place, form) = target.checked(Some(true)).ok()?;
+    let form = match form {
+        Form::Host => "host".to_owned(),
+        Form::HostPort => "host:port".to_owned(),
+        Form::Url => "url".to_owned(),
+        Form::Json(fields) => fields.example().to_string(),
+    };
+    Some(match place {
+        Place::Parameter(name) => Need::Parameter { name: name.to_owned(), form },
+        Place::Secret(name) => Need::Secret { name: name.to_owned(), form },
+        Place::Record { name, zone } => {
+            Need::Record { zone: zone.to_owned(), name: name.to_owned() }
+        }
+    })
+}
+
+#[cfg(test)]
+mod runs;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,578 @@
+//! `memorydb.create_cluster`: a new cluster, empty or filled.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_memorydb::types::{Cluster, Tag};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::cluster::{self, LONGEST_CLUSTER_NAME, OPEN_ACCESS, SERVICE};
+use super::restore;
+use crate::aws::{Op, call, memorydb_arn, split_s3_object_arn};
+use crate::engine::journal::{Resource, Role};
+use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
+use crate::plan::{Effect, UndoPolicy};
+use crate::steps::creation::{self, Call};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, ownership, s3};
+
+/// An empty cluster takes about a quarter of an hour (test times of the Terraform provider).
+const EXPECTED: Duration = Duration::from_secs(15 * 60);
+/// Bytes a second that a restore is expected to read; a guess that only spaces the looks.
+const RATE: u64 = 30 << 20;
+/// Seen: creating, available, updating, snapshotting, deleting (the Terraform provider's list, found by experiment);
+/// restore-failed is documented for seeding. A new cluster may go to `snapshotting` before anybody saw it `available`.
+const STATES: States = States {
+    pending: &["creating", "updating", "snapshotting", "modifying", SETTLING],
+    success: &["available"],
+    terminal: &["create-failed", "restore-failed", "incompatible-network", "deleting"],
+};
+/// State of the wait: available, with parameters, ACL or security groups not in effect yet.
+const SETTLING: &str = "settling";
+
+/// Creates a MemoryDB cluster and waits until it serves: empty, restored from RDB files in S3 (`restore_from`), or from
+/// a MemoryDB snapshot (`restore_from_snapshot`).
+///
+/// The files need not be as many as the shards: MemoryDB sorts the keys into the new shards. All files of an export must
+/// be given, or the slots in the missing ones are lost; `steps.<export>.objects` gives all of them. Before the request
+/// each file is looked at: there, encrypted with SSE-S3, and of an RDB version that the engine reads. MemoryDB keeps
+/// database 0 only: a file with another database fails the restore.
+///
+/// Port, TLS, subnet group and KMS key cannot be changed later. The name shows up in public certificate logs: put no
+/// secret in it.
+///
+/// **`acl: open-access` means no authentication**: whoever reaches the port may run every command. A cluster without
+/// TLS can have no other ACL.
+///
+/// Undone by deleting the cluster, if it is this run's own, without a final snapshot.
+///
+/// ```yaml
+/// - id: cluster
+///   memorydb.create_cluster:
+///     name: prod-mdb
+///     node_type: db.r7g.large
+///     shards: 3
+///     acl: app
+///     engine: valkey
+///     engine_version: "7.3"
+///     restore_from: "${{ steps.export.objects }}"
+/// ```
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The cluster's name: at most 40 letters, digits and hyphens; stored in lower case.
+    pub name: String,
+    /// Such as `db.r7g.large`.
+    pub node_type: String,
+    /// How many shards.
+    #[serde(default = "one")]
+    pub shards: u32,
+    /// Replicas in each shard, 0 to 5. With 0 writes stop while a lost node is replaced.
+    #[serde(default = "one")]
+    pub replicas_per_shard: u32,
+    /// The ACL whose users may enter. `open-access` means no authentication.
+    pub acl: String,
+    /// The subnet group; `default` if left out. With replicas it must span two availability zones.
+    #[serde(default)]
+    pub subnet_group: Option<String>,
+    /// Ids of security groups.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
+    /// The parameter group. MemoryDB's default does not evict keys when memory is full; ElastiCache's does.
+    #[serde(default)]
+    pub parameter_group: Option<String>,
+    /// `redis` or `valkey`.
+    #[serde(default)]
+    pub engine: Option<String>,
+    /// Major and minor version, such as `7.1`; MemoryDB chooses the patch.
+    #[serde(default)]
+    pub engine_version: Option<String>,
+    /// Whether clients must speak TLS. Without it the ACL must be `open-access`.
+    #[serde(default = "yes")]
+    pub tls: bool,
+    /// The KMS key for data at rest; a service key if left out.
+    #[serde(default)]
+    pub kms_key: Option<String>,
+    /// The port; 6379 if left out.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// ARNs of RDB files in S3 to restore from.
+    #[serde(default)]
+    pub restore_from: Vec<String>,
+    /// A MemoryDB snapshot to restore from.
+    #[serde(default)]
+    pub restore_from_snapshot: Option<String>,
+    /// For how many days daily snapshots are kept, 0 to 35; 0 takes none.
+    #[serde(default)]
+    pub snapshot_retention_days: Option<u8>,
+    /// Such as `sun:05:00-sun:06:00`, in UTC.
+    #[serde(default)]
+    pub maintenance_window: Option<String>,
+    /// Such as `03:00-04:00`, in UTC.
+    #[serde(default)]
+    pub snapshot_window: Option<String>,
+    /// A description.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Tags besides those that say whose it is.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The intent.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Prepared {
+    name: String,
+    arn: String,
+    acl: String,
+    bytes: u64,
+}
+
+/// The cluster.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// Its name, in lower case.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Its configuration endpoint, as `host:port`.
+    pub endpoint: String,
+    /// The endpoint's host.
+    pub host: String,
+    /// The endpoint's port.
+    pub port: u16,
+    /// Whether clients must speak TLS.
+    pub tls: bool,
+    /// How many shards it has.
+    pub shards: u32,
+    /// `redis` or `valkey`.
+    pub engine: String,
+    /// Major and minor version.
+    pub engine_version: String,
+    /// Its ACL.
+    pub acl: String,
+}
+
+/// `memorydb.create_cluster`.
+pub struct CreateCluster;
+
+impl Step for CreateCluster {
+    const KIND: &'static str = "memorydb.create_cluster";
+    const SUMMARY: &'static str =
+        "create a MemoryDB cluster, empty or restored from S3 or a snapshot";
+    const ACTIONS: &'static [Action] = &[
+        action("memorydb:DescribeClusters", "cluster/{name}"),
+        action("memorydb:ListTags", "cluster/{name}"),
+        action("memorydb:DescribeACLs", "acl/{acl}"),
+        action("memorydb:DescribeSubnetGroups", "subnetgroup/*"),
+        action("memorydb:DescribeParameterGroups", "parametergroup/*"),
+        action("memorydb:DescribeEngineVersions", "*"),
+        action("memorydb:DescribeSnapshots", "snapshot/*"),
+        action("memorydb:CreateCluster", "cluster/{name}"),
+        action("memorydb:CreateCluster", "acl/{acl}"),
+        action("memorydb:CreateCluster", "subnetgroup/*"),
+        action("memorydb:CreateCluster", "parametergroup/*"),
+        action("memorydb:CreateCluster", "snapshot/*"),
+        action("memorydb:TagResource", "cluster/{name}"),
+        // The caller, too, must be able to read each file (MemoryDB API permissions reference).
+        action("s3:GetObject", "{restore_from}"),
+        action("s3:ListBucket", "{restore_from.bucket}"),
+        action("memorydb:DescribeEvents", "*"),
+        action("memorydb:DeleteCluster", "cluster/{name}"),
+    ];
+    const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
+    const TIMEOUT: Duration = Duration::from_secs(3 * 3600);
+    const EXPECTED: Duration = EXPECTED;
+
+    type Spec = Spec;
+    type Prepared = Prepared;
+    type Output = Output;
+
+    fn sketch(args: &Value) -> Sketch {
+        let name = args["name"].as_str().map_or("…".to_owned(), str::to_ascii_lowercase);
+        let shards = args["shards"].as_u64().unwrap_or(1);
+        let replicas = args["replicas_per_shard"].as_u64().unwrap_or(1);
+        let node_type = args["node_type"].as_str().unwrap_or("…");
+        let from = match (&args["restore_from"], &args["restore_from_snapshot"]) {
+            (_, Value::String(snapshot)) => format!(" from snapshot \"{snapshot}\""),
+            (Value::Array(files), _) if files.is_empty() => ", empty".to_owned(),
+            (Value::Array(files), _) => format!(" from {} RDB files", files.len()),
+            // A reference that is not known yet is null; an argument that is not given is not there.
+            (Value::Null, _) if args.get("restore_from").is_some() => " from the export".to_owned(),
+            (Value::Null, Value::Null) if args.get("restore_from_snapshot").is_some() => {
+                " from a snapshot".to_owned()
+            }
+            _ => ", empty".to_owned(),
+        };
+        let open = args["acl"].as_str().is_some_and(|acl| acl.eq_ignore_ascii_case(OPEN_ACCESS));
+        Sketch {
+            does: format!(
+                "create MemoryDB cluster \"{name}\"{from}: {shards} × {} nodes of {node_type}",
+                replicas + 1
+            ),
+            undo: Some("delete the cluster".to_owned()),
+            loses: open.then(|| {
+                "authentication: acl open-access lets whoever reaches the port run every command".to_owned()
+            }),
+        }
+    }
+
+    fn needs(args: &Value) -> Vec<Need> {
+        let mut needs = Vec::new();
+        if let Some(acl) = args["acl"].as_str().filter(|acl| !acl.eq_ignore_ascii_case(OPEN_ACCESS))
+        {
+            needs.push(Need::Acl(acl.to_owned()));
+        }
+        if let Some(group) = args["subnet_group"].as_str().filter(|group| *group != "default") {
+            needs.push(Need::SubnetGroup(group.to_owned()));
+        }
+        if let Some(group) = args["parameter_group"].as_str().filter(|g| !g.starts_with("default."))
+        {
+            needs.push(Need::ParameterGroup(group.to_owned()));
+        }
+        let files = args["restore_from"].as_array().into_iter().flatten();
+        needs.extend(files.filter_map(|arn| Some(Need::Object(arn.as_str()?.to_owned()))));
+        needs
+    }
+
+    async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
+        preflight::findings(env, args).await
+    }
+
+    async fn prepare(
+        env: &Env,
+        spec: &Spec,
+        cx: &Cx,
+    ) -> Result<(Prepared, Vec<Resource>), Failure> {
+        let name = creation::checked_name("cluster name", &spec.name, LONGEST_CLUSTER_NAME)?;
+        check(spec)?;
+        let arn = memorydb_arn(&env.identity, "cluster", &name);
+        if let Some(found) = cluster::cluster(env, &name).await? {
+            ours_or_fail(env, cx, spec, &found, &arn).await?;
+        }
+        let acl = spec.acl.to_ascii_lowercase();
+        let found = cluster::acl(env, &acl).await?.ok_or_else(|| no_acl(&acl))?;
+        match found.status().unwrap_or("unknown").to_ascii_lowercase().as_str() {
+            "active" => {}
+            "deleting" => return Err(Failure::fatal(format!("ACL \"{acl}\" is being deleted"))),
+            status => return Err(Failure::new(Class::Busy, format!("ACL \"{acl}\" is {status}"))),
+        }
+        let engine = (spec.engine.as_deref(), spec.engine_version.as_deref());
+        let bytes = restore::check_objects(env, cx, &spec.restore_from, engine).await?;
+        if let Some(snapshot) = &spec.restore_from_snapshot {
+            restore::check_snapshot(env, &snapshot.to_ascii_lowercase()).await?;
+        }
+        let resource = Resource {
+            what: "MemoryDB cluster".to_owned(),
+            name: name.clone(),
+            arn: Some(arn.clone()),
+            role: Role::Creates,
+        };
+        Ok((Prepared { name, arn, acl, bytes }, vec![resource]))
+    }
+
+    async fn execute(
+        env: &Env,
+        spec: &Spec,
+        prepared: &Prepared,
+        cx: &Cx,
+    ) -> Result<Done<Output>, Failure> {
+        let what = || format!("failed to create MemoryDB cluster \"{}\"", prepared.name);
+        let adopted = match cluster::cluster(env, &prepared.name).await? {
+            Some(found) => {
+                ours_or_fail(env, cx, spec, &found, &prepared.arn).await?;
+                true
+            }
+            None => {
+                create(env, spec, prepared, cx).await.map_err(|f| explain(f).context(what()))?
+            }
+        };
+        let found = wait_available(env, prepared, cx).await.map_err(|f| f.context(what()))?;
+        let output = output(prepared, &found)?;
+        Ok(if adopted { Done::Adopted(output) } else { Done::Changed(output) })
+    }
+
+    async fn undo(
+        env: &Env,
+        _spec: &Spec,
+        prepared: &Prepared,
+        cx: &Cx,
+    ) -> Result<Vec<String>, Failure> {
+        if creation::call_state(cx) == Call::Never {
+            return Ok(Vec::new());
+        }
+        let look = || cluster::cluster(env, &prepared.name);
+        let Some(found) = creation::look_for_made(cx, look).await? else { return Ok(Vec::new()) };
+        let going = found.status().is_some_and(|status| status.eq_ignore_ascii_case("deleting"));
+        if !going {
+            let same = found.arn().is_none_or(|arn| arn.eq_ignore_ascii_case(&prepared.arn));
+            if !same || !cluster::is_ours(env, cx, &prepared.arn).await? {
+                cx.warn(format!("cluster \"{}\" is not this run's; it was left", prepared.name));
+                return Ok(Vec::new());
+            }
+            cluster::delete(env, &found, None).await?;
+        }
+        cluster::wait_gone(env, cx, &prepared.name).await?;
+        creation::note_call(cx, Call::Over)?;
+        Ok(vec![format!("deleted MemoryDB cluster \"{}\"", prepared.name)])
+    }
+}
+
+fn no_acl(acl: &str) -> Failure {
+    Failure::new(Class::NotFound, format!("there is no MemoryDB ACL \"{acl}\"")).mend(
+        "create it and its users first (aws memorydb create-user, create-acl); \"open-access\" is always there and means \
+         no authentication",
+    )
+}
+
+/// Rules that need no look at AWS (MemoryDB API reference, CreateCluster; developer guide, ACLs and quotas).
+fn check(spec: &Spec) -> Result<(), Failure> {
+    let wrong = |what: String| Err(Failure::fatal(what));
+    if !spec.tls && !spec.acl.eq_ignore_ascii_case(OPEN_ACCESS) {
+        return wrong(format!(
+            "`tls: false` goes with `acl: open-access` only, and the ACL is \"{}\"",
+            spec.acl
+        ));
+    }
+    if !spec.restore_from.is_empty() && spec.restore_from_snapshot.is_some() {
+        return wrong("`restore_from` and `restore_from_snapshot` cannot both be given".to_owned());
+    }
+    if spec.replicas_per_shard > 5 {
+        return wrong(format!(
+            "`replicas_per_shard` is {}; 5 is the most",
+            spec.replicas_per_shard
+        ));
+    }
+    if spec.shards == 0 {
+        return wrong("`shards` is 0; one is the least".to_owned());
+    }
+    if !spec.node_type.starts_with("db.") {
+        return Err(Failure::fatal(format!("\"{}\" is not a MemoryDB node type", spec.node_type))
+            .mend(
+                "MemoryDB's begin with db., such as db.r7g.large; ElastiCache's begin with cache.",
+            ));
+    }
+    if let Some(engine) = spec.engine.as_deref().filter(|e| !matches!(*e, "redis" | "valkey")) {
+        return wrong(format!("`engine` is \"{engine}\"; MemoryDB has redis and valkey"));
+    }
+    if let Some(version) = &spec.engine_version {
+        let parts: Vec<_> = version.split('.').collect();
+        let number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if parts.len() != 2 || !parts.iter().all(number) {
+            return Err(Failure::fatal(format!(
+                "`engine_version` \"{version}\" is not major.minor"
+            ))
+            .mend("write it like \"7.1\"; MemoryDB chooses the patch itself"));
+        }
+    }
+    if spec.snapshot_retention_days.is_some_and(|days| days > 35) {
+        return wrong("`snapshot_retention_days` may be 35 at most".to_owned());
+    }
+    if let Some(key) = spec.tags.keys().find(|k| k.starts_with("orchestrate:")) {
+        return wrong(format!(
+            "tag \"{key}\": tags that begin with orchestrate: are this program's own"
+        ));
+    }
+    Ok(())
+}
+
+async fn ours_or_fail(
+    env: &Env,
+    cx: &Cx,
+    spec: &Spec,
+    found: &Cluster,
+    arn: &str,
+) -> Result<(), Failure> {
+    if cluster::is_ours(env, cx, arn).await? {
+        return Ok(());
+    }
+    let what = format!("MemoryDB cluster \"{}\"", found.name().unwrap_or(&spec.name));
+    Err(ownership::not_ours(&what, &differences(spec, found)))
+}
+
+fn differences(spec: &Spec, found: &Cluster) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut differ = |what: &str, intended: Option<String>, found: Option<String>| {
+        if let (Some(intended), Some(found)) = (intended, found)
+            && !intended.eq_ignore_ascii_case(&found)
+        {
+            differences.push(format!("its {what} is {found}, intended is {intended}"));
+        }
+    };
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    differ("node type", Some(spec.node_type.clone()), text(found.node_type()));
+    differ(
+        "number of shards",
+        Some(spec.shards.to_string()),
+        found.number_of_shards().map(|n| n.to_string()),
+    );
+    differ("ACL", Some(spec.acl.clone()), text(found.acl_name()));
+    differ("TLS", Some(spec.tls.to_string()), found.tls_enabled().map(|tls| tls.to_string()));
+    differ("engine", spec.engine.clone(), text(found.engine()));
+    differ("engine version", spec.engine_version.clone(), text(found.engine_version()));
+    if !spec.restore_from.is_empty() || spec.restore_from_snapshot.is_some() {
+        differences.push("what it was restored from cannot be seen".to_owned());
+    }
+    differences
+}
+
+/// Creates it. Gives whether an earlier call had done so already.
+async fn create(env: &Env, spec: &Spec, prepared: &Prepared, cx: &Cx) -> Result<bool, Failure> {
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+    let own = ownership::tags(cx);
+    let own = own.iter().map(|(key, value)| tag(key, value));
+    let tags = own.chain(spec.tags.iter().map(|(key, value)| tag(key, value))).collect();
+    let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    let request = env
+        .aws
+        .memorydb
+        .create_cluster()
+        .cluster_name(&prepared.name)
+        .node_type(&spec.node_type)
+        .num_shards(number(spec.shards))
+        .num_replicas_per_shard(number(spec.replicas_per_shard))
+        .acl_name(&prepared.acl)
+        .tls_enabled(spec.tls)
+        .set_subnet_group_name(spec.subnet_group.as_ref().map(|name| name.to_ascii_lowercase()))
+        .set_security_group_ids(some(&spec.security_groups))
+        .set_parameter_group_name(spec.parameter_group.clone())
+        .set_engine(spec.engine.clone())
+        .set_engine_version(spec.engine_version.clone())
+        .set_kms_key_id(spec.kms_key.clone())
+        .set_port(spec.port.map(i32::from))
+        .set_snapshot_arns(some(&spec.restore_from))
+        .set_snapshot_name(spec.restore_from_snapshot.as_ref().map(|s| s.to_ascii_lowercase()))
+        .set_snapshot_retention_limit(spec.snapshot_retention_days.map(i32::from))
+        .set_maintenance_window(spec.maintenance_window.clone())
+        .set_snapshot_window(spec.snapshot_window.clone())
+        .set_description(spec.description.clone())
+        .set_tags(Some(tags));
+    let op = Op::change(SERVICE, "CreateCluster");
+    match creation::ask(cx, call(op, request.send())).await {
+        Ok(_) => Ok(false),
+        Err(failure) if failure.class == Class::Conflict => {
+            let look = || cluster::cluster(env, &prepared.name);
+            match creation::until_visible(cx, look).await? {
+                Some(found) => {
+                    ours_or_fail(env, cx, spec, &found, &prepared.arn).await?;
+                    Ok(true)
+                }
+                None => Err(failure),
+            }
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn explain(failure: Failure) -> Failure {
+    match (failure.class, failure.code()) {
+        (_, Some("ServiceLinkedRoleNotFoundFault")) => failure.mend(
+            "this account has never used MemoryDB: aws iam create-service-linked-role --aws-service-name \
+             memorydb.amazonaws.com, then run again",
+        ),
+        (Class::Capacity, _) => {
+            failure.mend("AWS has no free nodes of this type now: wait, or choose another node type")
+        }
+        (Class::Quota, _) => failure.mend(
+            "delete what is not needed, ask for fewer nodes, or have the quota raised (Service Quotas, MemoryDB)",
+        ),
+        _ => failure,
+    }
+}
+
+async fn wait_available(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<Cluster, Failure> {
+    let wait = Wait {
+        subject: format!("cluster \"{}\"", prepared.name),
+        service: SERVICE,
+        states: STATES,
+        expected: EXPECTED + Duration::from_secs(prepared.bytes / RATE),
+    };
+    let last = RefCell::new(None);
+    let look = || async {
+        let Some(found) = cluster::cluster(env, &prepared.name).await? else {
+            return Ok(Seen::gone());
+        };
+        creation::note_call(cx, Call::Taken)?;
+        let seen = seen(&found);
+        last.replace(Some(found));
+        Ok(seen)
+    };
+    let why = || async { cluster::reason(env, &prepared.name).await };
+    cx.wait(&wait, look, why).await.map_err(|failure| match failure.class {
+        Class::Terminal => failure.mend(
+            "a cluster in this state cannot be repaired: mend what MemoryDB says, delete it (a rollback does) and run again",
+        ),
+        _ => failure,
+    })?;
+    last.into_inner().ok_or_else(|| Failure::fatal("the cluster was available and is not any more"))
+}
+
+/// `available` counts only when parameters, ACL and security groups are in effect.
+fn seen(found: &Cluster) -> Seen {
+    let status = found.status().unwrap_or("unknown");
+    if !status.eq_ignore_ascii_case("available") {
+        return Seen::state(status);
+    }
+    let mut open = Vec::new();
+    if let Some(parameters) = found.parameter_group_status()
+        && !["in-sync", "active"].iter().any(|done| parameters.eq_ignore_ascii_case(done))
+    {
+        open.push(format!("parameters {parameters}"));
+    }
+    if found.pending_updates().and_then(|p| p.acls()).and_then(|a| a.acl_to_apply()).is_some() {
+        open.push("ACL being applied".to_owned());
+    }
+    let waiting = found
+        .security_groups()
+        .iter()
+        .filter_map(|g| g.status())
+        .find(|s| !s.eq_ignore_ascii_case("active"));
+    if let Some(status) = waiting {
+        open.push(format!("security groups {status}"));
+    }
+    if found.cluster_endpoint().and_then(|e| e.address()).is_none() {
+        open.push("no endpoint yet".to_owned());
+    }
+    if open.is_empty() {
+        Seen::state("available")
+    } else {
+        Seen { state: SETTLING.to_owned(), detail: Some(open.join(", ")) }
+    }
+}
+
+fn output(prepared: &Prepared, found: &Cluster) -> Result<Output, Failure> {
+    let endpoint = found.cluster_endpoint();
+    let (Some(host), Some(port)) =
+        (endpoint.and_then(|e| e.address()), endpoint.and_then(|e| u16::try_from(e.port()).ok()))
+    else {
+        return Err(Failure::fatal(format!("cluster \"{}\" shows no endpoint", prepared.name)));
+    };
+    Ok(Output {
+        name: prepared.name.clone(),
+        arn: found.arn().unwrap_or(&prepared.arn).to_owned(),
+        endpoint: format!("{host}:{port}"),
+        host: host.to_owned(),
+        port,
+        tls: found.tls_enabled().unwrap_or(true),
+        shards: found.number_of_shards().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+        engine: found.engine().unwrap_or_default().to_owned(),
+        engine_version: found.engine_version().unwrap_or_default().to_owned(),
+        acl: found.acl_name().unwrap_or(&prepared.acl).to_owned(),
+    })
+}
+
+mod preflight;
+
+#[cfg(test)]
+mod tests;

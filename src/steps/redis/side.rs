@@ -1,0 +1,115 @@
+//! One side of a comparison, as a playbook names it.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::plane::Target;
+use crate::engine::{Failure, Finding};
+use crate::steps::Env;
+use crate::steps::secret::{SecretRef, reveal};
+
+/// A deployment of Redis or Valkey and how to enter it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    /// `host:port`: a cluster's configuration endpoint, or the primary endpoint of one that is not in cluster mode.
+    pub(crate) endpoint: String,
+    /// Connect with TLS; certificate and host name are checked.
+    #[serde(default = "yes")]
+    pub(crate) tls: bool,
+    /// The user to log in as. Without one, `password` is that of the user `default`.
+    pub(crate) user: Option<String>,
+    /// Where the password is kept: `secretsmanager:<name or arn>`, `secretsmanager:<name or arn>#<json field>` or
+    /// `ssm:<name>`. Never the password itself.
+    pub(crate) password: Option<SecretRef>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Splits `host:port`; an IPv6 address is in brackets.
+pub(super) fn endpoint(text: &str) -> Result<(String, u16), Failure> {
+    let wrong =
+        || Failure::fatal(format!("\"{text}\" is no endpoint")).mend("write it as `host:port`");
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().map_err(|_| wrong())?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = bare.unwrap_or(host);
+    if host.is_empty() || host.contains(char::is_whitespace) || host.contains('/') {
+        return Err(wrong());
+    }
+    Ok((host.to_owned(), port))
+}
+
+impl Side {
+    /// Fetches the password. The result holds it, so it is kept no longer than it takes to connect.
+    pub(super) async fn target(&self, env: &Env) -> Result<Target, Failure> {
+        let (host, port) = endpoint(&self.endpoint)?;
+        let password = match &self.password {
+            Some(secret) => Some(reveal(env, secret).await?),
+            None => None,
+        };
+        Ok(Target { host, port, tls: self.tls, user: self.user.clone(), password })
+    }
+}
+
+/// Read-only checks of the side called `name` in `args`, whose values may be missing or null.
+pub(super) async fn check(env: &Env, args: &Value, name: &str) -> Vec<Finding> {
+    let side = &args[name];
+    let mut findings = Vec::new();
+    match side["endpoint"].as_str() {
+        None => findings.push(Finding::cannot_know(format!(
+            "the {name}'s endpoint comes from an earlier step"
+        ))),
+        Some(text) => findings.push(match endpoint(text) {
+            Err(failure) => Finding::will_fail(
+                failure.to_string(),
+                format!("write the {name}'s endpoint as `host:port`"),
+            ),
+            Ok((host, port)) => match env.data.answers(&host, port).await {
+                Ok(()) => Finding::ok(format!("the {name} answers at {text}")),
+                Err(failure) => Finding::will_fail(
+                    format!("the {name} does not answer: {failure}"),
+                    failure.mend.unwrap_or_else(|| {
+                        "run this where both deployments can be reached".to_owned()
+                    }),
+                ),
+            },
+        }),
+    }
+    if let Some(text) = side["password"].as_str() {
+        findings.push(match text.parse::<SecretRef>() {
+            Err(error) => Finding::will_fail(
+                format!("the {name}'s password is no reference: {error}"),
+                "keep the password in Secrets Manager or Parameter Store and name it here",
+            ),
+            Ok(secret) => match reveal(env, &secret).await {
+                Ok(_) => Finding::ok(format!("the {name}'s password can be read")),
+                Err(failure) if failure.class.may_pass() => {
+                    Finding::cannot_know(format!("the {name}'s password: {failure}"))
+                }
+                Err(failure) => Finding::will_fail(
+                    format!("the {name}'s password: {failure}"),
+                    "make the secret readable for the caller, or name another",
+                ),
+            },
+        });
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_split_at_the_last_colon() {
+        assert_eq!(endpoint("a.b:6379").unwrap(), ("a.b".to_owned(), 6379));
+        assert_eq!(endpoint("[::1]:1").unwrap(), ("::1".to_owned(), 1));
+        for wrong in ["a", "a:", ":1", "a:b", "redis://a:1", "a:70000"] {
+            assert!(endpoint(wrong).is_err(), "{wrong}");
+        }
+    }
+}

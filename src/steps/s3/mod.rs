@@ -1,0 +1,9 @@
+//! S3: the objects through which snapshots pass, and the buckets they lie in.
+
+mod bucket;
+mod delete_objects;
+mod object;
+
+pub(crate) use bucket::{Guest, findings as bucket_findings, statement_wanted};
+pub use delete_objects::DeleteObjects;
+pub(crate) use object::{Magic, Object, Removed, delete, head, list, sniff};

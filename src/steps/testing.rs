@@ -1,0 +1,80 @@
+//! What tests of kinds act with: mocked clients and a context that records nothing, on virtual time.
+
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use aws_smithy_mocks::{Rule, RuleMode, mock_client};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::redis::{DataPlane, Store, Target};
+use super::{Env, ownership};
+use crate::aws::{Clients, Identity};
+use crate::engine::{Clock, Cx, Failure, Ledger};
+
+/// Clients that answer by these rules; a call that no rule matches fails the test.
+#[derive(Default)]
+pub(crate) struct Rules<'a> {
+    pub(crate) elasticache: Vec<&'a Rule>,
+    pub(crate) memorydb: Vec<&'a Rule>,
+    pub(crate) s3: Vec<&'a Rule>,
+    pub(crate) ssm: Vec<&'a Rule>,
+    pub(crate) secretsmanager: Vec<&'a Rule>,
+    pub(crate) route53: Vec<&'a Rule>,
+}
+
+/// What steps act with, answered by `rules`.
+pub(crate) fn env(rules: Rules<'_>) -> Env {
+    let any = RuleMode::MatchAny;
+    let sts = aws_sdk_sts::Config::builder()
+        .behavior_version(aws_sdk_sts::config::BehaviorVersion::latest())
+        .build();
+    let aws = Clients {
+        region: "us-east-1".to_owned(),
+        elasticache: mock_client!(aws_sdk_elasticache, any.clone(), rules.elasticache),
+        memorydb: mock_client!(aws_sdk_memorydb, any.clone(), rules.memorydb),
+        s3: mock_client!(aws_sdk_s3, any.clone(), rules.s3),
+        ssm: mock_client!(aws_sdk_ssm, any.clone(), rules.ssm),
+        secretsmanager: mock_client!(aws_sdk_secretsmanager, any.clone(), rules.secretsmanager),
+        route53: mock_client!(aws_sdk_route53, any, rules.route53),
+        sts: aws_sdk_sts::Client::from_conf(sts),
+    };
+    let identity = Identity {
+        account: "123456789012".to_owned(),
+        arn: "arn:aws:iam::123456789012:user/tester".to_owned(),
+        partition: "aws".to_owned(),
+        region: "us-east-1".to_owned(),
+    };
+    Env { aws, identity, data: Rc::new(NoData) }
+}
+
+/// A context of run `0test0test` that records nothing. Call it under `#[tokio::test(start_paused = true)]`.
+pub(crate) fn cx(step: &str) -> Cx {
+    let clock = Clock::tokio(Timestamp::from_second(1_700_000_000).unwrap(), 1.0);
+    let ledger = Rc::new(Ledger::none(clock.clone(), Rc::new(|_| {})));
+    Cx::reading("0test0test".parse().unwrap(), step, ledger, clock)
+}
+
+/// Arguments of a kind.
+pub(crate) fn spec<T: DeserializeOwned>(args: Value) -> T {
+    serde_json::from_value(args).unwrap()
+}
+
+/// The ownership tags of this run and `step`, key and value.
+pub(crate) fn own_tags(step: &str) -> [(&'static str, String); 2] {
+    ownership::tags(&cx(step))
+}
+
+struct NoData;
+
+#[async_trait(?Send)]
+impl DataPlane for NoData {
+    async fn open(&self, target: &Target) -> Result<Box<dyn Store>, Failure> {
+        Err(Failure::fatal(format!("this test has no server at {}", target.host)))
+    }
+
+    async fn answers(&self, host: &str, port: u16) -> Result<(), Failure> {
+        Err(Failure::fatal(format!("this test has no server at {host}:{port}")))
+    }
+}

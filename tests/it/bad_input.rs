@@ -1,0 +1,216 @@
+//! Bad input ends in one clear message and the documented exit code, and changes nothing.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::program::{Place, Said, Served};
+
+/// A playbook with `steps` in place.
+fn playbook(steps: &str) -> String {
+    format!("playbook: v1\nname: bad\nsteps:\n{steps}")
+}
+
+const SNAPSHOT: &str =
+    "  - id: snapshot\n    elasticache.create_snapshot: { replication_group: demo }\n";
+
+#[track_caller]
+fn refused(name: &str, content: impl AsRef<[u8]>, position: &str, words: &str) {
+    let place = Place::new();
+    place.write(name, content);
+    let path = place.path(name);
+    let path = path.to_str().expect("UTF-8");
+    for command in [&["validate", path][..], &["run", "--yes", path], &["plan", path]] {
+        let begun = std::time::Instant::now();
+        let said = place.run(command);
+        said.ends_with(3).says(words);
+        if !position.is_empty() {
+            said.says(&format!("{name}:{position}"));
+        }
+        assert!(!said.err.contains("panicked"), "{}", said.all());
+        assert!(begun.elapsed().as_secs() < 5, "{name} took {:?}", begun.elapsed());
+    }
+    assert!(place.runs().is_empty(), "a run was begun");
+}
+
+#[test]
+fn bad_playbooks_are_refused_with_their_place() {
+    let unknown_key = playbook(&format!("{SNAPSHOT}    colour: red\n"));
+    refused("key.yaml", unknown_key, "6:", "colour");
+    let wrong_type = playbook(
+        "  - id: cluster\n    memorydb.create_cluster: { name: x, node_type: db.r7g.large, acl: app, shards: many }\n",
+    );
+    refused("type.yaml", wrong_type, "5:", "shards");
+    let unknown_kind = playbook("  - id: a\n    elasticache.create_snapshoot: {}\n");
+    refused("kind.yaml", unknown_kind, "5:", "elasticache.create_snapshot");
+    let later = playbook(
+        "  - id: a\n    assert: { that: [{ value: \"${{ steps.b.name }}\", equals: x }] }\n  - id: b\n    elasticache.create_snapshot: { replication_group: demo }\n",
+    );
+    refused("later.yaml", later, "5:", "b");
+    let missing = playbook(&format!(
+        "{SNAPSHOT}  - id: b\n    elasticache.delete_snapshot: {{ snapshot: \"${{{{ steps.snapshot.nme }}}}\" }}\n"
+    ));
+    refused("missing.yaml", missing, "7:", "nme");
+    refused("twice.yaml", playbook(&format!("{SNAPSHOT}{SNAPSHOT}")), "6:", "snapshot");
+    refused("tab.yaml", "playbook: v1\nname: bad\nsteps:\n\t- id: a\n", "4:", "tab");
+    refused("empty.yaml", "", "", "empty");
+    refused("latin.yaml", b"playbook: v1\nname: caf\xe9\n", "2:", "UTF-8");
+    refused("cycle.yaml", "playbook: v1\nname: &a [*a]\nsteps: []\n", "2:", "a");
+}
+
+#[test]
+fn a_bomb_and_a_huge_file_end_quickly() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let list = vec![format!("*a{}", level - 1); 9].join(", ");
+        bomb.push_str(&format!("a{level}: &a{level} [{list}]\n"));
+    }
+    refused("bomb.yaml", bomb, "", "alias");
+    refused("huge.yaml", vec![b'a'; 50 * 1024 * 1024], "", "large");
+}
+
+#[test]
+fn a_missing_file_and_a_folder_are_named() {
+    let place = Place::new();
+    place.run(&["validate", "nowhere.yaml"]).ends_with(3).says("nowhere.yaml");
+    place.run(&["validate", "/"]).ends_with(3).says("directory");
+}
+
+fn runbook(place: &Place, guard: &str) -> String {
+    let text = format!("playbook: v1\nname: small\n{guard}steps:\n{SNAPSHOT}");
+    place.write("small.yaml", text).to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn missing_credentials_and_an_unreachable_endpoint_are_refused() {
+    let place = Place::new();
+    let path = runbook(&place, "");
+    let said: Said = place
+        .command(&["run", "--yes", &path])
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .output()
+        .expect("the program starts")
+        .into();
+    said.ends_with(5).says("credentials");
+    let said: Said = place
+        .command(&["run", "--yes", &path])
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "x")
+        .env("AWS_SECRET_ACCESS_KEY", "x")
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .output()
+        .expect("the program starts")
+        .into();
+    said.ends_with(5).says("GetCallerIdentity").says("nothing was changed");
+    place.run(&["run", "--yes", &path]).ends_with(5).says("region");
+    assert!(place.runs().is_empty());
+}
+
+#[test]
+fn the_guard_refuses_another_account_and_region() {
+    let place = Place::new();
+    let served = Served::start(&place, &["--no-servers", "playbooks/quickstart.yaml"]);
+    let path = runbook(&place, "guard: { account: \"999999999999\" }\n");
+    served.run(&place, &["run", "--yes", &path]).ends_with(5).says("999999999999").says("123456789012");
+    assert_eq!(served.effects("CreateSnapshot"), 0);
+    assert!(place.runs().is_empty());
+}
+
+#[test]
+fn without_a_terminal_nothing_is_changed_unless_yes_is_given() {
+    let place = Place::new();
+    let served = Served::start(&place, &["--no-servers", "playbooks/quickstart.yaml"]);
+    let path = runbook(&place, "");
+    served.run(&place, &["run", &path]).ends_with(2).says("--yes");
+    assert_eq!(served.effects("CreateSnapshot"), 0);
+}
+
+#[test]
+fn damaged_journals_are_refused_and_torn_tails_are_not() {
+    let place = Place::new();
+    let said = place.run(&["run", "--sandbox", &runbook(&place, "")]);
+    said.ends_with(0);
+    let run = place.runs().pop().expect("a run");
+    let journal = place.journal(&run);
+    let whole = std::fs::read(&journal).expect("its journal");
+    let mode = std::fs::metadata(&journal).expect("its mode").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the journal is private");
+
+    std::fs::write(&journal, &whole[..whole.len() - 7]).expect("a torn tail");
+    place.run(&["status", &run]).ends_with(0);
+    let mut damaged = whole.clone();
+    damaged[200] ^= 1;
+    std::fs::write(&journal, &damaged).expect("a damaged middle");
+    place.run(&["status", &run]).ends_with(74).says("line 1").says("checksum");
+    place.run(&["resume", &run]).ends_with(74).says("line 1");
+    place.run(&["runs"]).ends_with(0).says(&run);
+    std::fs::write(&journal, "").expect("an empty journal");
+    place.run(&["status", &run]).ends_with(74).says("empty");
+    std::fs::remove_file(&journal).expect("no journal");
+    place.run(&["status", &run]).ends_with(74).says("journal.jsonl");
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_stops_before_anything_is_changed() {
+    let place = Place::new();
+    let served = Served::start(&place, &["--no-servers", "playbooks/quickstart.yaml"]);
+    // A file where a folder should be: refused for root too, unlike a folder without write permission.
+    place.write("state", "in the way");
+    let path = runbook(&place, "");
+    served.run(&place, &["run", "--yes", &path]).ends_with(74).says("nothing was changed");
+    assert_eq!(served.effects("CreateSnapshot"), 0);
+}
+
+/// The file size limit stands in for a full disk: the write fails in the same place.
+#[test]
+fn a_full_disk_stops_the_run_before_its_next_change() {
+    let place = Place::new();
+    let served = Served::start(&place, &["--no-servers", "--speed", "2000", "playbooks/quickstart.yaml"]);
+    let path = runbook(&place, "");
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 3; exec {} run --yes {path}",
+        crate::program::BINARY
+    );
+    let said: Said = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("ORCHESTRATE_STATE_DIR", place.state())
+        .envs(served.environment.iter().cloned())
+        .output()
+        .expect("bash starts")
+        .into();
+    said.ends_with(74).says("journal could not be written");
+    let run = place.runs().pop().expect("the run was begun");
+    // With room again, the same run goes on.
+    served.run(&place, &["resume", &run]).ends_with(0);
+    assert_eq!(served.effects("CreateSnapshot"), 1);
+}
+
+#[test]
+fn a_second_process_on_one_run_is_refused() {
+    let place = Place::new();
+    let served = Served::start(&place, &["--no-servers", "--speed", "20", "playbooks/quickstart.yaml"]);
+    let path = runbook(&place, "");
+    let mut first = served
+        .command(&place, &["run", "--yes", &path])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("the first process");
+    crate::program::eventually("the snapshot is begun", || served.effects("CreateSnapshot") == 1);
+    let run = place.runs().pop().expect("a run");
+    served.run(&place, &["resume", &run]).ends_with(6).says("another process");
+    served.run(&place, &["rollback", "--yes", &run]).ends_with(6).says("another process");
+    served.run(&place, &["status", &run]).ends_with(0).says("a process is working on it");
+    first.kill().expect("it can be killed");
+    first.wait().expect("it ends");
+    served.run(&place, &["status", &run]).ends_with(0).says("orchestrate resume");
+}
+
+#[test]
+fn unknown_runs_and_kinds_are_named() {
+    let place = Place::new();
+    place.run(&["status"]).ends_with(2).says("no runs");
+    place.run(&["status", "zzz"]).ends_with(2).says("zzz");
+    place.run(&["steps", "redis.compair"]).ends_with(2).says("redis.compare");
+    place.run(&["fly"]).ends_with(2).says("fly");
+}

@@ -1,0 +1,171 @@
+//! What must hold for every playbook, whatever it does. Each check gives the first thing that does not hold, so that a
+//! deliberately broken step can be shown to be caught.
+
+use orchestrate::engine::journal::{Record, Rest, RollbackReason};
+use orchestrate::engine::{End, Inject, Kinds, Strike};
+use orchestrate::plan::{Effect, UndoPolicy};
+use serde_json::Value;
+
+use crate::world::{Disturb, Done, World, tally};
+
+pub(crate) type Check = Result<(), String>;
+
+/// Every step fails once, before and after it did its work; the run must come back to a clean slate.
+pub(crate) async fn fail_each_step(name: &str, kinds: Option<Wrap>) -> Check {
+    let ids: Vec<String> = World::before(name).await.plan.steps().map(|s| s.id.clone()).collect();
+    for id in ids {
+        for strike in [Strike::BeforeExecute, Strike::AfterExecute] {
+            let world = World::before(name).await;
+            let clean = world.sandbox.world();
+            let inject = Inject { fail: Some((id.clone(), strike)), ..Inject::default() };
+            let done = run(&world, inject, kinds).await;
+            let at = format!("{name}: step {id} failing {strike:?}");
+            if done.end != End::Rest(Rest::RolledBack) {
+                return Err(format!("{at}: ended as {:?}\n{}", done.end, done.story()));
+            }
+            failed_there(&done, &id).map_err(|e| format!("{at}: {e}"))?;
+            // What a kind declares irreversible stays; everything else is as it was.
+            if !left_something(&done) {
+                same(&clean, &world.sandbox.world()).map_err(|e| format!("{at}: {e}"))?;
+            }
+            intent_before_call(&done).map_err(|e| format!("{at}: {e}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every step is carried out twice; the world must be as after once.
+pub(crate) async fn every_step_twice(name: &str, kinds: Option<Wrap>) -> Check {
+    let (once, twice) = (World::before(name).await, World::before(name).await);
+    let plain = run(&once, Inject::default(), kinds).await;
+    succeeded(&plain)?;
+    let inject = Inject { execute_twice: true, ..Inject::default() };
+    let doubled = run(&twice, inject, kinds).await;
+    succeeded(&doubled)?;
+    same(&once.sandbox.world(), &twice.sandbox.world())
+        .map_err(|e| format!("{name}: every step twice: {e}"))
+}
+
+/// A whole run is rolled back, each undo carried out twice; the world must be as before.
+pub(crate) async fn every_undo_twice(name: &str, kinds: Option<Wrap>) -> Check {
+    let world = World::before(name).await;
+    let clean = world.sandbox.world();
+    let done = run(&world, Inject::default(), kinds).await;
+    succeeded(&done)?;
+    let back = roll_back(&world, &done, Inject { undo_twice: true, ..Inject::default() }, kinds).await;
+    if back.end != End::Rest(Rest::RolledBack) {
+        return Err(format!("{name}: rolling back ended as {:?}\n{}", back.end, back.story()));
+    }
+    if left_something(&back) {
+        return Ok(());
+    }
+    same(&clean, &world.sandbox.world()).map_err(|e| format!("{name}: every undo twice: {e}"))
+}
+
+/// Wraps the world's kinds, to break one of them.
+pub(crate) type Wrap = for<'a> fn(&'a dyn Kinds) -> Box<dyn Kinds + 'a>;
+
+pub(crate) async fn run(world: &World, inject: Inject, wrap: Option<Wrap>) -> Done {
+    let wrapped = wrap.map(|wrap| wrap(&world.registry));
+    let kinds: Option<&dyn Kinds> = wrapped.as_deref();
+    world.run(&Disturb { inject, kinds, ..Disturb::default() }).await
+}
+
+pub(crate) async fn roll_back(
+    world: &World,
+    done: &Done,
+    inject: Inject,
+    wrap: Option<Wrap>,
+) -> Done {
+    let wrapped = wrap.map(|wrap| wrap(&world.registry));
+    let kinds: Option<&dyn Kinds> = wrapped.as_deref();
+    let reason = RollbackReason::Asked { by: "tester".to_owned(), past_pivot: true };
+    let disturb = Disturb { inject, kinds, ..Disturb::default() };
+    world.take_up(done, vec![Record::RollbackStarted { reason }], &disturb).await
+}
+
+pub(crate) fn succeeded(done: &Done) -> Check {
+    if done.end == End::Rest(Rest::Succeeded) {
+        return intent_before_call(done);
+    }
+    Err(format!("ended as {:?} instead of succeeding\n{}", done.end, done.story()))
+}
+
+fn failed_there(done: &Done, id: &str) -> Check {
+    let state = done.state();
+    match state.failed() {
+        Some((step, _)) if step.id == id => Ok(()),
+        Some((step, _)) => Err(format!("step {} failed instead\n{}", step.id, done.story())),
+        None => Err("no step failed".to_owned()),
+    }
+}
+
+/// Whether a rollback left something because its kind says that nothing brings it back.
+fn left_something(done: &Done) -> bool {
+    let state = done.state();
+    state.steps().any(|(planned, step)| {
+        matches!(&planned.effect, Effect::Mutates(UndoPolicy::None(_) | UndoPolicy::Manual(_)))
+            && step.undo == orchestrate::engine::Undo::Left
+    })
+}
+
+/// Between the beginning of a step and its intent nothing may change.
+pub(crate) fn intent_before_call(done: &Done) -> Check {
+    let mut begun: Option<(String, usize)> = None;
+    for (record, changes) in done.seen.borrow().iter() {
+        match record {
+            Record::StepStarted { step, .. } => begun = Some((step.clone(), *changes)),
+            Record::Intended { step, .. } => {
+                if let Some((id, before)) = &begun
+                    && id == step
+                    && before != changes
+                {
+                    return Err(format!(
+                        "step {step} changed something {} time(s) before its intent was durable",
+                        changes - before
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Two worlds must be equal; otherwise the first places where they differ.
+pub(crate) fn same(wanted: &Value, found: &Value) -> Check {
+    let mut differences = Vec::new();
+    differ("", wanted, found, &mut differences);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    differences.truncate(8);
+    Err(format!("the worlds differ:\n  {}", differences.join("\n  ")))
+}
+
+pub(crate) fn same_changes(wanted: &World, found: &World) -> Check {
+    same(&tally(&wanted.changes()), &tally(&found.changes()))
+}
+
+fn differ(path: &str, wanted: &Value, found: &Value, out: &mut Vec<String>) {
+    match (wanted, found) {
+        (Value::Object(a), Value::Object(b)) => {
+            for (key, value) in a {
+                match b.get(key) {
+                    Some(other) => differ(&format!("{path}/{key}"), value, other, out),
+                    None => out.push(format!("{path}/{key} is gone: was {value}")),
+                }
+            }
+            for (key, value) in b.iter().filter(|(key, _)| !a.contains_key(*key)) {
+                out.push(format!("{path}/{key} is left over: {value}"));
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (index, (x, y)) in a.iter().zip(b).enumerate() {
+                differ(&format!("{path}/{index}"), x, y, out);
+            }
+        }
+        _ if wanted == found => {}
+        _ => out.push(format!("{path}: was {wanted}, is {found}")),
+    }
+}

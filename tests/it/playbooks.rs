@@ -1,0 +1,124 @@
+//! The harness over every shipped playbook, and two broken steps that it must catch.
+
+use async_trait::async_trait;
+use orchestrate::engine::{Cx, Failure, Finding, Kind, Kinds, Outcome, Prepared};
+use serde_json::Value;
+
+use crate::harness::{every_step_twice, every_undo_twice, fail_each_step};
+use crate::world::{SHIPPED, virtually};
+
+#[test]
+fn every_step_of_every_shipped_playbook_fails_to_a_clean_slate() {
+    for name in SHIPPED {
+        virtually(fail_each_step(name, None)).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+#[test]
+fn every_step_of_every_shipped_playbook_runs_twice_as_once() {
+    for name in SHIPPED {
+        virtually(every_step_twice(name, None)).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+#[test]
+fn every_undo_of_every_shipped_playbook_runs_twice_as_once() {
+    for name in SHIPPED {
+        virtually(every_undo_twice(name, None)).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+#[test]
+fn every_shipped_playbook_is_under_the_harness() {
+    let folder = crate::world::playbook_path("x");
+    let folder = folder.parent().expect("a folder");
+    let mut found: Vec<String> = std::fs::read_dir(folder)
+        .expect("the folder of playbooks")
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            name.strip_suffix(".yaml").map(str::to_owned)
+        })
+        .collect();
+    found.sort();
+    let mut known = SHIPPED.map(str::to_owned).to_vec();
+    known.sort();
+    assert_eq!(found, known, "list new playbooks in tests/it/world.rs");
+}
+
+/// The harness must see an undo that forgets a resource.
+#[test]
+fn the_harness_catches_an_undo_that_forgets() {
+    let caught = virtually(fail_each_step("quickstart", Some(forgetful)));
+    let words = caught.expect_err("the harness let a forgotten resource pass");
+    assert!(words.contains("left over"), "{words}");
+    virtually(every_undo_twice("quickstart", Some(forgetful)))
+        .expect_err("a whole rollback let a forgotten resource pass");
+}
+
+/// The harness must see a change that is made before its intent is durable.
+#[test]
+fn the_harness_catches_a_call_before_its_intent() {
+    let caught = virtually(every_step_twice("quickstart", Some(hasty)));
+    let words = caught.expect_err("the harness let a call before its intent pass");
+    assert!(words.contains("before its intent was durable"), "{words}");
+}
+
+const BROKEN: &str = "elasticache.create_snapshot";
+
+fn forgetful<'a>(kinds: &'a dyn Kinds) -> Box<dyn Kinds + 'a> {
+    let inner = kinds.kind(BROKEN).expect("the kind exists");
+    Box::new(Wrapped { kinds, broken: Broken { inner, hasty: false } })
+}
+
+fn hasty<'a>(kinds: &'a dyn Kinds) -> Box<dyn Kinds + 'a> {
+    let inner = kinds.kind(BROKEN).expect("the kind exists");
+    Box::new(Wrapped { kinds, broken: Broken { inner, hasty: true } })
+}
+
+struct Wrapped<'a> {
+    kinds: &'a dyn Kinds,
+    broken: Broken<'a>,
+}
+
+impl Kinds for Wrapped<'_> {
+    fn kind(&self, name: &str) -> Option<&dyn Kind> {
+        if name == BROKEN { Some(&self.broken) } else { self.kinds.kind(name) }
+    }
+}
+
+/// Creates its snapshot while it should only be reading, or never deletes it.
+struct Broken<'a> {
+    inner: &'a dyn Kind,
+    hasty: bool,
+}
+
+#[async_trait(?Send)]
+impl Kind for Broken<'_> {
+    fn timeout(&self) -> std::time::Duration {
+        self.inner.timeout()
+    }
+
+    fn expected(&self) -> std::time::Duration {
+        self.inner.expected()
+    }
+
+    async fn preflight(&self, args: &Value, cx: &Cx) -> Vec<Finding> {
+        self.inner.preflight(args, cx).await
+    }
+
+    async fn prepare(&self, args: &Value, cx: &Cx) -> Result<Prepared, Failure> {
+        let prepared = self.inner.prepare(args, cx).await?;
+        if self.hasty {
+            self.inner.execute(args, &prepared.value, cx).await?;
+        }
+        Ok(prepared)
+    }
+
+    async fn execute(&self, args: &Value, prepared: &Value, cx: &Cx) -> Result<Outcome, Failure> {
+        self.inner.execute(args, prepared, cx).await
+    }
+
+    async fn undo(&self, args: &Value, prepared: &Value, cx: &Cx) -> Result<Vec<String>, Failure> {
+        if self.hasty { self.inner.undo(args, prepared, cx).await } else { Ok(Vec::new()) }
+    }
+}

@@ -1,0 +1,284 @@
+//! A sandbox in this process on virtual time, the shipped playbooks' inputs, and one run in it.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use orchestrate::aws::{self, Settings};
+use orchestrate::cli::sandboxed::{model_plane, seed_for};
+use orchestrate::engine::journal::{Crash, Entry, Journal, JournalError, MemoryJournal, Record};
+use orchestrate::engine::{Clock, End, Engine, Inject, Kinds, Ledger, RunId, RunState};
+use orchestrate::plan::{GivenInputs, Plan, compile};
+use orchestrate::playbook::Source;
+use orchestrate::steps::{Env, Registry, catalog, registry};
+use orchestrate_sandbox::{Call, Clock as SandboxClock, Outcome, Sandbox, ServerPolicy};
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+/// The id of every run in these tests: resource names depend on it, and worlds are compared by name.
+pub(crate) const RUN: &str = "01h3kq7xw2";
+/// Enough keys to fill every shard, few enough to compare often.
+const KEYS: u64 = 200;
+
+/// Every shipped playbook, by file name.
+pub(crate) const SHIPPED: [&str; 4] = [
+    "quickstart",
+    "elasticache-to-memorydb",
+    "elasticache-to-memorydb-approved",
+    "cleanup-migration",
+];
+
+pub(crate) fn playbook_path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("playbooks").join(format!("{name}.yaml"))
+}
+
+pub(crate) fn inputs(name: &str) -> Vec<String> {
+    let migration = [
+        "source=prod",
+        "bucket=acme-migration",
+        "target=prod-mdb",
+        "shards=3",
+        "acl=prod-app",
+        "subnet_group=prod-private",
+        "endpoint_parameter=/prod/redis/endpoint",
+    ];
+    let passwords = [
+        "source_password=secretsmanager:prod/redis#reader",
+        "target_password=secretsmanager:prod/redis#reader",
+    ];
+    let chosen: Vec<&str> = match name {
+        "elasticache-to-memorydb" => migration.to_vec(),
+        "elasticache-to-memorydb-approved" => [migration.as_slice(), &passwords].concat(),
+        _ => Vec::new(),
+    };
+    chosen.into_iter().map(str::to_owned).collect()
+}
+
+pub(crate) fn compiled(name: &str, earlier: Map<String, Value>) -> Plan {
+    let path = playbook_path(name);
+    let text = std::fs::read_to_string(&path).expect("the shipped playbook is there");
+    let given = GivenInputs { arguments: inputs(name), file: None, earlier };
+    compile(&Source::new(path.display().to_string(), text), &catalog(), &given)
+        .unwrap_or_else(|problems| panic!("{name} does not compile:\n{}", problems.render(false)))
+}
+
+#[derive(Debug)]
+struct Shared(Clock);
+
+impl SandboxClock for Shared {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+/// A sandbox with what a plan needs, and the step kinds connected to it. Must be made inside a paused runtime.
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+    pub(crate) plan: Plan,
+}
+
+impl World {
+    /// The world in which a shipped playbook is about to run. A clean-up needs a migration first; it is carried out.
+    pub(crate) async fn before(name: &str) -> Self {
+        if name != "cleanup-migration" {
+            return Self::for_plan(compiled(name, Map::new())).await;
+        }
+        let mut world = Self::for_plan(compiled("elasticache-to-memorydb", Map::new())).await;
+        let done = world.run(&Disturb { run: "01h3kq7aaa", ..Disturb::default() }).await;
+        assert_eq!(done.end, End::Rest(orchestrate::engine::journal::Rest::Succeeded));
+        world.plan = compiled(name, done.state().playbook_outputs());
+        world
+    }
+
+    pub(crate) async fn for_plan(plan: Plan) -> Self {
+        let clock = Clock::tokio("2026-11-23T03:00:00Z".parse().expect("a timestamp"), 1.0);
+        let sandbox = Sandbox::builder()
+            .clock(Arc::new(Shared(clock.clone())))
+            .servers(ServerPolicy::Off)
+            .build()
+            .expect("the model needs nothing");
+        let mut seed = seed_for(&plan);
+        for group in &mut seed.replication_groups {
+            group.keys = KEYS;
+        }
+        sandbox.seed(seed).await.expect("the seed fits");
+        let settings = Settings {
+            clock: clock.clone(),
+            region: Some("us-east-1".to_owned()),
+            path_style: true,
+            in_process: Some(sandbox.http_client()),
+        };
+        let clients = aws::connect(&settings).await.expect("an in-process connection");
+        let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
+        let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
+        let registry = registry(&Rc::new(Env { aws: clients, identity, data }));
+        Self { sandbox, clock, registry, plan }
+    }
+
+    /// Changes that took effect so far.
+    pub(crate) fn changes(&self) -> Vec<Call> {
+        effective(&self.sandbox)
+    }
+
+    /// Begins a run and takes it to its end; approvals are given at once.
+    pub(crate) async fn run(&self, disturb: &Disturb<'_>) -> Done {
+        let header = Record::Started {
+            run: disturb.run.parse::<RunId>().expect("a run id"),
+            tool: "test".to_owned(),
+            by: "tester".to_owned(),
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            embedded: true,
+            plan: Box::new(self.plan.clone()),
+        };
+        let journal = MemoryJournal::default();
+        let watched = self.watch(&journal, disturb.crash);
+        let begun = Ledger::begin(Box::new(watched.clone()), header, self.clock.clone(), Rc::new(|_| {}));
+        match begun {
+            Ok(ledger) => self.drive(ledger, &journal, &watched, disturb).await,
+            Err(failure) => Done { end: End::Broken(failure), journal, seen: watched.seen },
+        }
+    }
+
+    /// Takes up the run that `before` left behind, after adding `more`.
+    pub(crate) async fn take_up(&self, before: &Done, more: Vec<Record>, disturb: &Disturb<'_>) -> Done {
+        let entries = before.journal.entries();
+        let journal = MemoryJournal::with(entries.clone());
+        let watched = self.watch(&journal, disturb.crash);
+        let ledger =
+            Ledger::resume(Box::new(watched.clone()), &entries, self.clock.clone(), Rc::new(|_| {}))
+                .expect("the surviving entries follow one another");
+        for record in more {
+            if let Err(failure) = ledger.record(record) {
+                return Done { end: End::Broken(failure), journal, seen: watched.seen };
+            }
+        }
+        self.drive(ledger, &journal, &watched, disturb).await
+    }
+
+    fn watch(&self, journal: &MemoryJournal, crash: Option<Crash>) -> Watched {
+        let inner = match crash {
+            Some(crash) => journal.clone().crashing(crash),
+            None => journal.clone(),
+        };
+        Watched { inner, sandbox: self.sandbox.clone(), seen: Rc::default() }
+    }
+
+    async fn drive(
+        &self,
+        ledger: Ledger,
+        journal: &MemoryJournal,
+        watched: &Watched,
+        disturb: &Disturb<'_>,
+    ) -> Done {
+        let ledger = Rc::new(ledger);
+        let kinds: &dyn Kinds = disturb.kinds.unwrap_or(&self.registry);
+        let engine = Engine::new(kinds, Rc::clone(&ledger), self.clock.clone(), CancellationToken::new())
+            .disturbed(disturb.inject.clone());
+        loop {
+            let end = engine.run().await;
+            if let End::Rest(orchestrate::engine::journal::Rest::Waiting { step }) = &end {
+                let yes = Record::Decided {
+                    step: step.clone(),
+                    approved: true,
+                    by: "tester".to_owned(),
+                    comment: None,
+                };
+                if ledger.record(yes).is_ok() {
+                    continue;
+                }
+                let failure = orchestrate::engine::Failure::fatal("died while approving");
+                return Done { end: End::Broken(failure), journal: journal.clone(), seen: Rc::clone(&watched.seen) };
+            }
+            return Done { end, journal: journal.clone(), seen: Rc::clone(&watched.seen) };
+        }
+    }
+}
+
+/// What to disturb in a run.
+pub(crate) struct Disturb<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) inject: Inject,
+    pub(crate) crash: Option<Crash>,
+    /// Other kinds than the world's own.
+    pub(crate) kinds: Option<&'a dyn Kinds>,
+}
+
+impl Default for Disturb<'_> {
+    fn default() -> Self {
+        Self { run: RUN, inject: Inject::default(), crash: None, kinds: None }
+    }
+}
+
+/// Each record as it was written, with the number of changes that had taken effect by then.
+type Seen = Rc<RefCell<Vec<(Record, usize)>>>;
+
+/// How a run ended, and what it left.
+pub(crate) struct Done {
+    pub(crate) end: End,
+    pub(crate) journal: MemoryJournal,
+    pub(crate) seen: Seen,
+}
+
+impl Done {
+    pub(crate) fn state(&self) -> RunState {
+        RunState::replay(&self.journal.entries()).expect("a journal of this engine replays")
+    }
+
+    /// Everything the journal says went wrong, for messages.
+    pub(crate) fn story(&self) -> String {
+        let lines = self.journal.entries().into_iter().filter_map(|entry| match entry.record {
+            Record::AttemptFailed { step, failure, .. } => Some(format!("{step}: attempt failed: {failure}")),
+            Record::Failed { step, failure } => Some(format!("{step}: failed: {failure}")),
+            Record::UndoAttemptFailed { step, failure, .. } => Some(format!("{step}: undo attempt failed: {failure}")),
+            Record::UndoFailed { step, failure } => Some(format!("{step}: undo failed: {failure}")),
+            Record::Rested(rest) => Some(format!("rest: {rest:?}")),
+            _ => None,
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A journal that notes how many changes had taken effect when each record was written.
+#[derive(Clone)]
+struct Watched {
+    inner: MemoryJournal,
+    sandbox: Sandbox,
+    seen: Seen,
+}
+
+impl Journal for Watched {
+    fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        let changes = effective(&self.sandbox).len();
+        self.seen.borrow_mut().push((entry.record.clone(), changes));
+        self.inner.append(entry)
+    }
+}
+
+fn effective(sandbox: &Sandbox) -> Vec<Call> {
+    let calls = sandbox.calls().into_iter();
+    calls.filter(|call| call.mutating && !matches!(call.outcome, Outcome::Error(_))).collect()
+}
+
+/// The changes by operation, so that two histories can be compared without their order in time.
+pub(crate) fn tally(changes: &[Call]) -> Value {
+    let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
+    for call in changes {
+        *counts.entry(format!("{} {}", call.operation, call.resource)).or_default() += 1;
+    }
+    json!(counts)
+}
+
+/// Runs a test on virtual time: a runtime of its own, paused from the beginning.
+pub(crate) fn virtually<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime")
+        .block_on(test)
+}
