@@ -24,7 +24,11 @@ const PLAYBOOK: &str = "playbooks/quickstart.yaml";
 const RUNS: usize = 20;
 
 fn main() {
-    println!("start to first output    median {:.1} ms, slowest {:.1} ms of {RUNS}", start().0, start().1);
+    println!(
+        "start to first output    median {:.1} ms, slowest {:.1} ms of {RUNS}",
+        start().0,
+        start().1
+    );
     let (cpu, hours) = cpu();
     println!("CPU of a migration       {cpu:.1} ms for {hours:.2} simulated hours, mean of {RUNS}");
     match memory() {

@@ -31,7 +31,10 @@ impl Account {
     ///
     /// # Errors
     /// `Refused` without region, credentials or an answer from STS, or against the plan's guard; nothing was changed.
-    pub(crate) async fn connect(plan: &Plan, ca_file: Option<PathBuf>) -> Result<Self, CommandError> {
+    pub(crate) async fn connect(
+        plan: &Plan,
+        ca_file: Option<PathBuf>,
+    ) -> Result<Self, CommandError> {
         let clock = Clock::system();
         let data = Rc::new(Wire::new(extra_roots(ca_file)?));
         let settings = Settings {

@@ -31,8 +31,11 @@ pub(crate) fn yes(question: &str, given: bool) -> Result<(), CommandError> {
         return Ok(());
     }
     if !somebody_is_there() {
-        return Err(CommandError::new(Exit::Usage, "this changes AWS, and there is no terminal to ask on")
-            .hint("read the plan with `orchestrate plan`, then pass --yes"));
+        return Err(CommandError::new(
+            Exit::Usage,
+            "this changes AWS, and there is no terminal to ask on",
+        )
+        .hint("read the plan with `orchestrate plan`, then pass --yes"));
     }
     match line(&format!("{question} Only \"yes\" goes on:")) {
         Some(answer) if answer == "yes" => Ok(()),

@@ -60,7 +60,8 @@ pub(crate) async fn drive(
             .map_err(|f| CommandError::new(Exit::State, f.message).because(f.causes.join(": ")))?,
         Beginning::Known(entries, more) => {
             let ledger = Ledger::resume(journal, &entries, clock.clone(), sink).map_err(|e| {
-                CommandError::new(Exit::State, "the journal contradicts itself").because(e.to_string())
+                CommandError::new(Exit::State, "the journal contradicts itself")
+                    .because(e.to_string())
             })?;
             for record in more {
                 ledger.record(record).map_err(|f| {
@@ -107,7 +108,9 @@ pub(crate) async fn drive(
 /// Asks the person at the terminal what an `approve` step wants to know. `None`: decide later.
 fn decide(ledger: &Ledger, step: &str) -> Option<Record> {
     let question = ledger.state(|s| s.step(step).question.clone()).unwrap_or_default();
-    let words = format!("\n{question}\n\"yes\" approves, \"no\" rejects and rolls back, anything else leaves the run waiting:");
+    let words = format!(
+        "\n{question}\n\"yes\" approves, \"no\" rejects and rolls back, anything else leaves the run waiting:"
+    );
     let approved = match ask::line(&words)?.as_str() {
         "yes" => true,
         "no" => false,
@@ -121,8 +124,12 @@ fn conclude(end: &End, ledger: &Ledger, path: &Path, output: Output) -> Exit {
         End::Rest(Rest::Succeeded) => Exit::Done,
         End::Rest(Rest::RolledBack | Rest::Cancelled) => {
             let asked = ledger.state(|s| {
-                matches!(&s.phase, crate::engine::Phase::Back(
-                    crate::engine::journal::RollbackReason::Asked { .. }))
+                matches!(
+                    &s.phase,
+                    crate::engine::Phase::Back(
+                        crate::engine::journal::RollbackReason::Asked { .. }
+                    )
+                )
             });
             if asked { Exit::Done } else { Exit::RolledBack }
         }
@@ -134,7 +141,8 @@ fn conclude(end: &End, ledger: &Ledger, path: &Path, output: Output) -> Exit {
     let journal = path.display().to_string();
     output.say(&ledger.state(|s| render_summary(s, &journal, false, output.style)));
     if let End::Broken(failure) = end {
-        let error = CommandError::new(exit, failure.message.clone()).because(failure.causes.join(": "));
+        let error =
+            CommandError::new(exit, failure.message.clone()).because(failure.causes.join(": "));
         output.complain(&error.render(output.err_style));
     }
     let next = ledger.state(|s| next_commands(s, false));

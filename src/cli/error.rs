@@ -20,7 +20,13 @@ pub(crate) struct CommandError {
 impl CommandError {
     /// A message with the exit code.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new(), rendered: false }
+        Self {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            rendered: false,
+        }
     }
 
     /// Text that is already laid out.

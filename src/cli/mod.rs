@@ -1,8 +1,8 @@
 //! Commands. The only place that reads environment, home directory and terminal, and that decides exit codes.
 
 mod account;
-mod ask;
 mod args;
+mod ask;
 mod commands;
 mod drive;
 mod error;

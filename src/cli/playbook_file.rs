@@ -60,6 +60,7 @@ pub(crate) fn plan(
 ) -> Result<Plan, CommandError> {
     let source = read(&args.playbook, output)?;
     let file = args.inputs.as_deref().map(|path| read(path, output)).transpose()?;
-    let given = GivenInputs { arguments: args.input.clone(), file, earlier: outputs.unwrap_or_default() };
+    let given =
+        GivenInputs { arguments: args.input.clone(), file, earlier: outputs.unwrap_or_default() };
     compile(&source, catalog, &given).map_err(|problems| invalid(&problems, output))
 }

@@ -139,11 +139,9 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                 ..SeedReplicationGroup::default()
             });
         }
-        Need::Bucket(name) => seed.buckets.push(SeedBucket {
-            name,
-            ready_for_exports: true,
-            ..SeedBucket::default()
-        }),
+        Need::Bucket(name) => {
+            seed.buckets.push(SeedBucket { name, ready_for_exports: true, ..SeedBucket::default() })
+        }
         Need::Acl(name) => {
             let users = ["app", "reader"];
             for user in users {
@@ -153,10 +151,9 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
             }
             seed.acls.push(SeedAcl { name, users: users.map(str::to_owned).to_vec() });
         }
-        Need::SubnetGroup(name) => seed.subnet_groups.push(SeedSubnetGroup {
-            name,
-            ..SeedSubnetGroup::default()
-        }),
+        Need::SubnetGroup(name) => {
+            seed.subnet_groups.push(SeedSubnetGroup { name, ..SeedSubnetGroup::default() })
+        }
         Need::Parameter { name, form } => seed.parameters.push(SeedParameter {
             name,
             value: endpoint(source, &form),
@@ -240,7 +237,9 @@ fn elasticache_users(group: &str) -> Vec<SeedUser> {
 
 fn client(id: &str, name: &str) -> SeedUser {
     let access = match name {
-        "reader" => "on ~* &* -@all +@read +@connection +@fast +info +dbsize +cluster +function +command",
+        "reader" => {
+            "on ~* &* -@all +@read +@connection +info +dbsize +time +cluster|slots +cluster|shards +cluster|nodes +function|list"
+        }
         _ => "on ~* &* +@all",
     };
     SeedUser {

@@ -76,9 +76,8 @@ impl Runs {
                     .because(format!("{}: {error}", folder.display())));
             }
         };
-        let mut ids: Vec<RunId> = entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .collect();
+        let mut ids: Vec<RunId> =
+            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
         ids.sort();
         Ok(ids.into_iter().map(|id| (id.clone(), self.load(&id))).collect())
     }
@@ -101,8 +100,10 @@ impl Runs {
             [id] => Ok(id.clone()),
             [] => Err(CommandError::new(Exit::Usage, format!("there is no run \"{given}\""))
                 .hint("`orchestrate runs` lists them")),
-            _ => Err(CommandError::new(Exit::Usage, format!("\"{given}\" fits {} runs", fits.len()))
-                .hint("type more of the id; `orchestrate runs` lists them")),
+            _ => {
+                Err(CommandError::new(Exit::Usage, format!("\"{given}\" fits {} runs", fits.len()))
+                    .hint("type more of the id; `orchestrate runs` lists them"))
+            }
         }
     }
 
@@ -112,8 +113,8 @@ impl Runs {
     /// `State` if its journal does not read back.
     pub(crate) fn load(&self, run: &RunId) -> Result<Known, CommandError> {
         let path = self.journal(run);
-        let reading =
-            read(&path).map_err(|e| CommandError::state(&format!("run {run} cannot be read"), &e))?;
+        let reading = read(&path)
+            .map_err(|e| CommandError::state(&format!("run {run} cannot be read"), &e))?;
         let state = RunState::replay(&reading.entries).map_err(|error| {
             CommandError::new(Exit::State, format!("the journal of run {run} contradicts itself"))
                 .because(error.to_string())

@@ -34,7 +34,10 @@ fn step_view(step: &PlannedStep, kinds: &[About]) -> StepView {
     StepView {
         id: step.id.clone(),
         kind: step.kind.clone(),
-        does: step.description.clone().map_or(sketch.does.clone(), |d| format!("{} ({})", sketch.does, d.trim())),
+        does: step
+            .description
+            .clone()
+            .map_or(sketch.does.clone(), |d| format!("{} ({})", sketch.does, d.trim())),
         undo,
         loses: sketch.loses,
         pivot: step.effect.is_pivot(),

@@ -163,7 +163,8 @@ impl RunState {
     /// # Errors
     /// If the record is not a header.
     pub fn begin(entry: &Entry) -> Result<Self, Illegal> {
-        let Record::Started { run, tool, by, account, region, embedded, plan } = &entry.record else {
+        let Record::Started { run, tool, by, account, region, embedded, plan } = &entry.record
+        else {
             return Err(Illegal { seq: entry.seq, what: "the header is missing".to_owned() });
         };
         Ok(Self {
@@ -356,7 +357,9 @@ impl RunState {
         match &self.plan.outputs {
             Some(Template::Map(entries)) => entries
                 .iter()
-                .filter_map(|(name, value)| Some((name.clone(), value.resolve(run, &outputs).ok()?)))
+                .filter_map(|(name, value)| {
+                    Some((name.clone(), value.resolve(run, &outputs).ok()?))
+                })
                 .collect(),
             Some(Template::Literal(Value::Object(values))) => values.clone(),
             _ => Map::new(),

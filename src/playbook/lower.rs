@@ -15,7 +15,8 @@ use super::step::lower_items;
 use super::tree::{Key, Node, Value};
 use super::yaml;
 
-const KEYS: &[&str] = &["playbook", "name", "description", "guard", "inputs", "timeout", "steps", "outputs"];
+const KEYS: &[&str] =
+    &["playbook", "name", "description", "guard", "inputs", "timeout", "steps", "outputs"];
 const INPUT_KEYS: &[&str] = &["type", "description", "default", "enum", "example"];
 
 /// Reads a playbook's form. `bare_kinds` are the step kinds without a dot in their name.

@@ -23,7 +23,10 @@ fn next(command: String, why: &str) -> NextCommand {
 pub fn next_commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
     let run = &state.header.run;
     if alive {
-        return vec![next(format!("orchestrate status {run}"), "a process is working on it; look again")];
+        return vec![next(
+            format!("orchestrate status {run}"),
+            "a process is working on it; look again",
+        )];
     }
     if state.header.embedded {
         return Vec::new();
@@ -41,7 +44,10 @@ pub fn next_commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
         (Some(Rest::Succeeded), _) => vec![back],
         (Some(Rest::RolledBack | Rest::Cancelled), _) => Vec::new(),
         (Some(Rest::Waiting { step }), _) => vec![
-            next(format!("orchestrate approve {run}"), &format!("say yes to step \"{step}\", then resume")),
+            next(
+                format!("orchestrate approve {run}"),
+                &format!("say yes to step \"{step}\", then resume"),
+            ),
             next(format!("orchestrate approve {run} --reject"), "say no; resume then rolls back"),
             back,
         ],

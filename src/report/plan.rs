@@ -55,7 +55,8 @@ pub fn render_plan(view: &PlanView, style: Style) -> String {
         out += &format!("  {} {}\n", style.warn("writes:"), escape(writes));
     }
     let steps: usize = view.stages.iter().map(Vec::len).sum();
-    let total: u64 = view.stages.iter().filter_map(|s| s.iter().map(|v| v.expected_secs).max()).sum();
+    let total: u64 =
+        view.stages.iter().filter_map(|s| s.iter().map(|v| v.expected_secs).max()).sum();
     let mut seen = 0;
     for stage in &view.stages {
         if stage.len() > 1 {
@@ -80,12 +81,10 @@ pub fn render_plan(view: &PlanView, style: Style) -> String {
 fn render_step(step: &StepView, last: bool, indent: bool, style: Style) -> String {
     let (branch, trunk) = if last { ("└─", "  ") } else { ("├─", "│ ") };
     let deep = if indent { "  " } else { "" };
-    let pivot = if step.pivot { style.warn("  ◆ the applications move here") } else { String::new() };
-    let mut out = format!(
-        "  {branch}{deep} {}  {}{pivot}\n",
-        style.bold(&step.id),
-        style.dim(&step.kind)
-    );
+    let pivot =
+        if step.pivot { style.warn("  ◆ the applications move here") } else { String::new() };
+    let mut out =
+        format!("  {branch}{deep} {}  {}{pivot}\n", style.bold(&step.id), style.dim(&step.kind));
     let mut line = |text: String| out.push_str(&format!("  {trunk}{deep}   {text}\n"));
     line(escape(&step.does));
     if let Some(loses) = &step.loses {

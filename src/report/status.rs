@@ -19,7 +19,10 @@ pub fn render_status(state: &RunState, journal: &str, alive: bool, style: Style)
         header.account,
         header.region
     );
-    out += &format!("  {}\n\n", style.dim(&format!("last record {} (number {})", state.last_at, state.seq)));
+    out += &format!(
+        "  {}\n\n",
+        style.dim(&format!("last record {} (number {})", state.last_at, state.seq))
+    );
     for (planned, step) in state.steps() {
         let (mark, word) = mark(step, alive, style);
         let took = match (step.started_at, step.ended_at) {
@@ -29,7 +32,8 @@ pub fn render_status(state: &RunState, journal: &str, alive: bool, style: Style)
             }
             _ => String::new(),
         };
-        out += &format!("  {mark} {:<16} {:<30} {word}{took}\n", planned.id, style.dim(&planned.kind));
+        out +=
+            &format!("  {mark} {:<16} {:<30} {word}{took}\n", planned.id, style.dim(&planned.kind));
         if let Some((subject, seen)) = &step.observed
             && step.progress == Progress::Running
         {
@@ -69,5 +73,8 @@ pub fn render_run_line(state: &RunState, alive: bool, style: Style) -> String {
         (None, Phase::Back(_)) => style.warn("stopped while rolling back: resume"),
     };
     let sandbox = if state.header.embedded { style.dim("  (sandbox)") } else { String::new() };
-    format!("{}  {}  {:<32} {word}{sandbox}", state.header.run, state.header.at, state.plan.playbook)
+    format!(
+        "{}  {}  {:<32} {word}{sandbox}",
+        state.header.run, state.header.at, state.plan.playbook
+    )
 }

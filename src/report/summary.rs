@@ -41,7 +41,8 @@ pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style
     }
     out += &format!("  {:<8} {}   {}\n", "run", state.header.run, style.dim(journal));
     for next in next_commands(state, alive) {
-        out += &format!("  {:<8} {}   {}\n", style.bold("next"), next.command, style.dim(&next.why));
+        out +=
+            &format!("  {:<8} {}   {}\n", style.bold("next"), next.command, style.dim(&next.why));
     }
     if state.header.embedded {
         out += &format!(
@@ -117,7 +118,7 @@ fn standing(state: &RunState, style: Style) -> String {
             lines.push(format!("{verb} {} \"{name}\" ({}{seen})", resource.what, planned.id));
         }
     }
-    if lines.is_empty() { String::new() } else { block(&style.bold("standing"), "", &lines) }
+    if lines.is_empty() { String::new() } else { block(&style.bold("stands"), "", &lines) }
 }
 
 /// What becomes of writes, said whenever data moves.

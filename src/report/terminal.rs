@@ -47,7 +47,8 @@ impl Terminal {
     }
 
     fn draw(step: &str, live: &Live, now: Timestamp, style: Style) {
-        let since = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
+        let since =
+            |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
         let verb = if live.undoing { style.warn("undo ") } else { String::new() };
         let text = match &live.look {
             None => words::duration(since(live.started)),
@@ -88,7 +89,11 @@ impl Terminal {
             Record::StepStarted { step, .. } => self.begin(step, at, false),
             Record::UndoStarted { step, .. } => self.begin(step, at, true),
             Record::Succeeded { step, change, .. } => {
-                let text = if *change == Change::Changed { String::new() } else { text.unwrap_or_default() };
+                let text = if *change == Change::Changed {
+                    String::new()
+                } else {
+                    text.unwrap_or_default()
+                };
                 self.end(step, at, &style.good("✔"), &style.dim(&text));
             }
             Record::Failed { step, .. } | Record::UndoFailed { step, .. } => {

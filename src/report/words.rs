@@ -23,8 +23,7 @@ pub fn escape(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let control = c.is_control() && c != '\n' && c != '\t';
-            let escaped: Vec<char> =
-                if control { c.escape_default().collect() } else { vec![c] };
+            let escaped: Vec<char> = if control { c.escape_default().collect() } else { vec![c] };
             escaped
         })
         .collect()
@@ -40,7 +39,10 @@ pub(super) fn failure_lines(failure: &Failure) -> Vec<String> {
         && let (Some(code), Some(id)) = (&answer.code, &answer.request_id)
         && !failure.to_string().contains(id.as_str())
     {
-        lines.push(format!("AWS: {} {} said {code} (request {id})", answer.service, answer.operation));
+        lines.push(format!(
+            "AWS: {} {} said {code} (request {id})",
+            answer.service, answer.operation
+        ));
     }
     if let Some(mend) = &failure.mend {
         lines.push(format!("to mend: {}", escape(mend)));
@@ -48,14 +50,16 @@ pub(super) fn failure_lines(failure: &Failure) -> Vec<String> {
     lines
 }
 
-/// One look as half a sentence: `cluster "x" is creating (34%), 4m 10s of about 18m`.
+/// One look as half a sentence: `cluster "x" is creating (34%), 4m 10s of about 18m`; progress that is not a wait as
+/// `comparing: 4,200 of 10,000 keys`.
 pub(super) fn look(look: &Look) -> String {
     let detail = look.detail.as_ref().map(|d| format!(" ({})", escape(d))).unwrap_or_default();
-    let mut line = format!("{} is {}{detail}", escape(&look.subject), escape(&look.state));
-    if !look.expected.is_zero() {
-        line += &format!(", {} of about {}", duration(look.elapsed), duration(look.expected));
+    let (subject, state) = (escape(&look.subject), escape(&look.state));
+    if look.expected.is_zero() {
+        return format!("{subject}: {state}{detail}");
     }
-    line
+    let (elapsed, expected) = (duration(look.elapsed), duration(look.expected));
+    format!("{subject} is {state}{detail}, {elapsed} of about {expected}")
 }
 
 /// A journaled fact as a sentence about its step, or about the run. `None` for facts only machines need.
@@ -72,7 +76,8 @@ pub(super) fn record(record: &Record) -> Option<String> {
             format!("{} is {}", escape(subject), escape(state))
         }
         Record::AttemptFailed { failure, retry_in_secs, .. } => {
-            let again = retry_in_secs.map(|s| format!("; trying again in {s}s")).unwrap_or_default();
+            let again =
+                retry_in_secs.map(|s| format!("; trying again in {s}s")).unwrap_or_default();
             format!("attempt failed: {}{again}", escape(&failure.to_string()))
         }
         Record::Succeeded { change, .. } => match change {
@@ -92,10 +97,13 @@ pub(super) fn record(record: &Record) -> Option<String> {
         Record::UndoStarted { attempt: 1, .. } => "undo begins".to_owned(),
         Record::UndoStarted { attempt, .. } => format!("undo attempt {attempt} begins"),
         Record::UndoAttemptFailed { failure, retry_in_secs, .. } => {
-            let again = retry_in_secs.map(|s| format!("; trying again in {s}s")).unwrap_or_default();
+            let again =
+                retry_in_secs.map(|s| format!("; trying again in {s}s")).unwrap_or_default();
             format!("undo attempt failed: {}{again}", escape(&failure.to_string()))
         }
-        Record::Undone { did, .. } if did.is_empty() => "undone: there was nothing to undo".to_owned(),
+        Record::Undone { did, .. } if did.is_empty() => {
+            "undone: there was nothing to undo".to_owned()
+        }
         Record::Undone { did, .. } => format!("undone: {}", escape(&did.join("; "))),
         Record::Left { reason, .. } => format!("left as it is: {}", escape(reason)),
         Record::UndoFailed { failure, .. } => {

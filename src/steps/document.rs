@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::step::About;
-use crate::report::duration;
 use crate::plan::{Effect, UndoPolicy};
+use crate::report::duration;
 
 /// Markdown: what the kind does, its arguments, outputs, undo and permissions.
 #[must_use]

@@ -2,20 +2,20 @@
 //!
 //! The list below is the only place that names them all; dispatch, schema, documentation and permissions come from it.
 
-mod document;
 mod approve;
 mod assert;
-mod endpoint;
 mod creation;
+mod document;
 mod elasticache;
+mod endpoint;
 mod env;
 mod memorydb;
 mod need;
 mod ownership;
 mod pause;
 pub mod redis;
-mod secret;
 mod s3;
+mod secret;
 mod step;
 #[cfg(test)]
 mod testing;

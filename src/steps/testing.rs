@@ -11,7 +11,10 @@ use serde_json::Value;
 use super::redis::{DataPlane, Store, Target};
 use super::{Env, ownership};
 use crate::aws::{Clients, Identity};
-use crate::engine::{Clock, Cx, Failure, Ledger};
+use crate::engine::{Class, Clock, Cx, Failure, Ledger};
+
+/// The region of every test.
+pub(crate) const REGION: &str = "us-east-1";
 
 /// Clients that answer by these rules; a call that no rule matches fails the test.
 #[derive(Default)]
@@ -24,14 +27,14 @@ pub(crate) struct Rules<'a> {
     pub(crate) route53: Vec<&'a Rule>,
 }
 
-/// What steps act with, answered by `rules`.
-pub(crate) fn env(rules: Rules<'_>) -> Env {
+/// Clients answered by `rules`.
+pub(crate) fn clients(rules: Rules<'_>) -> Clients {
     let any = RuleMode::MatchAny;
     let sts = aws_sdk_sts::Config::builder()
         .behavior_version(aws_sdk_sts::config::BehaviorVersion::latest())
         .build();
-    let aws = Clients {
-        region: "us-east-1".to_owned(),
+    Clients {
+        region: REGION.to_owned(),
         elasticache: mock_client!(aws_sdk_elasticache, any.clone(), rules.elasticache),
         memorydb: mock_client!(aws_sdk_memorydb, any.clone(), rules.memorydb),
         s3: mock_client!(aws_sdk_s3, any.clone(), rules.s3),
@@ -39,14 +42,27 @@ pub(crate) fn env(rules: Rules<'_>) -> Env {
         secretsmanager: mock_client!(aws_sdk_secretsmanager, any.clone(), rules.secretsmanager),
         route53: mock_client!(aws_sdk_route53, any, rules.route53),
         sts: aws_sdk_sts::Client::from_conf(sts),
-    };
+    }
+}
+
+/// What steps act with, answered by `rules`; every Redis server answers.
+pub(crate) fn env(rules: Rules<'_>) -> Env {
+    env_with(clients(rules), &[])
+}
+
+/// As `env` with these clients, but the Redis servers at these `host:port` are dead.
+pub(crate) fn env_with(aws: Clients, dead: &[&str]) -> Env {
     let identity = Identity {
         account: "123456789012".to_owned(),
         arn: "arn:aws:iam::123456789012:user/tester".to_owned(),
         partition: "aws".to_owned(),
-        region: "us-east-1".to_owned(),
+        region: REGION.to_owned(),
     };
-    Env { aws, identity, data: Rc::new(NoData) }
+    Env {
+        aws,
+        identity,
+        data: Rc::new(Servers { dead: dead.iter().map(|d| (*d).to_owned()).collect() }),
+    }
 }
 
 /// A context of run `0test0test` that records nothing. Call it under `#[tokio::test(start_paused = true)]`.
@@ -66,15 +82,21 @@ pub(crate) fn own_tags(step: &str) -> [(&'static str, String); 2] {
     ownership::tags(&cx(step))
 }
 
-struct NoData;
+struct Servers {
+    dead: Vec<String>,
+}
 
 #[async_trait(?Send)]
-impl DataPlane for NoData {
+impl DataPlane for Servers {
     async fn open(&self, target: &Target) -> Result<Box<dyn Store>, Failure> {
-        Err(Failure::fatal(format!("this test has no server at {}", target.host)))
+        Err(Failure::fatal(format!("no store at {} in this test", target.host)))
     }
 
     async fn answers(&self, host: &str, port: u16) -> Result<(), Failure> {
-        Err(Failure::fatal(format!("this test has no server at {host}:{port}")))
+        if self.dead.contains(&format!("{host}:{port}")) {
+            Err(Failure::new(Class::Transient, "connection refused"))
+        } else {
+            Ok(())
+        }
     }
 }

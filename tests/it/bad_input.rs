@@ -110,7 +110,11 @@ fn the_guard_refuses_another_account_and_region() {
     let place = Place::new();
     let served = Served::start(&place, &["--no-servers", "playbooks/quickstart.yaml"]);
     let path = runbook(&place, "guard: { account: \"999999999999\" }\n");
-    served.run(&place, &["run", "--yes", &path]).ends_with(5).says("999999999999").says("123456789012");
+    served
+        .run(&place, &["run", "--yes", &path])
+        .ends_with(5)
+        .says("999999999999")
+        .says("123456789012");
     assert_eq!(served.effects("CreateSnapshot"), 0);
     assert!(place.runs().is_empty());
 }
@@ -164,12 +168,11 @@ fn a_state_directory_that_cannot_be_written_stops_before_anything_is_changed() {
 #[test]
 fn a_full_disk_stops_the_run_before_its_next_change() {
     let place = Place::new();
-    let served = Served::start(&place, &["--no-servers", "--speed", "2000", "playbooks/quickstart.yaml"]);
+    let served =
+        Served::start(&place, &["--no-servers", "--speed", "2000", "playbooks/quickstart.yaml"]);
     let path = runbook(&place, "");
-    let script = format!(
-        "trap '' XFSZ; ulimit -f 3; exec {} run --yes {path}",
-        crate::program::BINARY
-    );
+    let script =
+        format!("trap '' XFSZ; ulimit -f 3; exec {} run --yes {path}", crate::program::BINARY);
     let said: Said = std::process::Command::new("bash")
         .args(["-c", &script])
         .env_clear()
@@ -189,7 +192,8 @@ fn a_full_disk_stops_the_run_before_its_next_change() {
 #[test]
 fn a_second_process_on_one_run_is_refused() {
     let place = Place::new();
-    let served = Served::start(&place, &["--no-servers", "--speed", "20", "playbooks/quickstart.yaml"]);
+    let served =
+        Served::start(&place, &["--no-servers", "--speed", "20", "playbooks/quickstart.yaml"]);
     let path = runbook(&place, "");
     let mut first = served
         .command(&place, &["run", "--yes", &path])

@@ -40,7 +40,8 @@ async fn forward(name: &str) -> Result<u64, String> {
             {
                 return Err(format!("{place}: then ended as {:?}\n{}", done.end, done.story()));
             }
-            same(&plain.sandbox.world(), &world.sandbox.world()).map_err(|e| format!("{place}: {e}"))?;
+            same(&plain.sandbox.world(), &world.sandbox.world())
+                .map_err(|e| format!("{place}: {e}"))?;
             same_changes(&plain, &world).map_err(|e| format!("{place}: {e}"))?;
         }
     }
@@ -68,7 +69,8 @@ async fn backward(name: &str) -> Result<u64, String> {
             let place = format!("{name}: dying at write {at} of a rollback, written: {written}");
             let end = finish(&world, dead, begin).await;
             rolled_back(&end).map_err(|e| format!("{place}: {e}"))?;
-            same(&plain.sandbox.world(), &world.sandbox.world()).map_err(|e| format!("{place}: {e}"))?;
+            same(&plain.sandbox.world(), &world.sandbox.world())
+                .map_err(|e| format!("{place}: {e}"))?;
             if name != "cleanup-migration" {
                 same(&clean, &world.sandbox.world()).map_err(|e| format!("{place}: {e}"))?;
             }
@@ -133,8 +135,11 @@ fn dying_while_a_failed_run_is_rolled_back_still_ends_in_a_clean_slate() {
         for at in failed..=entries.len() as u64 {
             for written in [false, true] {
                 let world = World::before("quickstart").await;
-                let disturb =
-                    Disturb { crash: Some(Crash { at, written }), inject: fail(), ..Disturb::default() };
+                let disturb = Disturb {
+                    crash: Some(Crash { at, written }),
+                    inject: fail(),
+                    ..Disturb::default()
+                };
                 let dead = world.run(&disturb).await;
                 let again = Disturb { inject: fail(), ..Disturb::default() };
                 let end = match dead.state().rest {

@@ -52,7 +52,8 @@ pub(crate) async fn every_undo_twice(name: &str, kinds: Option<Wrap>) -> Check {
     let clean = world.sandbox.world();
     let done = run(&world, Inject::default(), kinds).await;
     succeeded(&done)?;
-    let back = roll_back(&world, &done, Inject { undo_twice: true, ..Inject::default() }, kinds).await;
+    let back =
+        roll_back(&world, &done, Inject { undo_twice: true, ..Inject::default() }, kinds).await;
     if back.end != End::Rest(Rest::RolledBack) {
         return Err(format!("{name}: rolling back ended as {:?}\n{}", back.end, back.story()));
     }

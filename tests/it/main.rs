@@ -1,9 +1,12 @@
 //! One binary for every test that needs more than one module: the harness over the shipped playbooks, faults at the wire,
 //! the program as a process, documents, and the shape of the source tree.
 
+mod bad_input;
 mod crashes;
 mod faults;
 mod harness;
 mod playbooks;
+mod processes;
+mod program;
 mod tidy;
 mod world;

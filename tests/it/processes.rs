@@ -65,7 +65,11 @@ fn killed_at_any_instant_the_run_is_taken_up_and_makes_nothing_twice() {
         let status = served.run(&place, &["status", &run]);
         if !status.out.contains("orchestrate resume") {
             // Nothing to resume: it was done, or had not written its first record.
-            assert!(status.out.contains("succeeded") || status.code == Some(74), "{}", status.all());
+            assert!(
+                status.out.contains("succeeded") || status.code == Some(74),
+                "{}",
+                status.all()
+            );
             continue;
         }
         let resumed = served.run(&place, &["resume", &run]);

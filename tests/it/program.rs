@@ -25,7 +25,10 @@ pub(crate) struct Said {
 impl Said {
     /// Standard output and error, for messages.
     pub(crate) fn all(&self) -> String {
-        format!("exit {:?}\n------- stdout\n{}------- stderr\n{}[EOF]", self.code, self.out, self.err)
+        format!(
+            "exit {:?}\n------- stdout\n{}------- stderr\n{}[EOF]",
+            self.code, self.out, self.err
+        )
     }
 
     #[track_caller]
@@ -36,7 +39,11 @@ impl Said {
 
     #[track_caller]
     pub(crate) fn says(&self, words: &str) -> &Self {
-        assert!(self.out.contains(words) || self.err.contains(words), "no \"{words}\" in\n{}", self.all());
+        assert!(
+            self.out.contains(words) || self.err.contains(words),
+            "no \"{words}\" in\n{}",
+            self.all()
+        );
         self
     }
 }
@@ -154,8 +161,11 @@ impl Served {
         let address = self.endpoint.trim_start_matches("http://");
         let mut stream = std::net::TcpStream::connect(address).expect("the sandbox listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        write!(stream, "GET /_sandbox/{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
-            .expect("a request");
+        write!(
+            stream,
+            "GET /_sandbox/{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        )
+        .expect("a request");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("an answer");
         let text = String::from_utf8(answer).expect("UTF-8");

@@ -137,7 +137,8 @@ impl World {
         };
         let journal = MemoryJournal::default();
         let watched = self.watch(&journal, disturb.crash);
-        let begun = Ledger::begin(Box::new(watched.clone()), header, self.clock.clone(), Rc::new(|_| {}));
+        let begun =
+            Ledger::begin(Box::new(watched.clone()), header, self.clock.clone(), Rc::new(|_| {}));
         match begun {
             Ok(ledger) => self.drive(ledger, &journal, &watched, disturb).await,
             Err(failure) => Done { end: End::Broken(failure), journal, seen: watched.seen },
@@ -145,13 +146,22 @@ impl World {
     }
 
     /// Takes up the run that `before` left behind, after adding `more`.
-    pub(crate) async fn take_up(&self, before: &Done, more: Vec<Record>, disturb: &Disturb<'_>) -> Done {
+    pub(crate) async fn take_up(
+        &self,
+        before: &Done,
+        more: Vec<Record>,
+        disturb: &Disturb<'_>,
+    ) -> Done {
         let entries = before.journal.entries();
         let journal = MemoryJournal::with(entries.clone());
         let watched = self.watch(&journal, disturb.crash);
-        let ledger =
-            Ledger::resume(Box::new(watched.clone()), &entries, self.clock.clone(), Rc::new(|_| {}))
-                .expect("the surviving entries follow one another");
+        let ledger = Ledger::resume(
+            Box::new(watched.clone()),
+            &entries,
+            self.clock.clone(),
+            Rc::new(|_| {}),
+        )
+        .expect("the surviving entries follow one another");
         for record in more {
             if let Err(failure) = ledger.record(record) {
                 return Done { end: End::Broken(failure), journal, seen: watched.seen };
@@ -177,8 +187,9 @@ impl World {
     ) -> Done {
         let ledger = Rc::new(ledger);
         let kinds: &dyn Kinds = disturb.kinds.unwrap_or(&self.registry);
-        let engine = Engine::new(kinds, Rc::clone(&ledger), self.clock.clone(), CancellationToken::new())
-            .disturbed(disturb.inject.clone());
+        let engine =
+            Engine::new(kinds, Rc::clone(&ledger), self.clock.clone(), CancellationToken::new())
+                .disturbed(disturb.inject.clone());
         loop {
             let end = engine.run().await;
             if let End::Rest(orchestrate::engine::journal::Rest::Waiting { step }) = &end {
@@ -192,7 +203,11 @@ impl World {
                     continue;
                 }
                 let failure = orchestrate::engine::Failure::fatal("died while approving");
-                return Done { end: End::Broken(failure), journal: journal.clone(), seen: Rc::clone(&watched.seen) };
+                return Done {
+                    end: End::Broken(failure),
+                    journal: journal.clone(),
+                    seen: Rc::clone(&watched.seen),
+                };
             }
             return Done { end, journal: journal.clone(), seen: Rc::clone(&watched.seen) };
         }
@@ -232,9 +247,13 @@ impl Done {
     /// Everything the journal says went wrong, for messages.
     pub(crate) fn story(&self) -> String {
         let lines = self.journal.entries().into_iter().filter_map(|entry| match entry.record {
-            Record::AttemptFailed { step, failure, .. } => Some(format!("{step}: attempt failed: {failure}")),
+            Record::AttemptFailed { step, failure, .. } => {
+                Some(format!("{step}: attempt failed: {failure}"))
+            }
             Record::Failed { step, failure } => Some(format!("{step}: failed: {failure}")),
-            Record::UndoAttemptFailed { step, failure, .. } => Some(format!("{step}: undo attempt failed: {failure}")),
+            Record::UndoAttemptFailed { step, failure, .. } => {
+                Some(format!("{step}: undo attempt failed: {failure}"))
+            }
             Record::UndoFailed { step, failure } => Some(format!("{step}: undo failed: {failure}")),
             Record::Rested(rest) => Some(format!("rest: {rest:?}")),
             _ => None,

@@ -44,6 +44,8 @@ pub(super) fn run(
     let (word, then) = if approved { ("approved", "go on") } else { ("rejected", "roll back") };
     output.say(&format!("{word}: step \"{}\" of run {id}", step.id));
     output.say(&format!("  next     orchestrate resume {id}   {then}"));
-    output.json(&serde_json::json!({ "event": "decided", "data": { "run": id, "approved": approved }}));
+    output.json(
+        &serde_json::json!({ "event": "decided", "data": { "run": id, "approved": approved }}),
+    );
     Ok(())
 }

@@ -39,7 +39,10 @@ pub fn main() -> ExitCode {
     };
     let output = Output::from_env(cli.json);
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("ORCHESTRATE_LOG").unwrap_or_else(|_| "off".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("ORCHESTRATE_LOG")
+                .unwrap_or_else(|_| "off".into()),
+        )
         .with_writer(std::io::stderr)
         .try_init();
     match dispatch(cli, output) {

@@ -77,11 +77,8 @@ pub(super) async fn connect(
     output: Output,
 ) -> Result<Account, CommandError> {
     #[cfg(feature = "sandbox")]
-    let account = if embedded {
-        Account::embedded(plan).await?
-    } else {
-        Account::connect(plan, ca).await?
-    };
+    let account =
+        if embedded { Account::embedded(plan).await? } else { Account::connect(plan, ca).await? };
     #[cfg(not(feature = "sandbox"))]
     let account = {
         let _ = embedded;

@@ -28,7 +28,10 @@ pub(super) async fn run(
     if let Some(done) = done {
         let journal = known.path.display().to_string();
         output.say(&render_status(&known.state, &journal, known.alive, output.style));
-        return Err(CommandError::new(Exit::Locked, format!("there is nothing to resume in run {id}: {done}")));
+        return Err(CommandError::new(
+            Exit::Locked,
+            format!("there is nothing to resume in run {id}: {done}"),
+        ));
     }
     take_up(&id, vec![Record::Resumed { by: myself() }], &runs, ca, output).await
 }
@@ -47,9 +50,14 @@ pub(super) async fn take_up(
             .because(error.to_string())
     })?;
     if state.header.embedded {
-        return Err(CommandError::new(Exit::Locked, format!("run {id} ran in a sandbox inside its own process"))
-            .because("that sandbox ended with the process; nothing of it is left to go on with or to undo")
-            .hint("to stop and resume runs, serve one with `orchestrate sandbox`"));
+        return Err(CommandError::new(
+            Exit::Locked,
+            format!("run {id} ran in a sandbox inside its own process"),
+        )
+        .because(
+            "that sandbox ended with the process; nothing of it is left to go on with or to undo",
+        )
+        .hint("to stop and resume runs, serve one with `orchestrate sandbox`"));
     }
     let account = Account::connect(&state.plan, ca).await?;
     let (here, there) = (&account.identity, &state.header);
@@ -58,7 +66,10 @@ pub(super) async fn take_up(
             Exit::Refused,
             format!("run {id} began in account {}, region {}", there.account, there.region),
         )
-        .because(format!("these credentials are for account {}, region {}", here.account, here.region))
+        .because(format!(
+            "these credentials are for account {}, region {}",
+            here.account, here.region
+        ))
         .hint("use credentials and region of the account the run began in; nothing was changed"));
     }
     let path = runs.journal(id);

@@ -26,7 +26,10 @@ pub(super) async fn run(
     let state = &known.state;
     output.say(&render_status(state, &known.path.display().to_string(), known.alive, output.style));
     if matches!(state.rest, Some(Rest::RolledBack | Rest::Cancelled)) {
-        return Err(CommandError::new(Exit::Locked, format!("run {id} has been rolled back already")));
+        return Err(CommandError::new(
+            Exit::Locked,
+            format!("run {id} has been rolled back already"),
+        ));
     }
     if state.past_pivot() && !past_pivot {
         return Err(CommandError::new(

@@ -24,8 +24,11 @@ pub(super) async fn run(
 ) -> Result<Exit, CommandError> {
     let plan = compile(&args.playbook, &runs, output)?;
     if migrate && !plan.has_pivot() {
-        return Err(CommandError::new(Exit::Usage, "this playbook moves no application: no step of it is a pivot")
-            .hint("use `orchestrate run` for it"));
+        return Err(CommandError::new(
+            Exit::Usage,
+            "this playbook moves no application: no step of it is a pivot",
+        )
+        .hint("use `orchestrate run` for it"));
     }
     let account = connect(&plan, embedded(&args), ca, output).await?;
     let findings = preflight(&plan, &account, output).await;
@@ -36,8 +39,11 @@ pub(super) async fn run(
         .count();
     if fails > 0 {
         account.close().await;
-        return Err(CommandError::new(Exit::Refused, format!("{fails} checks would fail; nothing was changed"))
-            .hint("mend what is listed above, then run the same command again"));
+        return Err(CommandError::new(
+            Exit::Refused,
+            format!("{fails} checks would fail; nothing was changed"),
+        )
+        .hint("mend what is listed above, then run the same command again"));
     }
     // `run` is for runbooks, which are asked about too when they change anything.
     if plan.steps().any(|step| step.effect.mutates()) && !account.is_embedded() {

@@ -71,7 +71,8 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CommandError> {
 /// The certificate authority of its TLS servers, in a file private to the user.
 fn write_ca(sandbox: &Sandbox) -> Result<Option<PathBuf>, CommandError> {
     let Some(pem) = sandbox.ca_pem() else { return Ok(None) };
-    let path = std::env::temp_dir().join(format!("orchestrate-sandbox-ca-{}.pem", std::process::id()));
+    let path =
+        std::env::temp_dir().join(format!("orchestrate-sandbox-ca-{}.pem", std::process::id()));
     std::fs::write(&path, pem).map_err(|error| {
         CommandError::new(Exit::State, "the sandbox's certificate cannot be written")
             .because(format!("{}: {error}", path.display()))
@@ -95,7 +96,11 @@ fn announce(
     if let Some(ca) = ca {
         environment.push(("SSL_CERT_FILE", ca.display().to_string()));
     }
-    output.say(&format!("sandbox on http://{address}, {} times as fast as AWS; {}", args.speed, sandbox.describe_data()));
+    output.say(&format!(
+        "sandbox on http://{address}, {} times as fast as AWS; {}",
+        args.speed,
+        sandbox.describe_data()
+    ));
     for (name, value) in &environment {
         output.say(&format!("export {name}={value}"));
     }

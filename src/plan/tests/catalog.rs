@@ -203,7 +203,11 @@ steps:
 "#;
 
 pub(super) fn given(arguments: &[&str]) -> GivenInputs {
-    GivenInputs { arguments: arguments.iter().map(ToString::to_string).collect(), file: None, earlier: serde_json::Map::new() }
+    GivenInputs {
+        arguments: arguments.iter().map(ToString::to_string).collect(),
+        file: None,
+        earlier: serde_json::Map::new(),
+    }
 }
 
 pub(super) fn source(text: &str) -> Source {

@@ -70,6 +70,10 @@ pub struct Prepared {
     group: String,
     /// The node to snapshot; none with cluster mode on.
     node: Option<String>,
+    /// Where the source is reached, as `host:port`.
+    endpoint: String,
+    /// Whether the source speaks TLS.
+    tls: bool,
 }
 
 /// The snapshot.
@@ -93,6 +97,10 @@ pub struct Output {
     pub bytes: u64,
     /// The instant of each shard's snapshot, in the order of `node_groups`. Later writes are not in it.
     pub created_at: Vec<String>,
+    /// Where the source is reached, as `host:port`: its configuration endpoint, or its primary with cluster mode off.
+    pub endpoint: String,
+    /// Whether the source speaks TLS.
+    pub tls: bool,
 }
 
 /// `elasticache.create_snapshot`.
@@ -191,9 +199,12 @@ impl Step for CreateSnapshot {
         };
         let group = look::need_group(env, &spec.replication_group).await?;
         let node = source(&group, &spec.replication_group, spec.prefer_node.as_deref())?;
+        let endpoint = look::endpoint(&group).unwrap_or_default();
+        let tls = group.transit_encryption_enabled().unwrap_or_default();
         let group = group.replication_group_id().unwrap_or(&spec.replication_group).to_owned();
         let arn = elasticache_arn(&env.identity, "snapshot", &name);
-        let prepared = Prepared { name: name.clone(), arn: arn.clone(), group, node };
+        let prepared =
+            Prepared { name: name.clone(), arn: arn.clone(), group, node, endpoint, tls };
         if let Some(found) = look::snapshot(env, &name).await? {
             ours_or_fail(env, cx, &prepared, &found).await?;
         }
@@ -436,6 +447,8 @@ fn output(prepared: &Prepared, found: &Snapshot) -> Output {
         node_type: text(found.cache_node_type()),
         bytes: look::bytes(found),
         created_at: look::taken_at(found),
+        endpoint: prepared.endpoint.clone(),
+        tls: prepared.tls,
     }
 }
 

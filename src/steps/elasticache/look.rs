@@ -59,6 +59,13 @@ pub(super) async fn need_group(env: &Env, id: &str) -> Result<ReplicationGroup, 
     })
 }
 
+/// Where a group is reached, as `host:port`: by its configuration endpoint with cluster mode on, else by its primary's.
+pub(super) fn endpoint(group: &ReplicationGroup) -> Option<String> {
+    let primary = || group.node_groups().first().and_then(|shard| shard.primary_endpoint());
+    let endpoint = group.configuration_endpoint().or_else(primary)?;
+    Some(format!("{}:{}", endpoint.address()?, endpoint.port().unwrap_or(6379)))
+}
+
 /// Whether the resource carries the tags of this run and step.
 ///
 /// # Errors

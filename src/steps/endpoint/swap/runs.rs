@@ -23,6 +23,7 @@ fn plan(targets: &[Value]) -> Plan {
         accept_no_way_back: false,
     };
     Plan {
+        outputs: None,
         format: FORMAT,
         playbook: "swap".to_owned(),
         description: None,
@@ -37,6 +38,7 @@ fn plan(targets: &[Value]) -> Plan {
 
 fn begin(journal: MemoryJournal, clock: &Clock, targets: &[Value]) -> Result<Ledger, Failure> {
     let header = Record::Started {
+        embedded: false,
         run: "0test0test".parse().unwrap(),
         tool: "0".to_owned(),
         by: "test".to_owned(),
