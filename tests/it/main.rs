@@ -8,4 +8,5 @@ mod harness;
 mod playbooks;
 mod processes;
 mod program;
+mod tidy;
 mod world;
