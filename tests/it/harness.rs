@@ -154,7 +154,10 @@ pub(crate) fn no_more_changes(wanted: &World, found: &World) -> Check {
     let empty = serde_json::Map::new();
     for (operation, times) in found.as_object().unwrap_or(&empty) {
         if times.as_u64() > wanted.get(operation).and_then(Value::as_u64) {
-            return Err(format!("{operation} took effect {times} times instead of {:?}", wanted.get(operation)));
+            return Err(format!(
+                "{operation} took effect {times} times instead of {:?}",
+                wanted.get(operation)
+            ));
         }
     }
     Ok(())
