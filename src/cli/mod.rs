@@ -4,6 +4,7 @@ mod account;
 mod args;
 mod ask;
 mod commands;
+mod document;
 mod drive;
 mod error;
 mod exit;

@@ -3,7 +3,9 @@
 
 mod bad_input;
 mod crashes;
+mod docs;
 mod faults;
+mod foreign;
 mod harness;
 mod playbooks;
 mod processes;

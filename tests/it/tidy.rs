@@ -206,7 +206,7 @@ fn clients_are_built_in_one_place() {
     for file in files("src", "rs").into_iter().filter(|file| !file.path.starts_with("src/aws/")) {
         for (number, line) in file.code().lines().enumerate() {
             let built = line.split("Client::new(").next().filter(|before| *before != line);
-            let client = built.is_some_and(|before| !before.ends_with(is_word));
+            let client = built.is_some_and(|before| !before.ends_with(source::is_word));
             if client || words(line).any(|word| builders.contains(&word)) {
                 problems.push(format!("{}:{}: {}", file.path, number + 1, line.trim()));
             }

@@ -208,7 +208,7 @@ pub(super) fn paths(code: &str) -> Vec<Named> {
     found
 }
 
-fn is_word(c: char) -> bool {
+pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::step::About;
+use crate::steps::About;
 use crate::plan::{Effect, UndoPolicy};
 use crate::report::duration;
 
 /// Markdown: what the kind does, its arguments, outputs, undo and permissions.
 #[must_use]
-pub fn document(about: &About) -> String {
+pub(crate) fn document(about: &About) -> String {
     let info = &about.info;
     let mut out = format!("## `{}`\n\n{}\n", info.name, info.docs.trim());
     out += &format!(
