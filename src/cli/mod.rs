@@ -4,6 +4,7 @@ mod account;
 mod args;
 mod ask;
 mod commands;
+mod document;
 mod drive;
 mod error;
 mod exit;
@@ -16,4 +17,5 @@ mod view;
 
 pub use args::Cli;
 pub use commands::main;
+pub use document::document;
 pub use exit::Exit;

@@ -5,7 +5,6 @@
 mod approve;
 mod assert;
 mod creation;
-mod document;
 mod elasticache;
 mod endpoint;
 mod env;
@@ -23,7 +22,6 @@ mod testing;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-pub use document::document;
 pub use env::Env;
 pub use need::Need;
 pub use step::{About, Action, Done, Sketch, Step, about, action};

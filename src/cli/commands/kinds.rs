@@ -1,9 +1,10 @@
 //! `orchestrate steps`.
 
+use crate::cli::document::document;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::steps::{all, document};
+use crate::steps::all;
 
 /// Lists the kinds, or documents one.
 pub(super) fn run(kind: Option<&str>, output: Output) -> Result<Exit, CommandError> {
