@@ -19,12 +19,12 @@ use crate::steps::{Action, Done, Env, Sketch, Step};
 /// - id: go
 ///   approve:
 ///     message: Switch the applications to the new cluster?
-///     show: ["${{ steps.compare.summary }}"]
+///     show: ["${{ steps.compare.compared }} keys are equal"]
 ///     within: 2h
 /// ```
 ///
-/// The run rests and the program ends; nothing is lost, and it may rest for days. `orchestrate approve <run>` answers
-/// and goes on. A no rolls the run back. This step changes nothing, so there is nothing to undo.
+/// The run rests and the program ends; nothing is lost, and it may rest for days. `orchestrate approve <run>` answers,
+/// `orchestrate resume <run>` goes on. A no rolls the run back. This step changes nothing, so there is nothing to undo.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Spec {

@@ -14,10 +14,11 @@ use crate::steps::{Action, Done, Env, Sketch, Step};
 /// Fails unless every value is as it must be. All that fail are listed, with what was expected and found.
 ///
 /// ```yaml
-/// - assert:
+/// - id: complete
+///   assert:
 ///     that:
-///       - { value: "${{ steps.compare.differences }}", equals: 0 }
-///       - { value: "${{ steps.compare.keys }}", at_least: 10000 }
+///       - { value: "${{ steps.compare.equal }}", equals: true }
+///       - { value: "${{ steps.compare.compared }}", at_least: 10000 }
 ///     message: The copy is not complete
 /// ```
 ///

@@ -20,8 +20,10 @@ const NAP: Duration = Duration::from_secs(60);
 /// Waits for a time, or until a person says go on.
 ///
 /// ```yaml
-/// - pause: { for: 10m }
-/// - pause: { message: "Restart the applications, then go on" }
+/// - id: rest
+///   pause: { for: 10m }
+/// - id: restart
+///   pause: { message: "Restart the applications, then go on" }
 /// ```
 ///
 /// The end of a timed pause is written down when it begins: a run that was stopped and is resumed does not start it
