@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::steps::About;
 use crate::plan::{Effect, UndoPolicy};
 use crate::report::duration;
+use crate::steps::About;
 
 /// Markdown: what the kind does, its arguments, outputs, undo and permissions.
 #[must_use]

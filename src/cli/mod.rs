@@ -17,5 +17,4 @@ mod view;
 
 pub use args::Cli;
 pub use commands::main;
-pub use document::document;
 pub use exit::Exit;

@@ -32,7 +32,8 @@ pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style
         }
     }
     out += &standing(state, style);
-    for (name, value) in state.playbook_outputs() {
+    let undone = matches!(state.phase, Phase::Back(_));
+    for (name, value) in state.playbook_outputs().into_iter().filter(|_| !undone) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         out += &block("output", &name, &[escape(&text)]);
     }

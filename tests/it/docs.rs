@@ -24,12 +24,16 @@ fn must_be(path: &str, wanted: &str) {
         return;
     }
     let found = std::fs::read_to_string(&full).unwrap_or_default();
-    assert!(found == wanted, "{path} is not up to date: run `UPDATE_DOCS=1 tests/run docs` and commit it");
+    assert!(
+        found == wanted,
+        "{path} is not up to date: run `UPDATE_DOCS=1 tests/run docs` and commit it"
+    );
 }
 
 fn kinds() -> Vec<String> {
     let said = Place::new().run(&["steps", "--json"]);
-    let lines = said.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON lines"));
+    let lines =
+        said.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON lines"));
     lines.map(|line| line["data"]["name"].as_str().expect("a name").to_owned()).collect()
 }
 
@@ -56,8 +60,20 @@ fn the_schema_is_generated() {
 fn the_reference_of_the_commands_is_generated() {
     let place = Place::new();
     let names = [
-        "", "validate", "plan", "migrate", "run", "resume", "approve", "rollback", "status", "runs",
-        "steps", "schema", "sandbox", "completions",
+        "",
+        "validate",
+        "plan",
+        "migrate",
+        "run",
+        "resume",
+        "approve",
+        "rollback",
+        "status",
+        "runs",
+        "steps",
+        "schema",
+        "sandbox",
+        "completions",
     ];
     let mut text = String::new();
     for name in names {
@@ -77,20 +93,27 @@ fn the_reference_of_the_commands_is_generated() {
 
 #[test]
 fn every_shipped_playbook_fits_the_schema_by_an_independent_validator() {
-    let schema: Value = serde_json::from_str(&read(&root().join("docs/playbook.schema.json"))).expect("JSON");
+    let schema: Value =
+        serde_json::from_str(&read(&root().join("docs/playbook.schema.json"))).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let python = root().join("target/venv/bin/python");
     assert!(python.exists(), "tests/run installs what this test needs; run that");
     for name in SHIPPED {
         let said: Said = std::process::Command::new(&python)
-            .args(["-c", "import sys, json, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"])
+            .args([
+                "-c",
+                "import sys, json, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))",
+            ])
             .arg(playbook_path(name))
             .output()
             .expect("python starts")
             .into();
         said.ends_with(0);
         let playbook: Value = serde_json::from_str(&said.out).expect("JSON");
-        let problems: Vec<String> = validator.iter_errors(&playbook).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        let problems: Vec<String> = validator
+            .iter_errors(&playbook)
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect();
         assert!(problems.is_empty(), "{name}: {problems:?}");
     }
 }
@@ -110,7 +133,9 @@ fn the_examples_of_the_kinds_validate() {
         let said = place.run(&["validate", path.to_str().expect("UTF-8")]);
         // What an example refers to need not stand in it; anything else must be right.
         let other = said.err.lines().filter(|l| l.starts_with("error[")).find(|l| {
-            !["P0040", "P0041", "P0042", "P0043", "P0044", "P0045"].iter().any(|code| l.contains(code))
+            !["P0040", "P0041", "P0042", "P0043", "P0044", "P0045"]
+                .iter()
+                .any(|code| l.contains(code))
         });
         assert!(other.is_none(), "{kind}: {}\n{text}", said.all());
     }
@@ -150,9 +175,13 @@ endpoint_parameter: /prod/redis/endpoint
 
 #[test]
 fn every_command_that_a_document_shows_works() {
-    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"].map(|p| root().join(p)).to_vec();
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"].map(|p| root().join(p)).to_vec();
     let docs = std::fs::read_dir(root().join("docs")).expect("docs");
-    pages.extend(docs.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "md")));
+    pages.extend(
+        docs.filter_map(|e| Some(e.ok()?.path()))
+            .filter(|p| p.extension().is_some_and(|e| e == "md")),
+    );
     let mut ran = 0;
     for page in pages {
         for command in commands(&read(&page)) {
@@ -180,19 +209,34 @@ fn works(page: &Path, command: &str) {
         std::env::var("PATH").unwrap_or_default()
     );
     // Commands against AWS go to a sandbox that holds what they need.
-    let alone = command.contains("--sandbox") || !(command.contains("plan ") || command.contains("migrate ") || command.starts_with("aws "));
+    let alone = command.contains("--sandbox")
+        || !(command.contains("plan ")
+            || command.contains("migrate ")
+            || command.starts_with("aws "));
     let inputs = inputs.to_str().expect("UTF-8").to_owned();
     let served = (!alone).then(|| {
-        let playbook = if command.starts_with("aws ") { vec!["playbooks/quickstart.yaml"] } else { vec!["playbooks/elasticache-to-memorydb.yaml", "--inputs", &inputs] };
-        Served::start(&place, &[vec!["--speed", "600", "--no-servers"], playbook].concat())
+        let playbook = if command.starts_with("aws ") {
+            vec!["playbooks/quickstart.yaml"]
+        } else {
+            vec!["playbooks/elasticache-to-memorydb.yaml", "--inputs", &inputs]
+        };
+        Served::start(&place, &[vec!["--speed", "600"], playbook].concat())
     });
     let journal = place.run(&["run", "--sandbox", small(&place).to_str().expect("UTF-8")]);
     journal.ends_with(0);
     let run = place.runs().pop().expect("a run");
     let command = command.replace("journal.jsonl", place.journal(&run).to_str().expect("UTF-8"));
     // The plan's question is answered as a person would who has read it.
-    let command = if command.contains(" migrate ") && served.is_some() { format!("{command} --yes") } else { command };
-    let command = if command.starts_with("orchestrate sandbox") { format!("timeout --preserve-status -s INT 3 {command} --port 0") } else { command };
+    let command = if command.contains(" migrate ") && served.is_some() {
+        format!("{command} --yes")
+    } else {
+        command
+    };
+    let command = if command.starts_with("orchestrate sandbox") {
+        format!("timeout --preserve-status -s INT 3 {command} --port 0")
+    } else {
+        command
+    };
     let mut shell = place.command(&[]);
     let mut bash = std::process::Command::new("bash");
     bash.args(["-c", &command]).current_dir(root()).env_clear();

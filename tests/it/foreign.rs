@@ -36,7 +36,9 @@ fn used() -> BTreeSet<String> {
         virtually(async {
             let world = World::before(name).await;
             world.run(&Disturb::default()).await;
-            used.extend(world.sandbox.calls().iter().map(|c| format!("{}:{}", c.service, c.operation)));
+            used.extend(
+                world.sandbox.calls().iter().map(|c| format!("{}:{}", c.service, c.operation)),
+            );
         });
     }
     used
@@ -56,19 +58,31 @@ fn driven(served: &Served) -> BTreeSet<String> {
 #[test]
 fn boto3_drives_every_operation_that_the_playbooks_use() {
     let place = Place::new();
-    let served = Served::start(&place, &["--no-servers", "--speed", "3000", "playbooks/quickstart.yaml"]);
+    let served =
+        Served::start(&place, &["--no-servers", "--speed", "3000", "playbooks/quickstart.yaml"]);
     let said = stranger(&served, "python", &["tests/foreign/drive_boto3.py"]);
     said.ends_with(0).says("every answer was parsed");
     let missing: Vec<String> = used().difference(&driven(&served)).cloned().collect();
-    assert!(missing.is_empty(), "boto3 did not drive {missing:?}: add them to tests/foreign/drive_boto3.py");
+    assert!(
+        missing.is_empty(),
+        "boto3 did not drive {missing:?}: add them to tests/foreign/drive_boto3.py"
+    );
 }
 
 #[test]
 fn the_aws_cli_drives_every_operation_that_the_playbooks_use() {
     let place = Place::new();
-    let served = Served::start(&place, &["--no-servers", "--speed", "3000", "playbooks/quickstart.yaml"]);
-    let said = stranger(&served, "python", &["tests/foreign/drive_cli.py", venv("aws").to_str().expect("UTF-8")]);
+    let served =
+        Served::start(&place, &["--no-servers", "--speed", "3000", "playbooks/quickstart.yaml"]);
+    let said = stranger(
+        &served,
+        "python",
+        &["tests/foreign/drive_cli.py", venv("aws").to_str().expect("UTF-8")],
+    );
     said.ends_with(0).says("every answer was parsed");
     let missing: Vec<String> = used().difference(&driven(&served)).cloned().collect();
-    assert!(missing.is_empty(), "the aws CLI did not drive {missing:?}: add them to tests/foreign/drive_cli.py");
+    assert!(
+        missing.is_empty(),
+        "the aws CLI did not drive {missing:?}: add them to tests/foreign/drive_cli.py"
+    );
 }

@@ -1,9 +1,9 @@
 //! `orchestrate steps`.
 
+use crate::cli::document::document;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::document::document;
 use crate::steps::all;
 
 /// Lists the kinds, or documents one.

@@ -45,9 +45,12 @@ pub fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .try_init();
-    match dispatch(cli, output) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
+    // A panic is a bug, and has an exit code of its own; its message is on standard error already.
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(cli, output)));
+    match done {
+        Err(_) => Exit::Bug.into(),
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(error)) => {
             output.json(&error.json());
             output.complain(&error.render(output.err_style));
             error.exit.into()

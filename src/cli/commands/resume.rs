@@ -49,16 +49,7 @@ pub(super) async fn take_up(
         CommandError::new(Exit::State, format!("the journal of run {id} contradicts itself"))
             .because(error.to_string())
     })?;
-    if state.header.embedded {
-        return Err(CommandError::new(
-            Exit::Locked,
-            format!("run {id} ran in a sandbox inside its own process"),
-        )
-        .because(
-            "that sandbox ended with the process; nothing of it is left to go on with or to undo",
-        )
-        .hint("to stop and resume runs, serve one with `orchestrate sandbox`"));
-    }
+    still_there(&state)?;
     let account = Account::connect(&state.plan, ca).await?;
     let (here, there) = (&account.identity, &state.header);
     if here.account != there.account || here.region != there.region {
@@ -74,4 +65,18 @@ pub(super) async fn take_up(
     }
     let path = runs.journal(id);
     drive(&account, Box::new(journal), &path, Beginning::Known(entries, more), output).await
+}
+
+/// Refuses a run whose sandbox ended with its process.
+pub(super) fn still_there(state: &RunState) -> Result<(), CommandError> {
+    if !state.header.embedded {
+        return Ok(());
+    }
+    let run = &state.header.run;
+    Err(CommandError::new(
+        Exit::Locked,
+        format!("run {run} ran in a sandbox inside its own process"),
+    )
+    .because("that sandbox ended with the process; nothing of it is left to go on with or to undo")
+    .hint("to stop and resume runs, serve one with `orchestrate sandbox`"))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::resume::take_up;
+use super::resume::{still_there, take_up};
 use crate::cli::ask;
 use crate::cli::drive::myself;
 use crate::cli::error::CommandError;
@@ -24,6 +24,7 @@ pub(super) async fn run(
     let id = runs.find(given)?;
     let known = runs.load(&id)?;
     let state = &known.state;
+    still_there(state)?;
     output.say(&render_status(state, &known.path.display().to_string(), known.alive, output.style));
     if matches!(state.rest, Some(Rest::RolledBack | Rest::Cancelled)) {
         return Err(CommandError::new(
