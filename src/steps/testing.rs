@@ -35,11 +35,11 @@ pub(crate) fn clients(rules: Rules<'_>) -> Clients {
         .build();
     Clients {
         region: REGION.to_owned(),
-        elasticache: mock_client!(aws_sdk_elasticache, any.clone(), rules.elasticache),
-        memorydb: mock_client!(aws_sdk_memorydb, any.clone(), rules.memorydb),
-        s3: mock_client!(aws_sdk_s3, any.clone(), rules.s3),
-        ssm: mock_client!(aws_sdk_ssm, any.clone(), rules.ssm),
-        secretsmanager: mock_client!(aws_sdk_secretsmanager, any.clone(), rules.secretsmanager),
+        elasticache: mock_client!(aws_sdk_elasticache, any, rules.elasticache),
+        memorydb: mock_client!(aws_sdk_memorydb, any, rules.memorydb),
+        s3: mock_client!(aws_sdk_s3, any, rules.s3),
+        ssm: mock_client!(aws_sdk_ssm, any, rules.ssm),
+        secretsmanager: mock_client!(aws_sdk_secretsmanager, any, rules.secretsmanager),
         route53: mock_client!(aws_sdk_route53, any, rules.route53),
         sts: aws_sdk_sts::Client::from_conf(sts),
     }

@@ -65,6 +65,7 @@ impl Step for ThawWrites {
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(30 * 60);
     const EXPECTED: Duration = Duration::from_secs(60);
+    const RESUMES_WRITES: bool = true;
 
     type Spec = Spec;
     type Prepared = Prepared;
