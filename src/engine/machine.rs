@@ -270,7 +270,11 @@ impl RunState {
                 forward && step.progress == Progress::Running
             }
             Record::Observed { .. } | Record::Noted { .. } => {
-                step.progress == Progress::Running || step.undo == Undo::Running
+                if forward {
+                    step.progress == Progress::Running
+                } else {
+                    step.undo == Undo::Running
+                }
             }
             Record::ApprovalAsked { .. } => forward && step.progress == Progress::Running,
             Record::Decided { .. } => forward && step.progress == Progress::Asking,

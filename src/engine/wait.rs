@@ -96,7 +96,9 @@ const EARLY: [Duration; 4] = [
     Duration::from_secs(12),
     Duration::from_secs(30),
 ];
-const DENSE: (f64, f64) = (0.8, 1.35);
+/// The least time between two early looks.
+const LEAST: Duration = Duration::from_secs(1);
+const DENSE: (f64, f64) = (0.84, 1.35);
 const DENSE_LOOKS: f64 = 100.0;
 const FASTEST: Duration = Duration::from_secs(5);
 const DENSEST: Duration = Duration::from_secs(30);
@@ -106,17 +108,18 @@ const OVERDUE_SHARE: f64 = 0.03;
 
 /// The time from a look at `elapsed` to the next one.
 ///
-/// Early looks catch what fails at once; then looks are sparse; between 0.8 and 1.35 of the expected time they come
+/// Early looks catch what fails at once; then looks are sparse; between 0.84 and 1.35 of the expected time they come
 /// every 5 to 30 s; after that they thin out again with the time waited. Jitter of a tenth keeps waits apart.
 pub fn next_look(elapsed: Duration, expected: Duration, rng: &mut impl Rng) -> Duration {
     let expected = expected.max(Duration::from_secs(1));
     let dense = expected.div_f64(DENSE_LOOKS).clamp(FASTEST, DENSEST);
     let from = expected.mul_f64(DENSE.0);
     let to = expected.mul_f64(DENSE.1);
-    let early = EARLY.iter().find(|at| **at > elapsed).map(|at| *at - elapsed);
-    let gap = if let Some(gap) = early {
-        gap.min(dense)
-    } else if elapsed < from {
+    if let Some(gap) = EARLY.iter().find(|at| **at > elapsed).map(|at| *at - elapsed) {
+        // Drawn to lie beyond its mark: a look just before it would be followed by another at once, and another.
+        return gap.clamp(LEAST, dense).mul_f64(rng.random_range(1.0..1.2));
+    }
+    let gap = if elapsed < from {
         let sparse = expected.mul_f64(SPARSE_SHARE).clamp(dense, SPARSEST);
         // Never sleep past the beginning of the dense part.
         sparse.min(from - elapsed + dense / 2)

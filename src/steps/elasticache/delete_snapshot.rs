@@ -23,7 +23,7 @@ use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 /// Not undone: a deleted snapshot cannot be brought back.
 ///
 /// ```yaml
-/// - id: remove-snapshot
+/// - id: remove_snapshot
 ///   elasticache.delete_snapshot: { snapshot: orc-0d3k9m2fqt-snapshot }
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -28,7 +28,7 @@ const SNAPSHOT_STATES: States = States {
 /// Not undone: the data is gone, or in the final snapshot. No rollback runs this step by itself.
 ///
 /// ```yaml
-/// - id: remove-cluster
+/// - id: remove_cluster
 ///   memorydb.delete_cluster: { name: prod-mdb, final_snapshot: prod-mdb-last }
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]

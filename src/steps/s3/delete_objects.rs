@@ -22,7 +22,7 @@ use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 /// Not undone: deleted objects cannot be brought back.
 ///
 /// ```yaml
-/// - id: remove-export
+/// - id: remove_export
 ///   s3.delete_objects: { objects: "${{ inputs.export_objects }}" }
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
