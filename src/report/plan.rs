@@ -70,7 +70,8 @@ pub fn render_plan(view: &PlanView, style: Style) -> String {
     out += &format!(
         "  {}\n",
         style.dim(&format!(
-            "{steps} steps, about {}; plan {}",
+            "{steps} step{}, about {}; plan {}",
+            if steps == 1 { "" } else { "s" },
             duration(Duration::from_secs(total)),
             &view.digest[..view.digest.len().min(12)]
         ))
