@@ -62,11 +62,11 @@ impl Runs {
         })
     }
 
-    /// Every run whose folder is there, oldest first, with what is wrong with those that do not read.
+    /// The ids of all runs, oldest first.
     ///
     /// # Errors
     /// `State` if the folder cannot be listed.
-    pub(crate) fn all(&self) -> Result<Vec<(RunId, Result<Known, CommandError>)>, CommandError> {
+    pub(crate) fn ids(&self) -> Result<Vec<RunId>, CommandError> {
         let folder = self.root.join("runs");
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -79,7 +79,7 @@ impl Runs {
         let mut ids: Vec<RunId> =
             entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
         ids.sort();
-        Ok(ids.into_iter().map(|id| (id.clone(), self.load(&id))).collect())
+        Ok(ids)
     }
 
     /// The run a person means: an id, the beginning of one, or the only run there is if they named none.
@@ -87,7 +87,7 @@ impl Runs {
     /// # Errors
     /// `Usage` if nothing or more than one run fits.
     pub(crate) fn find(&self, given: Option<&str>) -> Result<RunId, CommandError> {
-        let ids: Vec<RunId> = self.all()?.into_iter().map(|(id, _)| id).collect();
+        let ids = self.ids()?;
         let Some(given) = given else {
             return ids.last().cloned().ok_or_else(|| {
                 CommandError::new(Exit::Usage, "there are no runs yet")

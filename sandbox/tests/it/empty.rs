@@ -41,7 +41,7 @@ pub(crate) fn config_in(sandbox: &Sandbox, region: &'static str) -> SdkConfig {
 /// The error code of a call that must have failed.
 #[track_caller]
 pub(crate) fn code<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T, E>) -> String {
-    result.err().expect("the call must fail").code().unwrap_or_default().to_owned()
+    result.expect_err("the call must fail").code().unwrap_or_default().to_owned()
 }
 
 /// The error code and message of a call that must have failed.
@@ -49,7 +49,7 @@ pub(crate) fn code<T: std::fmt::Debug, E: ProvideErrorMetadata>(result: Result<T
 pub(crate) fn refusal<T: std::fmt::Debug, E: ProvideErrorMetadata>(
     result: Result<T, E>,
 ) -> (String, String) {
-    let error = result.err().expect("the call must fail");
+    let error = result.expect_err("the call must fail");
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     (text(error.code()), text(error.message()))
 }

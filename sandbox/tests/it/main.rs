@@ -1,5 +1,7 @@
 //! The sandbox as an SDK sees it: real AWS clients, in process, on virtual time.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 mod elasticache;
 mod empty;
 mod faults;

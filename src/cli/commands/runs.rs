@@ -8,12 +8,12 @@ use crate::report::render_run_line;
 
 /// Lists every run, oldest first, also those whose journal does not read back.
 pub(super) fn run(runs: &Runs, output: Output) -> Result<Exit, CommandError> {
-    let all = runs.all()?;
-    if all.is_empty() {
+    let ids = runs.ids()?;
+    if ids.is_empty() {
         output.say("no runs yet");
     }
-    for (id, known) in all {
-        match known {
+    for id in ids {
+        match runs.load(&id) {
             Ok(known) => {
                 output.say(&render_run_line(&known.state, known.alive, output.style));
                 output.json(&serde_json::json!({ "event": "run", "data": {

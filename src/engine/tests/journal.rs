@@ -114,10 +114,10 @@ async fn a_flipped_bit_is_refused_and_its_line_named() {
 #[tokio::test(start_paused = true)]
 async fn damage_is_told_in_one_line() {
     let entries = entries().await;
-    let skipped = [&entries[0], &entries[2]].map(|e| encode(e)).concat();
+    let skipped = [&entries[0], &entries[2]].map(encode).concat();
     let place = written(skipped.as_bytes());
     assert_eq!(refusal(&place.path), "journal: line 2 is damaged (it is numbered 3)");
-    let twice = [&entries[0], &entries[0]].map(|e| encode(e)).concat();
+    let twice = [&entries[0], &entries[0]].map(encode).concat();
     let place = written(twice.as_bytes());
     assert_eq!(refusal(&place.path), "journal: line 2 is damaged (it is numbered 1)");
     let mut bytes = text(&entries[..2]);
