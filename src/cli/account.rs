@@ -76,7 +76,7 @@ impl Account {
     ) -> Result<Self, CommandError> {
         let identity = aws::identify(&clients).await.map_err(unreachable)?;
         guard(plan.guard.as_ref(), &identity)?;
-        let env = Rc::new(Env { aws: clients, identity: identity.clone(), data });
+        let env = Rc::new(Env::new(clients, identity.clone(), data));
         Ok(Self {
             clock,
             identity,

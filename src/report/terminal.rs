@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::style::Style;
 use super::{Report, words};
-use crate::engine::journal::{Change, Record};
+use crate::engine::journal::Record;
 use crate::engine::{Event, EventKind, Look};
 
 struct Live {
@@ -88,13 +88,10 @@ impl Terminal {
         match record {
             Record::StepStarted { step, .. } => self.begin(step, at, false),
             Record::UndoStarted { step, .. } => self.begin(step, at, true),
-            Record::Succeeded { step, change, .. } => {
-                let text = if *change == Change::Changed {
-                    String::new()
-                } else {
-                    text.unwrap_or_default()
-                };
-                self.end(step, at, &style.good("✔"), &style.dim(&text));
+            Record::Succeeded { step, .. } => {
+                let text = text.filter(|text| text != "done").unwrap_or_default();
+                let text = text.strip_prefix("done: ").unwrap_or(&text);
+                self.end(step, at, &style.good("✔"), &style.dim(text));
             }
             Record::Failed { step, .. } | Record::UndoFailed { step, .. } => {
                 self.end(step, at, &style.bad("✘"), &style.bad(&text.unwrap_or_default()));

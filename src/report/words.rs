@@ -62,6 +62,19 @@ pub(super) fn look(look: &Look) -> String {
     format!("{subject} is {state}{detail}, {elapsed} of about {expected}")
 }
 
+/// What a step says of its result, if its output holds a `statement`.
+pub(super) fn statement(output: &serde_json::Value) -> Option<&str> {
+    output.get("statement")?.as_str()
+}
+
+fn done(change: Change) -> &'static str {
+    match change {
+        Change::Changed => "done",
+        Change::Adopted => "done: took what this run had made before",
+        Change::Unchanged => "done: nothing had to change",
+    }
+}
+
 /// A journaled fact as a sentence about its step, or about the run. `None` for facts only machines need.
 pub(super) fn record(record: &Record) -> Option<String> {
     Some(match record {
@@ -80,10 +93,9 @@ pub(super) fn record(record: &Record) -> Option<String> {
                 retry_in_secs.map(|s| format!("; trying again in {s}s")).unwrap_or_default();
             format!("attempt failed: {}{again}", escape(&failure.to_string()))
         }
-        Record::Succeeded { change, .. } => match change {
-            Change::Changed => "done".to_owned(),
-            Change::Adopted => "done: took what this run had made before".to_owned(),
-            Change::Unchanged => "done: nothing had to change".to_owned(),
+        Record::Succeeded { change, output, .. } => match (statement(output), change) {
+            (Some(statement), _) => format!("done: {}", escape(statement)),
+            (None, change) => done(*change).to_owned(),
         },
         Record::Failed { failure, .. } => format!("FAILED: {}", escape(&failure.to_string())),
         Record::ApprovalAsked { question, .. } => format!("asks: {}", escape(question)),

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::page::Page;
 use super::redis::DataPlane;
 use crate::aws::{Clients, Identity};
 
@@ -13,4 +14,16 @@ pub struct Env {
     pub identity: Identity,
     /// The way to Redis and Valkey servers.
     pub data: Rc<dyn DataPlane>,
+    /// Manual ElastiCache snapshots, for those who wait for one.
+    pub(crate) snapshots: Page<aws_sdk_elasticache::types::Snapshot>,
+    /// MemoryDB clusters, likewise.
+    pub(crate) clusters: Page<aws_sdk_memorydb::types::Cluster>,
+}
+
+impl Env {
+    /// What steps of one process act with.
+    #[must_use]
+    pub fn new(aws: Clients, identity: Identity, data: Rc<dyn DataPlane>) -> Self {
+        Self { aws, identity, data, snapshots: Page::default(), clusters: Page::default() }
+    }
 }

@@ -11,6 +11,7 @@ mod env;
 mod memorydb;
 mod need;
 mod ownership;
+mod page;
 mod pause;
 pub mod redis;
 mod s3;

@@ -58,11 +58,11 @@ pub(crate) fn env_with(aws: Clients, dead: &[&str]) -> Env {
         partition: "aws".to_owned(),
         region: REGION.to_owned(),
     };
-    Env {
+    Env::new(
         aws,
         identity,
-        data: Rc::new(Servers { dead: dead.iter().map(|d| (*d).to_owned()).collect() }),
-    }
+        Rc::new(Servers { dead: dead.iter().map(|d| (*d).to_owned()).collect() }),
+    )
 }
 
 /// A context of run `0test0test` that records nothing. Call it under `#[tokio::test(start_paused = true)]`.

@@ -7,6 +7,7 @@ mod docs;
 mod faults;
 mod foreign;
 mod harness;
+mod pages;
 mod playbooks;
 mod processes;
 mod program;

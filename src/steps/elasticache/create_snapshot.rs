@@ -399,8 +399,9 @@ async fn wait_available(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<Snaps
         expected: EXPECTED,
     };
     let last = RefCell::new(None);
+    let ticket = env.snapshots.join();
     let look = || async {
-        let Some(found) = look::snapshot(env, &prepared.name).await? else {
+        let Some(found) = look::waited_snapshot(env, cx, &ticket, &prepared.name).await? else {
             return Ok(Seen::gone());
         };
         creation::note_call(cx, Call::Taken)?;

@@ -5,6 +5,7 @@ use aws_smithy_types::date_time::Format;
 
 use crate::aws::{Op, call};
 use crate::engine::{Class, Cx, Failure};
+use crate::steps::page::Ticket;
 use crate::steps::{Env, ownership};
 
 /// How services name ElastiCache in errors and share its pace.
@@ -30,6 +31,42 @@ pub(super) async fn snapshot(env: &Env, name: &str) -> Result<Option<Snapshot>, 
         env.aws.elasticache.describe_snapshots().snapshot_name(name).show_node_group_config(true);
     let answer = found(call(Op::read(SERVICE, "DescribeSnapshots"), request.send()).await)?;
     Ok(answer.and_then(|answer| answer.snapshots?.into_iter().next()))
+}
+
+/// As `snapshot`, for a wait: shares one page with everybody else who waits for a manual snapshot.
+///
+/// # Errors
+/// As `aws::call`.
+pub(super) async fn waited_snapshot(
+    env: &Env,
+    cx: &Cx,
+    ticket: &Ticket<'_, Snapshot>,
+    name: &str,
+) -> Result<Option<Snapshot>, Failure> {
+    let is = |found: &Snapshot| found.snapshot_name().is_some_and(|n| n.eq_ignore_ascii_case(name));
+    ticket.look(cx, || snapshot(env, name), || manual_snapshots(env), is).await
+}
+
+/// Every manual snapshot, fifty a page, the most that DescribeSnapshots gives (ElastiCache API reference).
+async fn manual_snapshots(env: &Env) -> Result<Vec<Snapshot>, Failure> {
+    let mut all = Vec::new();
+    let mut marker = None;
+    loop {
+        let request = env
+            .aws
+            .elasticache
+            .describe_snapshots()
+            .snapshot_source("user")
+            .show_node_group_config(true)
+            .max_records(50)
+            .set_marker(marker);
+        let answer = call(Op::read(SERVICE, "DescribeSnapshots"), request.send()).await?;
+        all.extend(answer.snapshots.unwrap_or_default());
+        marker = answer.marker.filter(|marker| !marker.is_empty());
+        if marker.is_none() {
+            return Ok(all);
+        }
+    }
 }
 
 /// A replication group.

@@ -6,6 +6,7 @@ use aws_sdk_memorydb::types::{Acl, Cluster, Snapshot, SourceType};
 
 use crate::aws::{Op, call};
 use crate::engine::{Class, Cx, Failure, GONE, Seen, States, Wait};
+use crate::steps::page::Ticket;
 use crate::steps::{Env, ownership};
 
 /// How services name MemoryDB in errors and share its pace.
@@ -40,6 +41,35 @@ pub(super) async fn cluster(env: &Env, name: &str) -> Result<Option<Cluster>, Fa
     let request = env.aws.memorydb.describe_clusters().cluster_name(name);
     let answer = found(call(Op::read(SERVICE, "DescribeClusters"), request.send()).await)?;
     Ok(answer.and_then(|answer| answer.clusters?.into_iter().next()))
+}
+
+/// As `cluster`, for a wait: shares one page with everybody else who waits for a cluster.
+///
+/// # Errors
+/// As `aws::call`.
+pub(super) async fn waited_cluster(
+    env: &Env,
+    cx: &Cx,
+    ticket: &Ticket<'_, Cluster>,
+    name: &str,
+) -> Result<Option<Cluster>, Failure> {
+    let is = |found: &Cluster| found.name().is_some_and(|n| n.eq_ignore_ascii_case(name));
+    ticket.look(cx, || cluster(env, name), || clusters(env), is).await
+}
+
+/// Every cluster.
+async fn clusters(env: &Env) -> Result<Vec<Cluster>, Failure> {
+    let mut all = Vec::new();
+    let mut token = None;
+    loop {
+        let request = env.aws.memorydb.describe_clusters().set_next_token(token);
+        let answer = call(Op::read(SERVICE, "DescribeClusters"), request.send()).await?;
+        all.extend(answer.clusters.unwrap_or_default());
+        token = answer.next_token.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return Ok(all);
+        }
+    }
 }
 
 /// An ACL.

@@ -499,8 +499,9 @@ async fn wait_available(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<Clust
         expected: EXPECTED + Duration::from_secs(prepared.bytes / RATE),
     };
     let last = RefCell::new(None);
+    let ticket = env.clusters.join();
     let look = || async {
-        let Some(found) = cluster::cluster(env, &prepared.name).await? else {
+        let Some(found) = cluster::waited_cluster(env, cx, &ticket, &prepared.name).await? else {
             return Ok(Seen::gone());
         };
         creation::note_call(cx, Call::Taken)?;

@@ -124,6 +124,8 @@ pub(crate) struct Output {
     by_type: BTreeMap<String, u64>,
     /// Function libraries on either side.
     functions: u64,
+    /// The result in a sentence.
+    statement: String,
 }
 
 /// See `Spec`.
@@ -239,18 +241,34 @@ impl Step for Compare {
                 bound(tally.compared)
             }
         };
+        let bound = sample.then(proves);
         Ok(Done::Unchanged(Output {
+            statement: statement(tally.compared, functions, bound.as_deref()),
             equal: true,
             source_keys,
             target_keys,
             compared: tally.compared,
             mode: spec.mode,
-            bound: sample.then(proves),
+            bound,
             seed: sample.then_some(prepared.seed),
             by_type: tally.by_type,
             functions,
         }))
     }
+}
+
+/// Never says of a sample more than it proves.
+fn statement(compared: u64, functions: u64, bound: Option<&str>) -> String {
+    let what = match bound {
+        None => format!("all {} keys", grouped(compared)),
+        Some(_) => format!("the {} keys of a sample", grouped(compared)),
+    };
+    let libraries = match functions {
+        0 => String::new(),
+        _ => format!(", and {}", counted(functions, "function library", "function libraries")),
+    };
+    let bound = bound.map(|bound| format!("; {bound}")).unwrap_or_default();
+    format!("{what} are equal in type, value and time to live{libraries}{bound}")
 }
 
 const SAME: &str =

@@ -190,7 +190,7 @@ pub(super) fn env_with(data: Rc<dyn DataPlane>, secrets: &[&Rule], parameters: &
         partition: "aws".to_owned(),
         region: "us-east-1".to_owned(),
     };
-    Env { aws, identity, data }
+    Env::new(aws, identity, data)
 }
 
 pub(super) fn cx(clock: Clock, sink: Sink) -> Cx {

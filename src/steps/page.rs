@@ -1,0 +1,81 @@
+//! One describe page that answers every wait of its sort in this process.
+//!
+//! A wait that is alone asks for its resource by name. As soon as two wait, whoever looks first asks for everything, and
+//! the others take its answer: the limits on calls are per account and region, and shared with every other tool there.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+
+use crate::engine::{Cx, Failure};
+
+/// Everything of one sort, as last described, and how many wait for some of it.
+pub struct Page<T> {
+    waiting: Cell<u32>,
+    latest: RefCell<Option<(Timestamp, Vec<T>)>>,
+    /// Held while the page is fetched: who comes meanwhile takes the answer.
+    fetching: Mutex<()>,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { waiting: Cell::new(0), latest: RefCell::new(None), fetching: Mutex::new(()) }
+    }
+}
+
+/// One wait's place at a page.
+pub(crate) struct Ticket<'a, T> {
+    page: &'a Page<T>,
+    last: Cell<Option<Timestamp>>,
+}
+
+impl<T> Page<T> {
+    /// Takes part; ends with the ticket.
+    pub(crate) fn join(&self) -> Ticket<'_, T> {
+        self.waiting.set(self.waiting.get() + 1);
+        Ticket { page: self, last: Cell::new(None) }
+    }
+}
+
+impl<T: Clone> Ticket<'_, T> {
+    /// What `is` accepts, by `named` while nobody else waits, else from a page that `all` fetches or has just fetched: it
+    /// may be as old as a third of the time since this wait's last look.
+    ///
+    /// # Errors
+    /// As `named` and `all`.
+    pub(crate) async fn look<N, A>(
+        &self,
+        cx: &Cx,
+        named: impl FnOnce() -> N,
+        all: impl FnOnce() -> A,
+        is: impl Fn(&T) -> bool,
+    ) -> Result<Option<T>, Failure>
+    where
+        N: Future<Output = Result<Option<T>, Failure>>,
+        A: Future<Output = Result<Vec<T>, Failure>>,
+    {
+        let answer = if self.page.waiting.get() < 2 {
+            named().await?
+        } else {
+            let _only_one = self.page.fetching.lock().await;
+            let oldest = self.last.get().map_or(Duration::ZERO, |last| cx.clock.since(last) / 3);
+            let fresh = |(at, _): &(Timestamp, Vec<T>)| cx.clock.since(*at) <= oldest;
+            if !self.page.latest.borrow().as_ref().is_some_and(fresh) {
+                let found = all().await?;
+                self.page.latest.replace(Some((cx.clock.now(), found)));
+            }
+            let latest = self.page.latest.borrow();
+            latest.as_ref().and_then(|(_, page)| page.iter().find(|one| is(one)).cloned())
+        };
+        self.last.set(Some(cx.clock.now()));
+        Ok(answer)
+    }
+}
+
+impl<T> Drop for Ticket<'_, T> {
+    fn drop(&mut self) {
+        self.page.waiting.set(self.page.waiting.get() - 1);
+    }
+}
