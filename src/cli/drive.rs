@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::output::Output;
 use crate::engine::journal::{Entry, Journal, Record, Rest};
 use crate::engine::{End, Engine, Event, Ledger, Sink};
-use crate::report::{Report, next_commands, render_summary};
+use crate::report::{Report, next_commands, render_summary, writes};
 
 /// Redraw the counters this often.
 const TICK: Duration = Duration::from_millis(200);
@@ -107,7 +107,10 @@ pub(crate) async fn drive(
 
 /// Asks the person at the terminal what an `approve` step wants to know. `None`: decide later.
 fn decide(ledger: &Ledger, step: &str) -> Option<Record> {
-    let question = ledger.state(|s| s.step(step).question.clone()).unwrap_or_default();
+    let mut question = ledger.state(|s| s.step(step).question.clone()).unwrap_or_default();
+    if let Some(writes) = ledger.state(writes) {
+        question += &format!("\nwrites: {writes}");
+    }
     let words = format!(
         "\n{question}\n\"yes\" approves, \"no\" rejects and rolls back, anything else leaves the run waiting:"
     );

@@ -64,8 +64,12 @@ impl Embedded {
 
     /// What the clusters are made of, and what that leaves unshown.
     pub(crate) fn describe(&self) -> String {
+        let not_shown = match self.sandbox.ca_pem() {
+            Some(_) => "",
+            None => ": a real server's RDB, streams, functions and TLS are not shown",
+        };
         format!(
-            "sandbox inside this process, {SPEED} times as fast as AWS; {}",
+            "sandbox inside this process, {SPEED} times as fast as AWS; {}{not_shown}",
             self.sandbox.describe_data()
         )
     }

@@ -13,7 +13,7 @@ pub(crate) fn plan_view(plan: &Plan, kinds: &[About]) -> PlanView {
         playbook: plan.playbook.clone(),
         description: plan.description.clone(),
         digest: plan.digest.clone(),
-        writes: writes(plan),
+        writes: plan_writes(plan),
         stages: plan
             .stages
             .iter()
@@ -48,7 +48,8 @@ fn step_view(step: &PlannedStep, kinds: &[About]) -> StepView {
     }
 }
 
-fn writes(plan: &Plan) -> Option<String> {
+/// What becomes of writes made after the copy, if the plan puts one live.
+pub(crate) fn plan_writes(plan: &Plan) -> Option<String> {
     match &plan.writes {
         Writes::NotConcerned => None,
         Writes::StoppedBy { step } => Some(format!(

@@ -21,7 +21,7 @@ pub use next::{NextCommand, next_commands};
 pub use plan::{PlanView, StepView, render_findings, render_plan};
 pub use status::{render_run_line, render_status};
 pub use style::Style;
-pub use summary::render_summary;
+pub use summary::{render_summary, writes};
 pub use terminal::Terminal;
 pub use words::{duration, escape};
 

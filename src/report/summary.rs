@@ -122,8 +122,9 @@ fn standing(state: &RunState, style: Style) -> String {
     if lines.is_empty() { String::new() } else { block(&style.bold("stands"), "", &lines) }
 }
 
-/// What becomes of writes, said whenever data moves.
-fn writes(state: &RunState) -> Option<String> {
+/// What becomes of writes, said whenever data moves: in summaries, and beside every question a person is asked.
+#[must_use]
+pub fn writes(state: &RunState) -> Option<String> {
     match &state.plan.writes {
         Writes::NotConcerned => None,
         Writes::StoppedBy { step } => {

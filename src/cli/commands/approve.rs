@@ -7,6 +7,7 @@ use crate::cli::output::Output;
 use crate::cli::state::Runs;
 use crate::engine::journal::{Entry, Journal, Record};
 use crate::engine::{Clock, RunState};
+use crate::report::writes;
 
 /// Writes the answer into the journal. Calls nothing.
 pub(super) fn run(
@@ -34,6 +35,9 @@ pub(super) fn run(
             format!("step \"{}\" was {word} by {} at {}", step.id, decision.by, decision.at),
         )
         .hint(format!("`orchestrate resume {id}` goes on")));
+    }
+    if let Some(writes) = writes(&state) {
+        output.say(&format!("  writes   {writes}"));
     }
     let record = Record::Decided { step: step.id.clone(), approved, by: myself(), comment };
     let entry = Entry { seq: state.seq + 1, at: Clock::system().now(), record };

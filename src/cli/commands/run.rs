@@ -11,6 +11,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::state::Runs;
+use crate::cli::view::plan_writes;
 use crate::engine::journal::Record;
 use crate::engine::{RunId, Verdict};
 use crate::plan::Plan;
@@ -47,7 +48,8 @@ pub(super) async fn run(
     }
     // `run` is for runbooks, which are asked about too when they change anything.
     if plan.steps().any(|step| step.effect.mutates()) && !account.is_embedded() {
-        ask::yes("Carry this plan out?", args.yes)?;
+        let writes = plan_writes(&plan).map(|writes| format!("Writes: {writes}.\n"));
+        ask::yes(&format!("{}Carry this plan out?", writes.unwrap_or_default()), args.yes)?;
     }
     let exit = begin(&plan, &account, &runs, output).await;
     account.close().await;

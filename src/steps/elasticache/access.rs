@@ -132,10 +132,33 @@ pub(super) fn can_write(user: &User) -> bool {
     may_write(user.access_string().unwrap_or_default())
 }
 
+/// Categories without a write command, and commands that readers are commonly given by name.
+const WRITES_NOTHING: [&str; 20] = [
+    "+@read",
+    "+@connection",
+    "+@pubsub",
+    "+@transaction",
+    "+cluster|info",
+    "+cluster|keyslot",
+    "+cluster|myid",
+    "+cluster|nodes",
+    "+cluster|shards",
+    "+cluster|slots",
+    "+command",
+    "+dbsize",
+    "+function|list",
+    "+info",
+    "+ping",
+    "+pttl",
+    "+scan",
+    "+time",
+    "+ttl",
+    "+type",
+];
+
 /// Reads an access string from left to right, as the server does. A category that holds write commands among others
 /// counts as writing, and a selector in parentheses too.
 fn may_write(access: &str) -> bool {
-    const READ_ONLY: [&str; 4] = ["+@read", "+@connection", "+@pubsub", "+@transaction"];
     let (mut on, mut writes) = (true, false);
     for word in access.split_whitespace() {
         match word.to_ascii_lowercase().as_str() {
@@ -144,7 +167,7 @@ fn may_write(access: &str) -> bool {
             "+@all" | "allcommands" => writes = true,
             "-@all" | "nocommands" | NO_WRITES => writes = false,
             rule if rule.starts_with('(') => return on,
-            rule if READ_ONLY.contains(&rule) => {}
+            rule if WRITES_NOTHING.contains(&rule) => {}
             rule if rule.starts_with('+') => writes = true,
             _ => {}
         }
