@@ -125,13 +125,24 @@ fn id(answer: &Answer) -> String {
     answer.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default()
 }
 
-/// The causes of an error, outermost first, without repeats.
+/// Layers of the SDK that say nothing to a reader.
+const HOLLOW: [&str; 7] = [
+    "other",
+    "io error",
+    "service error",
+    "dispatch failure",
+    "client error (Connect)",
+    "client error (SendRequest)",
+    "unhandled error",
+];
+
+/// The causes of an error, outermost first, without repeats and hollow words.
 fn chain(error: &dyn std::error::Error) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {
         let words = cause.to_string();
-        if !causes.iter().any(|c| c.contains(&words)) {
+        if !HOLLOW.contains(&words.as_str()) && !causes.iter().any(|c| c.contains(&words)) {
             causes.push(words);
         }
         next = cause.source();

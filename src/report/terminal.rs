@@ -67,14 +67,17 @@ impl Terminal {
     }
 
     fn end(&mut self, step: &str, at: Timestamp, mark: &str, text: &str) {
-        let mut took = String::new();
+        let mut line = format!("{mark} {}", self.style.bold(step));
         if let Some(live) = self.live.remove(step) {
             live.bar.finish_and_clear();
             self.bars.remove(&live.bar);
-            let d = Duration::try_from(at.duration_since(live.started)).unwrap_or_default();
-            took = self.style.dim(&format!("  {}", words::duration(d)));
+            let took = Duration::try_from(at.duration_since(live.started)).unwrap_or_default();
+            line += &self.style.dim(&format!("  {}", words::duration(took)));
         }
-        self.print(&format!("{mark} {}  {text}{took}", self.style.bold(step)));
+        if !text.is_empty() {
+            line += &format!("  {text}");
+        }
+        self.print(&line);
     }
 
     fn print(&self, line: &str) {
@@ -91,7 +94,7 @@ impl Terminal {
             Record::Succeeded { step, .. } => {
                 let text = text.filter(|text| text != "done").unwrap_or_default();
                 let text = text.strip_prefix("done: ").unwrap_or(&text);
-                self.end(step, at, &style.good("✔"), &style.dim(text));
+                self.end(step, at, &style.good("✔"), text);
             }
             Record::Failed { step, .. } | Record::UndoFailed { step, .. } => {
                 self.end(step, at, &style.bad("✘"), &style.bad(&text.unwrap_or_default()));
