@@ -82,7 +82,7 @@ impl Runs {
         Ok(ids)
     }
 
-    /// The run a person means: an id, the beginning of one, or the only run there is if they named none.
+    /// The run a person means: an id, the beginning of one, or the latest run if they named none.
     ///
     /// # Errors
     /// `Usage` if nothing or more than one run fits.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use orchestrate::playbook::Code;
 use serde_json::Value;
 
 use crate::program::{BINARY, Place, Said, Served};
@@ -49,6 +50,17 @@ fn the_documentation_of_the_kinds_is_generated() {
         text += &format!("\n{}", said.out);
     }
     must_be("docs/steps.md", &text);
+}
+
+#[test]
+fn the_list_of_diagnostic_codes_is_generated() {
+    let mut text = String::from(
+        "# Diagnostic codes\n\n<!-- Generated from the source: `UPDATE_DOCS=1 tests/run docs`. -->\n\nWhat `orchestrate validate`, and every command that reads a playbook, may say of it and of its inputs. Each message has\nfile, line and column, and what to do. Codes are stable: none changes its meaning, and none is used again.\n\n| code | meaning |\n|---|---|\n",
+    );
+    for code in Code::ALL {
+        text += &format!("| {} | {} |\n", code.as_str(), code.meaning());
+    }
+    must_be("docs/diagnostics.md", &text);
 }
 
 #[test]

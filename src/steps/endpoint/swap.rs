@@ -37,7 +37,7 @@ const ACTIONS: &[Action] = &[
 /// ```yaml
 /// - id: switch
 ///   endpoint.swap:
-///     to: ${{ steps.cluster.endpoint }}
+///     to: "${{ steps.cluster.endpoint }}"
 ///     targets:
 ///       - ssm_parameter: /app/redis/endpoint
 ///       - secret: app/redis

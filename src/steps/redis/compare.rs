@@ -133,7 +133,7 @@ pub(crate) struct Compare;
 
 impl Step for Compare {
     const KIND: &'static str = "redis.compare";
-    const SUMMARY: &'static str = "Compare every key of two deployments";
+    const SUMMARY: &'static str = "compare two deployments key by key";
     const ACTIONS: &'static [Action] = &[
         action("secretsmanager:GetSecretValue", "secret:{source.password}"),
         action("secretsmanager:GetSecretValue", "secret:{target.password}"),
