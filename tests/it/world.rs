@@ -30,8 +30,17 @@ pub(crate) const SHIPPED: [&str; 4] = [
     "cleanup-migration",
 ];
 
+/// Playbooks that only the harness runs: kinds and shapes that no shipped one uses.
+const UNSHIPPED: [&str; 3] = ["freeze-and-thaw", "create-and-delete", "several"];
+
+/// Every playbook that must pass the harness.
+pub(crate) fn all_playbooks() -> impl Iterator<Item = &'static str> {
+    SHIPPED.into_iter().chain(UNSHIPPED)
+}
+
 pub(crate) fn playbook_path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("playbooks").join(format!("{name}.yaml"))
+    let folder = if UNSHIPPED.contains(&name) { "tests/playbooks" } else { "playbooks" };
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder).join(format!("{name}.yaml"))
 }
 
 pub(crate) fn inputs(name: &str) -> Vec<String> {
