@@ -10,5 +10,6 @@ mod harness;
 mod playbooks;
 mod processes;
 mod program;
+mod stops;
 mod tidy;
 mod world;
