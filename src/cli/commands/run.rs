@@ -22,7 +22,7 @@ pub(super) async fn run(
     ca: Option<PathBuf>,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    let plan = compile(&args.playbook, &runs, output)?;
+    let plan = compile(&args.playbook, embedded(&args), &runs, output)?;
     if migrate && !plan.has_pivot() {
         return Err(CommandError::new(
             Exit::Usage,
