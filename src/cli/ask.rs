@@ -47,7 +47,7 @@ pub(crate) fn yes(question: &str, given: bool) -> Result<(), CommandError> {
             Exit::Usage,
             "this changes AWS, and there is no terminal to ask on",
         )
-        .hint("read the plan with `orchestrate plan`, then pass --yes"));
+        .hint("read what would be done, then pass --yes"));
     }
     match line(&format!("{question} Only \"yes\" goes on:")) {
         Some(answer) if answer == "yes" => Ok(()),

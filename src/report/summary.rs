@@ -141,7 +141,11 @@ fn standing(state: &RunState, style: Style) -> String {
                 _ => String::new(),
             };
             let name = escape(&resource.name);
-            lines.push(format!("{verb} {} \"{name}\" ({}{seen})", resource.what, planned.id));
+            let undo = match step.undo {
+                Undo::Running | Undo::Failed => "; its undo was begun, and may have been done",
+                _ => "",
+            };
+            lines.push(format!("{verb} {} \"{name}\" ({}{seen}{undo})", resource.what, planned.id));
         }
     }
     if lines.is_empty() { String::new() } else { block(&style.bold("stands"), "", &lines) }

@@ -199,6 +199,25 @@ steps:
 ";
 
 #[test]
+fn a_command_that_cannot_connect_names_the_account_of_the_run() {
+    let place = Place::new();
+    let served = empty(&place);
+    let file = asks(&place);
+    served.run(&place, &["run", &file]).ends_with(7);
+    let mut nowhere = served.command(&place, &["resume"]);
+    let said = crate::program::Said::from(nowhere.env_remove("AWS_REGION").output().unwrap());
+    said.ends_with(5).says("works in account 123456789012, region us-east-1");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_to_machines_too() {
+    let place = Place::new();
+    let said = place.run(&["validate", "--json", "/nonexistent.yaml"]);
+    let line: serde_json::Value = serde_json::from_str(said.ends_with(3).out.trim()).unwrap();
+    assert_eq!(line["event"], "error", "{}", said.all());
+}
+
+#[test]
 fn a_run_that_never_began_is_told_to_have_changed_nothing() {
     let place = Place::new();
     let folder = place.state().join("runs/0wh61xxwts");

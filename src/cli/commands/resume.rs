@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::state::Runs;
 use crate::engine::journal::{Record, Rest};
-use crate::engine::{RunId, RunState};
+use crate::engine::{Header, RunId, RunState};
 use crate::report::render_status;
 
 pub(super) async fn run(
@@ -55,7 +55,10 @@ pub(super) async fn take_up(
     })?;
     still_there(&state)?;
     let more = permit(&state)?;
-    let account = Account::connect(&state.plan, ca).await?;
+    let account = Account::connect(&state.plan, ca).await.map_err(|error| {
+        let Header { account, region, .. } = &state.header;
+        error.hint(format!("run {id} works in account {account}, region {region}"))
+    })?;
     let (here, there) = (&account.identity, &state.header);
     if here.account != there.account || here.region != there.region {
         return Err(CommandError::new(
