@@ -160,6 +160,9 @@ fn writes(state: &RunState) -> Option<String> {
             let statement = step_state.output.as_ref().and_then(|o| o.get("statement")?.as_str());
             Some(match (step_state.undo, statement) {
                 (Undo::Undone, _) => "the source takes writes again".to_owned(),
+                (Undo::Running | Undo::Failed, _) => format!(
+                    "the right to write was being given back (step \"{step}\"): the source may take writes again, or not"
+                ),
                 (_, Some(statement)) => escape(statement),
                 (_, None) => format!("to be stopped by step \"{step}\""),
             })

@@ -218,6 +218,22 @@ fn a_file_that_is_not_there_is_told_to_machines_too() {
 }
 
 #[test]
+fn two_unfinished_runs_do_not_rely_on_one_stop_of_writes() {
+    let place = Place::new();
+    let served = Served::start(&place, &["--speed", "60", "--no-servers", QUICKSTART]);
+    let migrate = ["migrate", "--yes", QUICKSTART];
+    let mut first = served.command(&place, &migrate).stdout(Stdio::null()).spawn().unwrap();
+    eventually("the first run is at work", || served.effects("ModifyUser") > 0);
+    let run = only_run(&place);
+    let refused = || served.run(&place, &migrate);
+    refused().ends_with(6).says(&format!("run {run} stops the writes to \"demo\" too"));
+    signal(&first, 2);
+    first.wait().unwrap();
+    refused().ends_with(6);
+    assert_eq!(place.runs(), [run], "no second run was begun");
+}
+
+#[test]
 fn a_run_that_never_began_is_told_to_have_changed_nothing() {
     let place = Place::new();
     let folder = place.state().join("runs/0wh61xxwts");
