@@ -22,6 +22,18 @@ pub(crate) fn line(question: &str) -> Option<String> {
     }
 }
 
+/// As `line`, but lets everything else in the process go on meanwhile, signals above all: a read in the one thread there
+/// is would leave Ctrl-C unheard.
+pub(crate) async fn line_meanwhile(question: String) -> Option<String> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // Not a task of the runtime, which would wait for the line when it ends.
+    std::thread::spawn(move || {
+        // Nobody listens any more if the run was stopped instead.
+        let _ = tell.send(line(&question));
+    });
+    told.await.ok().flatten()
+}
+
 /// Asks for the word "yes". `--yes` answers it; without a terminal the command is refused.
 ///
 /// # Errors
@@ -35,7 +47,7 @@ pub(crate) fn yes(question: &str, given: bool) -> Result<(), CommandError> {
             Exit::Usage,
             "this changes AWS, and there is no terminal to ask on",
         )
-        .hint("read the plan with `orchestrate plan`, then pass --yes"));
+        .hint("read what would be done, then pass --yes"));
     }
     match line(&format!("{question} Only \"yes\" goes on:")) {
         Some(answer) if answer == "yes" => Ok(()),

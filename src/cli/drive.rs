@@ -13,12 +13,16 @@ use super::ask;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::output::Output;
+use super::signals::Signals;
 use crate::engine::journal::{Entry, Journal, Record, Rest};
-use crate::engine::{End, Engine, Event, Ledger, Sink};
+use crate::engine::{End, Engine, Event, Failure, Ledger, RunId, Sink};
 use crate::report::{Report, next_commands, render_summary, writes};
 
 /// Redraw the counters this often.
 const TICK: Duration = Duration::from_millis(200);
+
+/// A call has to be heard out, since only its answer tells whether it took effect; the SDK gives up on one after a minute.
+const STOPPING: &str = "stopping at the next safe point, which a call without an answer can put off by a minute or two; what AWS has begun goes on there. Once more stops at once.";
 
 /// Who to name in the journal: user and host.
 #[must_use]
@@ -57,23 +61,22 @@ pub(crate) async fn drive(
     let clock = account.clock.clone();
     let ledger = match beginning {
         Beginning::New(header) => Ledger::begin(journal, *header, clock.clone(), sink)
-            .map_err(|f| CommandError::new(Exit::State, f.message).because(f.causes.join(": ")))?,
+            .map_err(|failure| lost(&failure))?,
         Beginning::Known(entries, more) => {
             let ledger = Ledger::resume(journal, &entries, clock.clone(), sink).map_err(|e| {
                 CommandError::new(Exit::State, "the journal contradicts itself")
                     .because(e.to_string())
             })?;
             for record in more {
-                ledger.record(record).map_err(|f| {
-                    CommandError::new(Exit::State, f.message).because(f.causes.join(": "))
-                })?;
+                ledger.record(record).map_err(|failure| lost(&failure))?;
             }
             ledger
         }
     };
     let ledger = Rc::new(ledger);
     let cancel = CancellationToken::new();
-    let signals = watch_signals(cancel.clone(), Rc::clone(&report));
+    let run = ledger.state(|s| s.header.run.clone());
+    let signals = watch_signals(run, cancel.clone(), Rc::clone(&report));
     let ticking = async {
         loop {
             tokio::time::sleep(TICK).await;
@@ -90,9 +93,14 @@ pub(crate) async fn drive(
                 return end;
             }
             report.borrow_mut().close();
-            let answered = decide(&ledger, step).map(|decision| ledger.record(decision));
-            if !matches!(answered, Some(Ok(()))) {
-                return end;
+            let decision = tokio::select! {
+                decision = decide(&ledger, step) => decision,
+                () = cancel.cancelled() => None,
+            };
+            match decision.map(|decision| ledger.record(decision)) {
+                Some(Ok(())) => {}
+                Some(Err(failure)) => return End::Broken(failure),
+                None => return end,
             }
         }
     };
@@ -106,7 +114,7 @@ pub(crate) async fn drive(
 }
 
 /// Asks the person at the terminal what an `approve` step wants to know. `None`: decide later.
-fn decide(ledger: &Ledger, step: &str) -> Option<Record> {
+async fn decide(ledger: &Ledger, step: &str) -> Option<Record> {
     let mut question = ledger.state(|s| s.step(step).question.clone()).unwrap_or_default();
     if let Some(writes) = ledger.state(writes) {
         question += &format!("\nwrites: {writes}");
@@ -114,7 +122,7 @@ fn decide(ledger: &Ledger, step: &str) -> Option<Record> {
     let words = format!(
         "\n{question}\n\"yes\" approves, \"no\" rejects and rolls back, anything else leaves the run waiting:"
     );
-    let approved = match ask::line(&words)?.as_str() {
+    let approved = match ask::line_meanwhile(words).await?.as_str() {
         "yes" => true,
         "no" => false,
         _ => return None,
@@ -144,8 +152,7 @@ fn conclude(end: &End, ledger: &Ledger, path: &Path, output: Output) -> Exit {
     let journal = path.display().to_string();
     output.say(&ledger.state(|s| render_summary(s, &journal, false, output.style)));
     if let End::Broken(failure) = end {
-        let error =
-            CommandError::new(exit, failure.message.clone()).because(failure.causes.join(": "));
+        let error = lost(failure);
         output.complain(&error.render(output.err_style));
     }
     let next = ledger.state(|s| next_commands(s, false));
@@ -156,31 +163,38 @@ fn conclude(end: &End, ledger: &Ledger, path: &Path, output: Output) -> Exit {
     exit
 }
 
+/// The journal could not be written, with what to do about it.
+fn lost(failure: &Failure) -> CommandError {
+    let error =
+        CommandError::new(Exit::State, failure.message.clone()).because(failure.causes.join(": "));
+    match &failure.mend {
+        Some(mend) => error.hint(mend.clone()),
+        None => error,
+    }
+}
+
 /// The first signal drains the run to a point from which it can go on; the second ends the process at once. Both are
 /// safe: what is promised is in the journal already.
-async fn watch_signals(cancel: CancellationToken, report: Rc<RefCell<Box<dyn Report>>>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term), Ok(mut hup)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return std::future::pending().await;
-    };
+async fn watch_signals(
+    run: RunId,
+    cancel: CancellationToken,
+    report: Rc<RefCell<Box<dyn Report>>>,
+) {
+    let mut signals = Signals::watch();
     let mut seen = 0;
     loop {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-            _ = hup.recv() => {}
-        }
+        signals.next().await;
         seen += 1;
         if seen > 1 {
-            report.borrow_mut().close();
+            let mut report = report.borrow_mut();
+            report.close();
+            report.say(&format!(
+                "stopped at once; `orchestrate status {run}` says how to go on or back"
+            ));
             let _ = std::io::stdout().flush();
             std::process::exit(Exit::Interrupted as i32);
         }
-        report.borrow_mut().say("stopping at the next safe point; what AWS has begun goes on there. Once more stops at once.");
+        report.borrow_mut().say(STOPPING);
         cancel.cancel();
     }
 }

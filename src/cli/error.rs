@@ -66,7 +66,13 @@ impl CommandError {
             JournalError::Damaged { .. } => command.hint(
                 "the journal is not used any further; the lines before the damage tell what was done: read them with any JSON tool, and look at the named resources in AWS",
             ),
-            _ => command,
+            JournalError::Foreign { .. } => command.hint(
+                "nothing was changed; go on with the version that wrote it, or look at the named resources in AWS and change them by hand",
+            ),
+            JournalError::Empty(_) => command.hint(
+                "nothing was changed in AWS by it; `orchestrate runs` lists the others, and its folder can be removed",
+            ),
+            JournalError::Io(_) | JournalError::Dead => command,
         }
     }
 
@@ -84,6 +90,11 @@ impl CommandError {
             out += &format!("  {} {}\n", style.bold("to mend:"), escape(hint));
         }
         out
+    }
+
+    /// Whether it is laid out already; machines have been told its parts then.
+    pub(crate) fn is_rendered(&self) -> bool {
+        self.rendered
     }
 
     /// The same for machines.

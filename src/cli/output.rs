@@ -24,7 +24,8 @@ impl Output {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
             || std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
-        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        // Without TERM nothing is known of the terminal either, and live lines would not be drawn at all.
+        let dumb = std::env::var_os("TERM").is_none_or(|t| t.is_empty() || t == "dumb");
         Self {
             json,
             style: Style { color: out && !plain && !json },

@@ -113,8 +113,9 @@ impl Runs {
     /// `State` if its journal does not read back.
     pub(crate) fn load(&self, run: &RunId) -> Result<Known, CommandError> {
         let path = self.journal(run);
-        let reading = read(&path)
-            .map_err(|e| CommandError::state(&format!("run {run} cannot be read"), &e))?;
+        let reading = read(&path).map_err(|e| {
+            CommandError::state(&format!("run {run} cannot be read"), &never(e, &path))
+        })?;
         let state = RunState::replay(&reading.entries).map_err(|error| {
             CommandError::new(Exit::State, format!("the journal of run {run} contradicts itself"))
                 .because(error.to_string())
@@ -131,8 +132,20 @@ impl Runs {
         &self,
         run: &RunId,
     ) -> Result<(FileJournal, Vec<crate::engine::journal::Entry>), CommandError> {
-        FileJournal::open(&self.journal(run))
-            .map_err(|e| CommandError::state(&format!("run {run} cannot be taken up"), &e))
+        let path = self.journal(run);
+        FileJournal::open(&path).map_err(|error| {
+            CommandError::state(&format!("run {run} cannot be taken up"), &never(error, &path))
+        })
+    }
+}
+
+/// A run's folder without a journal is what a process leaves that died between making the two.
+fn never(error: JournalError, path: &Path) -> JournalError {
+    match error {
+        JournalError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            JournalError::Empty(path.to_owned())
+        }
+        other => other,
     }
 }
 

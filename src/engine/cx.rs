@@ -67,7 +67,7 @@ impl Cx {
     ///
     /// Looks that fail with a passing fault are borne; a resource that is not there is borne for two minutes unless
     /// `(not found)` is among the success states. `reason` is asked when a terminal state is seen, since a status says
-    /// no why: it reads the service's events.
+    /// no why: it reads the service's events. A look only reads: it is dropped when the run is stopped.
     ///
     /// # Errors
     /// `Terminal` on a terminal state, `NotFound` if the resource stays away, `TimedOut` at the step's deadline,
@@ -94,7 +94,12 @@ impl Cx {
             if !over && let Err(stopped) = self.hold(wait.service).await {
                 return Err(last_words(stopped, wait, last.as_deref(), fault.as_ref()));
             }
-            let seen = look().await;
+            // A look changes nothing, so one that hangs need not be heard out when the run is stopped.
+            let seen = tokio::select! {
+                biased;
+                seen = look() => seen,
+                () = self.cancel.cancelled() => return Err(stopped_by_somebody()),
+            };
             let elapsed = self.clock.since(started);
             let mut next = next_look(elapsed, wait.expected, &mut *self.rng.borrow_mut());
             match seen {
@@ -195,9 +200,7 @@ impl Cx {
         tokio::select! {
             // In this order, so that a run repeats, and a stopped one does not go on after a pause of nothing.
             biased;
-            () = self.cancel.cancelled() => {
-                Err(Failure::new(Class::Interrupted, "the run was stopped"))
-            }
+            () = self.cancel.cancelled() => Err(stopped_by_somebody()),
             () = self.clock.sleep(nap) => {
                 if left.is_some_and(|left| left <= duration) {
                     Err(Failure::new(Class::TimedOut, "the step's time is up"))
@@ -272,6 +275,10 @@ impl Cx {
             next,
         }));
     }
+}
+
+fn stopped_by_somebody() -> Failure {
+    Failure::new(Class::Interrupted, "the run was stopped")
 }
 
 /// Says with a wait's end by the clock what was seen last, or why nothing was.

@@ -382,7 +382,8 @@ impl RunState {
     }
 
     /// The step whose question was answered with no.
-    pub(super) fn rejected(&self) -> Option<(&PlannedStep, &StepState)> {
+    #[must_use]
+    pub fn rejected(&self) -> Option<(&PlannedStep, &StepState)> {
         self.steps()
             .find(|(_, step)| step.progress == Progress::Asking && step.approved() == Some(false))
     }
@@ -436,6 +437,19 @@ impl RunState {
                 && step.progress == Progress::Succeeded
                 && step.undo != Undo::Undone
         })
+    }
+
+    /// The pivot that was begun and whose outcome the journal does not tell: the applications may have been switched over
+    /// ever since.
+    #[must_use]
+    pub fn in_pivot(&self) -> Option<&PlannedStep> {
+        let forward = self.phase == Phase::Forward;
+        self.steps()
+            .find(|(planned, step)| {
+                let open = step.progress == Progress::Running && step.prepared.is_some();
+                forward && open && planned.effect.is_pivot()
+            })
+            .map(|(planned, _)| planned)
     }
 
     /// The steps a rollback has still to undo, first one first: those in flight, then the completed ones, latest first.

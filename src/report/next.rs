@@ -22,6 +22,12 @@ fn next(command: String, why: &str) -> NextCommand {
 #[must_use]
 pub fn next_commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
     let run = &state.header.run;
+    if alive && let Some(Rest::Waiting { .. }) = state.rest {
+        return vec![next(
+            format!("orchestrate approve {run}"),
+            "it asks on the terminal where it runs: answer there, or press Ctrl-C there and then give this command",
+        )];
+    }
     if alive {
         return vec![next(
             format!("orchestrate status {run}"),
@@ -36,10 +42,31 @@ pub fn next_commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
             format!("orchestrate rollback {run} --past-pivot"),
             "put the old endpoint back and undo the rest; writes made to the new cluster since the swap are lost to the old one",
         )
+    } else if let Some(pivot) = state.in_pivot() {
+        next(
+            format!("orchestrate rollback {run} --past-pivot"),
+            &format!(
+                "put back what step \"{}\" may have switched and undo the rest; writes made to a new endpoint meanwhile are lost to the old one",
+                pivot.id
+            ),
+        )
     } else {
         next(format!("orchestrate rollback {run}"), "undo what this run has done")
     };
     let on = next(format!("orchestrate resume {run}"), "go on where it stopped");
+    if state.rest.is_none() && state.phase == Phase::Forward && !state.past_pivot() {
+        // Already decided, only not begun: going on means going back.
+        let then = if let Some((step, _)) = state.failed() {
+            Some(format!("roll back, because step \"{}\" failed", step.id))
+        } else {
+            state
+                .rejected()
+                .map(|(step, _)| format!("roll back, because step \"{}\" was rejected", step.id))
+        };
+        if let Some(then) = then {
+            return vec![next(format!("orchestrate resume {run}"), &then)];
+        }
+    }
     match (&state.rest, &state.phase) {
         (Some(Rest::Succeeded), _) => vec![back],
         (Some(Rest::RolledBack | Rest::Cancelled), _) => Vec::new(),

@@ -32,8 +32,11 @@ pub fn render_status(state: &RunState, journal: &str, alive: bool, style: Style)
             }
             _ => String::new(),
         };
-        out +=
-            &format!("  {mark} {:<16} {:<30} {word}{took}\n", planned.id, style.dim(&planned.kind));
+        out += &format!(
+            "  {mark} {:<16} {} {word}{took}\n",
+            planned.id,
+            style.dim(&format!("{:<30}", planned.kind))
+        );
         if let Some((subject, seen)) = &step.observed
             && step.progress == Progress::Running
         {
@@ -53,7 +56,11 @@ fn mark(step: &StepState, alive: bool, style: Style) -> (String, &'static str) {
         (Undo::NotBegun, Progress::Pending) => (style.dim("·"), "not begun"),
         (Undo::NotBegun, Progress::Running) if alive => (style.warn("▸"), "running"),
         (Undo::NotBegun, Progress::Running) => (style.warn("▸"), "begun, not finished"),
-        (Undo::NotBegun, Progress::Asking) => (style.warn("?"), "waits for an approval"),
+        (Undo::NotBegun, Progress::Asking) => match &step.decision {
+            None => (style.warn("?"), "waits for an approval"),
+            Some(decision) if decision.approved => (style.good("?"), "approved"),
+            Some(_) => (style.bad("?"), "rejected"),
+        },
         (Undo::NotBegun, Progress::Succeeded) => (style.good("✔"), "done"),
         (Undo::NotBegun, Progress::Failed) => (style.bad("✘"), "failed"),
     }
@@ -63,12 +70,16 @@ fn mark(step: &StepState, alive: bool, style: Style) -> (String, &'static str) {
 #[must_use]
 pub fn render_run_line(state: &RunState, alive: bool, style: Style) -> String {
     let word = match (&state.rest, &state.phase) {
+        (Some(Rest::Waiting { .. }), _) if alive => style.warn("asks on its terminal"),
+        (_, Phase::Back(_)) if alive => style.warn("rolling back"),
         _ if alive => style.good("running"),
         (Some(Rest::Succeeded), _) => style.good("succeeded"),
         (Some(Rest::RolledBack), _) => style.warn("rolled back"),
         (Some(Rest::Cancelled), _) => style.warn("cancelled"),
         (Some(Rest::Waiting { .. }), _) => style.warn("waiting for approval"),
         (Some(Rest::Stuck { .. }), _) => style.bad("STUCK"),
+        (None, Phase::Forward) if state.rejected().is_some() => style.warn("rejected: resume"),
+        (None, Phase::Forward) if state.asking().is_some() => style.good("approved: resume"),
         (None, Phase::Forward) => style.warn("stopped: resume or roll back"),
         (None, Phase::Back(_)) => style.warn("stopped while rolling back: resume"),
     };

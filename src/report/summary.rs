@@ -10,7 +10,7 @@ use crate::plan::Writes;
 /// The end of a run, or where it was stopped. `journal` is where its journal lies.
 #[must_use]
 pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style) -> String {
-    let mut out = format!("\n{}\n", headline(state, style));
+    let mut out = format!("\n{}\n", headline(state, alive, style));
     for (id, failure) in failures(state) {
         out += &block(&style.bad("failed"), id, &failure_lines(failure));
     }
@@ -43,9 +43,9 @@ pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style
     out += &format!("  {:<8} {}   {}\n", "run", state.header.run, style.dim(journal));
     for next in next_commands(state, alive) {
         out +=
-            &format!("  {:<8} {}   {}\n", style.bold("next"), next.command, style.dim(&next.why));
+            &format!("  {} {}   {}\n", style.bold("next    "), next.command, style.dim(&next.why));
     }
-    if state.header.embedded {
+    if state.header.embedded && !alive {
         out += &format!(
             "  {}\n",
             style.dim("it ran in a sandbox inside this process; the sandbox is gone, nothing of it is left")
@@ -54,7 +54,7 @@ pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style
     out
 }
 
-fn headline(state: &RunState, style: Style) -> String {
+fn headline(state: &RunState, alive: bool, style: Style) -> String {
     let name = &state.plan.playbook;
     match (&state.rest, &state.phase) {
         (Some(Rest::Succeeded), _) => style.good(&format!("{name} succeeded.")),
@@ -63,6 +63,9 @@ fn headline(state: &RunState, style: Style) -> String {
         }
         (Some(Rest::RolledBack), _) => style.bad(&format!("{name} failed and was rolled back.")),
         (Some(Rest::Cancelled), _) => style.warn(&format!("{name} was rejected and rolled back.")),
+        (Some(Rest::Waiting { .. }), _) if alive => {
+            style.warn(&format!("{name} waits for an approval, on the terminal where it runs."))
+        }
         (Some(Rest::Waiting { .. }), _) => {
             style.warn(&format!("{name} waits for an approval. Nothing runs meanwhile."))
         }
@@ -72,11 +75,33 @@ fn headline(state: &RunState, style: Style) -> String {
         (Some(Rest::Stuck { step, .. }), Phase::Forward) => style.bad(&format!(
             "{name} is STUCK: step \"{step}\" failed after the applications had moved. They stay on the new endpoint. A person is needed."
         )),
+        (None, Phase::Back(_)) if alive => style.warn(&format!("{name} is being rolled back.")),
+        (None, Phase::Forward) if alive => style.good(&format!("{name} is running.")),
         (None, Phase::Back(_)) => {
             style.warn(&format!("{name} stopped in the middle of rolling back."))
         }
-        (None, Phase::Forward) => style.warn(&format!("{name} stopped on its way.")),
+        (None, Phase::Forward) => style.warn(&format!("{name} {}.", stopped(state))),
     }
+}
+
+/// Where a run stopped that goes forward and is not at rest.
+fn stopped(state: &RunState) -> String {
+    if let Some((step, _)) = state.failed() {
+        return format!("failed at step \"{}\", and stopped before anything was undone", step.id);
+    }
+    if let Some((step, _)) = state.rejected() {
+        return format!("was rejected at step \"{}\"; nothing is undone yet", step.id);
+    }
+    if let Some((step, _)) = state.asking() {
+        return format!("was approved at step \"{}\", and has not gone on yet", step.id);
+    }
+    if let Some(step) = state.in_pivot() {
+        return format!(
+            "stopped in step \"{}\": the applications may have been switched over, or not",
+            step.id
+        );
+    }
+    "stopped on its way".to_owned()
 }
 
 fn failures(state: &RunState) -> Vec<(&str, &Failure)> {
@@ -116,7 +141,11 @@ fn standing(state: &RunState, style: Style) -> String {
                 _ => String::new(),
             };
             let name = escape(&resource.name);
-            lines.push(format!("{verb} {} \"{name}\" ({}{seen})", resource.what, planned.id));
+            let undo = match step.undo {
+                Undo::Running | Undo::Failed => "; its undo was begun, and may have been done",
+                _ => "",
+            };
+            lines.push(format!("{verb} {} \"{name}\" ({}{seen}{undo})", resource.what, planned.id));
         }
     }
     if lines.is_empty() { String::new() } else { block(&style.bold("stands"), "", &lines) }
@@ -132,6 +161,9 @@ pub fn writes(state: &RunState) -> Option<String> {
             let statement = step_state.output.as_ref().and_then(|o| o.get("statement")?.as_str());
             Some(match (step_state.undo, statement) {
                 (Undo::Undone, _) => "the source takes writes again".to_owned(),
+                (Undo::Running | Undo::Failed, _) => format!(
+                    "the right to write was being given back (step \"{step}\"): the source may take writes again, or not"
+                ),
                 (_, Some(statement)) => escape(statement),
                 (_, None) => format!("to be stopped by step \"{step}\""),
             })
@@ -145,7 +177,8 @@ pub fn writes(state: &RunState) -> Option<String> {
 fn block(label: &str, id: &str, lines: &[String]) -> String {
     let mut out = String::new();
     let pad = 8_usize.saturating_sub(visible(label));
-    for (index, line) in lines.iter().enumerate() {
+    let lines = lines.iter().flat_map(|text| text.split('\n'));
+    for (index, line) in lines.enumerate() {
         if index == 0 {
             let id = if id.is_empty() { String::new() } else { format!("{id}: ") };
             out += &format!("  {label}{} {id}{line}\n", " ".repeat(pad));

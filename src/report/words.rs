@@ -104,7 +104,9 @@ pub(super) fn record(record: &Record) -> Option<String> {
             let comment = comment.as_ref().map(|c| format!(": {}", escape(c))).unwrap_or_default();
             format!("{word} by {}{comment}", escape(by))
         }
-        Record::Interrupted { by } => format!("stopped ({by}); nothing is half done"),
+        Record::Interrupted { by } => {
+            format!("stopped ({}); what AWS has begun goes on there", escape(by))
+        }
         Record::RollbackStarted { .. } => "rolling back".to_owned(),
         Record::UndoStarted { attempt: 1, .. } => "undo begins".to_owned(),
         Record::UndoStarted { attempt, .. } => format!("undo attempt {attempt} begins"),

@@ -11,5 +11,6 @@ mod pages;
 mod playbooks;
 mod processes;
 mod program;
+mod stops;
 mod tidy;
 mod world;

@@ -1,22 +1,23 @@
 //! `orchestrate approve`.
 
+use super::resume::still_there;
 use crate::cli::drive::myself;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::state::Runs;
 use crate::engine::journal::{Entry, Journal, Record};
-use crate::engine::{Clock, RunState};
+use crate::engine::{Clock, RunId, RunState};
 use crate::report::writes;
 
-/// Writes the answer into the journal. Calls nothing.
+/// Writes the answer into the journal, and gives the run it was for. Calls nothing.
 pub(super) fn run(
     given: Option<&str>,
     approved: bool,
     comment: Option<String>,
     runs: &Runs,
     output: Output,
-) -> Result<(), CommandError> {
+) -> Result<RunId, CommandError> {
     let id = runs.find(given)?;
     let (mut journal, entries) = runs.open(&id)?;
     let contradiction = |error: crate::engine::Illegal| {
@@ -24,6 +25,7 @@ pub(super) fn run(
             .because(error.to_string())
     };
     let state = RunState::replay(&entries).map_err(contradiction)?;
+    still_there(&state)?;
     let Some((step, asking)) = state.asking() else {
         return Err(CommandError::new(Exit::Locked, format!("run {id} asks for no approval"))
             .hint(format!("`orchestrate status {id}` shows where it is")));
@@ -51,5 +53,5 @@ pub(super) fn run(
     output.json(
         &serde_json::json!({ "event": "decided", "data": { "run": id, "approved": approved }}),
     );
-    Ok(())
+    Ok(id)
 }

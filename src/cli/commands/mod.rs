@@ -68,9 +68,9 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Run(args) => block_on(run::run(args, false, runs()?, ca, output)),
         Command::Resume { run } => block_on(resume::run(run.as_deref(), runs()?, ca, output)),
         Command::Approve { run, reject, comment, resume } => {
-            approve::run(run.as_deref(), !reject, comment, &runs()?, output)?;
+            let run = approve::run(run.as_deref(), !reject, comment, &runs()?, output)?;
             if resume {
-                return block_on(resume::run(run.as_deref(), runs()?, ca, output));
+                return block_on(resume::run(Some(run.as_str()), runs()?, ca, output));
             }
             Ok(Exit::Done)
         }

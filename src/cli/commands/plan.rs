@@ -11,6 +11,7 @@ use crate::cli::output::Output;
 use crate::cli::playbook_file;
 use crate::cli::state::Runs;
 use crate::cli::view::plan_view;
+use crate::engine::journal::Rest;
 use crate::engine::{Cx, Finding, Kinds, Ledger, RunId, Verdict};
 use crate::plan::{Catalog, Plan};
 use crate::report::{render_findings, render_plan};
@@ -22,7 +23,7 @@ pub(super) async fn run(
     ca: Option<PathBuf>,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    let plan = compile(&args.playbook, &runs, output)?;
+    let plan = compile(&args.playbook, embedded(&args), &runs, output)?;
     let account = connect(&plan, embedded(&args), ca, output).await?;
     let findings = preflight(&plan, &account, output).await;
     account.close().await;
@@ -43,12 +44,14 @@ fn embedded(_: &RunArgsOfPlan) -> bool {
 /// Compiles the playbook and shows the plan, before anything is called.
 pub(super) fn compile(
     args: &PlaybookArgs,
+    embedded: bool,
     runs: &Runs,
     output: Output,
 ) -> Result<Plan, CommandError> {
     let kinds = all();
     let catalog = Catalog::new(kinds.iter().map(|kind| kind.info.clone()));
-    let earlier = args.inputs_from.as_deref().map(|run| outputs_of(run, runs)).transpose()?;
+    let earlier =
+        args.inputs_from.as_deref().map(|run| outputs_of(run, embedded, runs)).transpose()?;
     let plan = playbook_file::plan(args, &catalog, earlier, output)?;
     show(&plan, &kinds, output);
     Ok(plan)
@@ -62,11 +65,23 @@ fn show(plan: &Plan, kinds: &[About], output: Output) {
 
 fn outputs_of(
     run: &str,
+    embedded: bool,
     runs: &Runs,
 ) -> Result<serde_json::Map<String, serde_json::Value>, CommandError> {
     let id = runs.find(Some(run))?;
     let known = runs.load(&id)?;
-    Ok(known.state.playbook_outputs())
+    let state = &known.state;
+    let why = match &state.rest {
+        _ if state.header.embedded && !embedded => {
+            "it ran in a sandbox inside its own process, and what it left ended with that"
+        }
+        Some(Rest::Succeeded) => return Ok(state.playbook_outputs()),
+        Some(Rest::RolledBack | Rest::Cancelled) => "it was rolled back: what it names is undone",
+        _ => "it has not succeeded: what it names may not be there, or still be needed by it",
+    };
+    Err(CommandError::new(Exit::Locked, format!("no inputs can be taken from run {id}"))
+        .because(why)
+        .hint(format!("`orchestrate status {id}` shows where it is; name another run, or give each input with --input")))
 }
 
 /// Connects, and says to what.

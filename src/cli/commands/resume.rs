@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::state::Runs;
 use crate::engine::journal::{Record, Rest};
-use crate::engine::{RunId, RunState};
+use crate::engine::{Header, RunId, RunState};
 use crate::report::render_status;
 
 pub(super) async fn run(
@@ -20,26 +20,30 @@ pub(super) async fn run(
 ) -> Result<Exit, CommandError> {
     let id = runs.find(given)?;
     let known = runs.load(&id)?;
-    let done = match &known.state.rest {
-        Some(Rest::Succeeded) => Some("it has succeeded already"),
-        Some(Rest::RolledBack | Rest::Cancelled) => Some("it has been rolled back already"),
-        _ => None,
-    };
-    if let Some(done) = done {
+    if let Err(error) = permit(&known.state) {
         let journal = known.path.display().to_string();
         output.say(&render_status(&known.state, &journal, known.alive, output.style));
-        return Err(CommandError::new(
-            Exit::Locked,
-            format!("there is nothing to resume in run {id}: {done}"),
-        ));
+        return Err(error);
     }
-    take_up(&id, vec![Record::Resumed { by: myself() }], &runs, ca, output).await
+    take_up(&id, permit, &runs, ca, output).await
 }
 
-/// Locks the run, connects to the account it began in, adds `more`, and goes on.
+/// What to add to the journal to go on with the run, or why there is nothing to go on with.
+fn permit(state: &RunState) -> Result<Vec<Record>, CommandError> {
+    let done = match &state.rest {
+        Some(Rest::Succeeded) => "it has succeeded already",
+        Some(Rest::RolledBack | Rest::Cancelled) => "it has been rolled back already",
+        _ => return Ok(vec![Record::Resumed { by: myself() }]),
+    };
+    let run = &state.header.run;
+    Err(CommandError::new(Exit::Locked, format!("there is nothing to resume in run {run}: {done}")))
+}
+
+/// Locks the run, connects to the account it began in, adds what `permit` says, and goes on. `permit` sees the run as it
+/// is under the lock: what was read before may be out of date.
 pub(super) async fn take_up(
     id: &RunId,
-    more: Vec<Record>,
+    permit: impl FnOnce(&RunState) -> Result<Vec<Record>, CommandError>,
     runs: &Runs,
     ca: Option<PathBuf>,
     output: Output,
@@ -50,7 +54,11 @@ pub(super) async fn take_up(
             .because(error.to_string())
     })?;
     still_there(&state)?;
-    let account = Account::connect(&state.plan, ca).await?;
+    let more = permit(&state)?;
+    let account = Account::connect(&state.plan, ca).await.map_err(|error| {
+        let Header { account, region, .. } = &state.header;
+        error.hint(format!("run {id} works in account {account}, region {region}"))
+    })?;
     let (here, there) = (&account.identity, &state.header);
     if here.account != there.account || here.region != there.region {
         return Err(CommandError::new(

@@ -9,8 +9,8 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::state::Runs;
-use crate::engine::Phase;
-use crate::engine::journal::{Record, Rest, RollbackReason};
+use crate::engine::journal::{JournalError, Record, Rest, RollbackReason};
+use crate::engine::{Phase, RunState};
 use crate::report::render_status;
 
 pub(super) async fn run(
@@ -26,10 +26,40 @@ pub(super) async fn run(
     let state = &known.state;
     still_there(state)?;
     output.say(&render_status(state, &known.path.display().to_string(), known.alive, output.style));
+    if known.alive {
+        return Err(CommandError::state(
+            &format!("run {id} cannot be taken up"),
+            &JournalError::Locked,
+        ));
+    }
+    permit(state, past_pivot)?;
+    let steps: Vec<&str> = state.to_undo().iter().map(|step| step.id.as_str()).collect();
+    if steps.is_empty() {
+        output.say("  This run has changed nothing yet.");
+    } else {
+        output.say(&format!("  To be undone, in this order: {}", steps.join(", ")));
+    }
+    ask::yes("Undo this run?", yes)?;
+    let seen = state.seq;
+    let permit = |state: &RunState| {
+        if state.seq == seen {
+            return permit(state, past_pivot);
+        }
+        let run = &state.header.run;
+        Err(CommandError::new(Exit::Locked, format!("run {run} went on before it could be locked"))
+            .because("what would be undone is no longer what was shown; nothing was changed")
+            .hint(format!("`orchestrate status {run}` shows where it is now")))
+    };
+    take_up(&id, permit, &runs, ca, output).await
+}
+
+/// What to add to the journal to go back, or why the run does not go back.
+fn permit(state: &RunState, past_pivot: bool) -> Result<Vec<Record>, CommandError> {
+    let run = &state.header.run;
     if matches!(state.rest, Some(Rest::RolledBack | Rest::Cancelled)) {
         return Err(CommandError::new(
             Exit::Locked,
-            format!("run {id} has been rolled back already"),
+            format!("run {run} has been rolled back already"),
         ));
     }
     if state.past_pivot() && !past_pivot {
@@ -38,20 +68,24 @@ pub(super) async fn run(
             "the applications have moved to the new endpoint; nothing was changed",
         )
         .because("putting the old endpoint back loses, for the applications, every write made to the new cluster since the swap")
-        .hint(format!("if that is what you want: `orchestrate rollback {id} --past-pivot`")));
+        .hint(format!("if that is what you want: `orchestrate rollback {run} --past-pivot`")));
     }
-    let steps: Vec<&str> = state.to_undo().iter().map(|step| step.id.as_str()).collect();
-    if steps.is_empty() {
-        output.say("  This run has changed nothing yet.");
-    } else {
-        output.say(&format!("  To be undone, in this order: {}", steps.join(", ")));
+    if let Some(pivot) = state.in_pivot().filter(|_| !past_pivot) {
+        return Err(CommandError::new(
+            Exit::Refused,
+            format!(
+                "the run stopped inside step \"{}\": the applications may have moved to the new endpoint; nothing was changed",
+                pivot.id
+            ),
+        )
+        .because("if they have, putting the old endpoint back loses, for them, every write made to the new cluster since")
+        .hint(format!("`orchestrate resume {run}` finishes the step"))
+        .hint(format!("to go back all the same: `orchestrate rollback {run} --past-pivot`")));
     }
-    ask::yes("Undo this run?", yes)?;
-    let more = match state.phase {
+    Ok(match state.phase {
         Phase::Back(_) if !past_pivot => vec![Record::Resumed { by: myself() }],
         _ => vec![Record::RollbackStarted {
             reason: RollbackReason::Asked { by: myself(), past_pivot },
         }],
-    };
-    take_up(&id, more, &runs, ca, output).await
+    })
 }

@@ -11,10 +11,11 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::state::Runs;
-use crate::cli::view::plan_writes;
-use crate::engine::journal::Record;
+use crate::cli::view::{needs, plan_writes};
+use crate::engine::journal::{Record, Rest};
 use crate::engine::{RunId, Verdict};
-use crate::plan::Plan;
+use crate::plan::{Plan, Writes};
+use crate::steps::{Need, all};
 
 pub(super) async fn run(
     args: RunArgs,
@@ -23,7 +24,7 @@ pub(super) async fn run(
     ca: Option<PathBuf>,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    let plan = compile(&args.playbook, &runs, output)?;
+    let plan = compile(&args.playbook, embedded(&args), &runs, output)?;
     if migrate && !plan.has_pivot() {
         return Err(CommandError::new(
             Exit::Usage,
@@ -51,9 +52,48 @@ pub(super) async fn run(
         let writes = plan_writes(&plan).map(|writes| format!("Writes: {writes}.\n"));
         ask::yes(&format!("{}Carry this plan out?", writes.unwrap_or_default()), args.yes)?;
     }
-    let exit = begin(&plan, &account, &runs, output).await;
+    let exit = match alone(&plan, &account, &runs) {
+        Ok(()) => begin(&plan, &account, &runs, output).await,
+        Err(error) => Err(error),
+    };
     account.close().await;
     exit
+}
+
+/// Refuses a run that relies on writes being stopped where another run of this user has stopped them and is not finished:
+/// that one may give the right to write back at any moment, and this one would promise that no write is lost.
+fn alone(plan: &Plan, account: &Account, runs: &Runs) -> Result<(), CommandError> {
+    if account.is_embedded() || !matches!(plan.writes, Writes::StoppedBy { .. }) {
+        return Ok(());
+    }
+    let kinds = all();
+    let groups = |plan: &Plan| {
+        let groups = needs(plan, &kinds).into_iter();
+        groups.filter(|need| matches!(need, Need::ReplicationGroup(_))).collect::<Vec<Need>>()
+    };
+    let wanted = groups(plan);
+    // A journal that does not read back says nothing about other groups; `orchestrate runs` complains about it.
+    for (id, known) in runs.all()?.into_iter().filter_map(|(id, known)| Some((id, known.ok()?))) {
+        let state = known.state;
+        let done = matches!(state.rest, Some(Rest::Succeeded | Rest::RolledBack | Rest::Cancelled));
+        let here = state.header.account == account.identity.account
+            && state.header.region == account.identity.region
+            && !state.header.embedded;
+        if done || !here || !matches!(state.plan.writes, Writes::StoppedBy { .. }) {
+            continue;
+        }
+        if let Some(Need::ReplicationGroup(group)) =
+            groups(&state.plan).into_iter().find(|need| wanted.contains(need))
+        {
+            return Err(CommandError::new(
+                Exit::Locked,
+                format!("run {id} stops the writes to \"{group}\" too, and is not finished; nothing was changed"),
+            )
+            .because("its rollback would let the source take writes again in the middle of this run, and they would be lost")
+            .hint(format!("`orchestrate status {id}` says how to finish it")));
+        }
+    }
+    Ok(())
 }
 
 async fn begin(

@@ -12,6 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::playbook_file;
 use crate::cli::sandboxed::{cannot_start, seed_for};
+use crate::cli::signals::Signals;
 use crate::steps::catalog;
 
 /// Serves until a signal comes; everything it started ends with it.
@@ -35,7 +36,7 @@ pub(super) async fn run(args: SandboxArgs, output: Output) -> Result<Exit, Comma
     })?;
     let ca = write_ca(&sandbox)?;
     announce(&server.addr(), ca.as_deref(), &args, &sandbox, output);
-    wait_for_signal().await;
+    Signals::watch().next().await;
     output.say("stopping the sandbox");
     server.shutdown().await;
     sandbox.stop().await;
@@ -110,16 +111,4 @@ fn announce(
     output.json(&serde_json::json!({ "event": "sandbox", "data": {
         "endpoint": format!("http://{address}"), "environment": environment,
     }}));
-}
-
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term), Ok(mut hup)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = int.recv() => {} _ = term.recv() => {} _ = hup.recv() => {} }
 }

@@ -27,6 +27,9 @@ pub(super) fn run(playbooks: &[PathBuf], output: Output) -> Result<Exit, Command
                 output.json(&serde_json::json!({ "event": "valid", "data": { "file": path } }));
             }
             Err(error) => {
+                if !error.is_rendered() {
+                    output.json(&error.json());
+                }
                 output.complain(&error.render(output.err_style));
                 exit = error.exit;
             }

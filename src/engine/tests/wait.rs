@@ -231,3 +231,23 @@ async fn a_stopped_wait_takes_no_further_look() {
     assert_eq!(failure.class, Class::Interrupted);
     assert_eq!(place.looks.borrow().iter().filter(|at| **at > 100).count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_hangs_is_not_heard_out_when_the_run_is_stopped() {
+    let place = place(1_000);
+    let look = || std::future::pending::<Result<Seen, Failure>>();
+    let wait = wait(STATES);
+    let stop = async {
+        place.cx.clock.sleep(Duration::from_secs(10)).await;
+        place.cx.cancel.cancel();
+        place.cx.clock.sleep(Duration::from_secs(500)).await;
+    };
+    tokio::select! {
+        biased;
+        ended = place.cx.wait(&wait, look, || async { None }) => {
+            assert_eq!(ended.unwrap_err().class, Class::Interrupted);
+        }
+        () = stop => panic!("the look was heard out"),
+    }
+    assert_eq!(place.now(), 10);
+}

@@ -130,6 +130,12 @@ impl Step for FreezeWrites {
         };
         match plan(env, &spec).await {
             Ok(prepared) if prepared.accepted => vec![Finding::ok(lost(&prepared.group))],
+            Ok(prepared) if prepared.users.is_empty() => {
+                vec![Finding::cannot_know(format!(
+                    "no user can write to \"{}\" as it is; whether it stays so depends on whoever took the right, perhaps another run",
+                    prepared.group
+                ))]
+            }
             Ok(prepared) => vec![Finding::ok(format!(
                 "{} can write to \"{}\" and will lose the right: {}",
                 match prepared.users.len() {
@@ -178,7 +184,10 @@ impl Step for FreezeWrites {
             cx.sleep(SETTLE).await?;
         }
         let statement = if prepared.users.is_empty() {
-            format!("no user of \"{}\" could write in the first place", prepared.group)
+            format!(
+                "no user of \"{}\" could write in the first place; writes are missing from the copy if somebody gave the right back after the snapshot",
+                prepared.group
+            )
         } else {
             format!(
                 "no user of \"{}\" can write: {} lost the right, so no write after the snapshot can be missing from it",

@@ -346,6 +346,14 @@ impl Recorded {
             Way::Forth => "the plan",
             Way::Back => "the swap",
         };
+        let mend = match way {
+            Way::Forth => {
+                "find out who changed it and which endpoint the applications are to read; it was not touched"
+            }
+            Way::Back => {
+                "find out who changed it and which endpoint the applications are to read; it was not touched. Once it has its value from before or after the swap again, `orchestrate resume` goes on"
+            }
+        };
         Failure::new(
             Class::Conflict,
             format!(
@@ -353,7 +361,7 @@ impl Recorded {
                 self.what
             ),
         )
-        .mend("find out who changed it and which endpoint the applications are to read; it was not touched")
+        .mend(mend)
     }
 }
 
