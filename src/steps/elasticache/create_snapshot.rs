@@ -467,7 +467,7 @@ pub(super) async fn wait_gone(env: &Env, cx: &Cx, name: &str) -> Result<(), Fail
         expected: Duration::from_secs(60),
     };
     let look = || async {
-        let found = look::snapshot(env, name).await?;
+        let found = creation::unless_gone(cx, || look::snapshot(env, name)).await?;
         Ok(found.map_or_else(Seen::gone, |s| Seen::state(s.snapshot_status().unwrap_or("unknown"))))
     };
     cx.wait(&wait, look, || async { None }).await.map(drop)

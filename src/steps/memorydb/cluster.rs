@@ -6,7 +6,7 @@ use aws_sdk_memorydb::types::{Acl, Cluster, Snapshot, SourceType};
 
 use crate::aws::{Op, call};
 use crate::engine::{Class, Cx, Failure, GONE, Seen, States, Wait};
-use crate::steps::{Env, ownership};
+use crate::steps::{Env, creation, ownership};
 
 /// How services name MemoryDB in errors and share its pace.
 pub(super) const SERVICE: &str = "MemoryDB";
@@ -136,7 +136,7 @@ pub(super) async fn wait_gone(env: &Env, cx: &Cx, name: &str) -> Result<(), Fail
         expected: DELETION,
     };
     let look = || async {
-        let found = cluster(env, name).await?;
+        let found = creation::unless_gone(cx, || cluster(env, name)).await?;
         Ok(found.map_or_else(Seen::gone, |c| Seen::state(c.status().unwrap_or("unknown"))))
     };
     cx.wait(&wait, look, || async { None }).await.map(drop)
