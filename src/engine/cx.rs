@@ -196,7 +196,7 @@ impl Cx {
             // In this order, so that a run repeats, and a stopped one does not go on after a pause of nothing.
             biased;
             () = self.cancel.cancelled() => {
-                Err(Failure::new(Class::Interrupted, "the run was stopped"))
+                Err(Failure::new(Class::Interrupted, super::run::STOPPED))
             }
             () = self.clock.sleep(nap) => {
                 if left.is_some_and(|left| left <= duration) {

@@ -23,6 +23,8 @@ use super::pace::Pace;
 use super::retry;
 use crate::plan::PlannedStep;
 
+/// What a run that somebody stopped says of it.
+pub(crate) const STOPPED: &str = "the run was stopped";
 /// How long past its deadline a step may take to notice that its time is up.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -325,7 +327,7 @@ impl<'a> Engine<'a> {
     /// `Interrupted` once somebody has stopped the run: a point where nothing is half done.
     pub(super) fn stopped(&self) -> Result<(), Failure> {
         if self.cancel.is_cancelled() {
-            return Err(Failure::new(Class::Interrupted, "the run was stopped"));
+            return Err(Failure::new(Class::Interrupted, STOPPED));
         }
         Ok(())
     }

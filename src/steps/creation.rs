@@ -109,7 +109,7 @@ where
     }
 }
 
-/// A look that must find nothing twice, seconds apart, before it says so: for waits that end with the thing gone.
+/// A look that must find nothing three times, seconds apart, before it says so: for waits that end with the thing gone.
 ///
 /// # Errors
 /// Those of the look, and of sleeping.
@@ -120,11 +120,22 @@ pub(crate) async fn unless_gone<T, L>(
 where
     L: Future<Output = Result<Option<T>, Failure>>,
 {
-    if let Some(seen) = look().await? {
-        return Ok(Some(seen));
+    for pause in [5, 10] {
+        if let Some(seen) = look().await? {
+            return Ok(Some(seen));
+        }
+        cx.sleep(Duration::from_secs(pause)).await?;
     }
-    cx.sleep(Duration::from_secs(5)).await?;
     look().await
+}
+
+/// The failure of a deletion, where one that finds nothing has to be looked into: the thing was seen a moment ago, and
+/// nobody would delete it after a "not found" that was not true.
+pub(crate) fn not_deleted(mut failure: Failure) -> Failure {
+    if failure.class == Class::NotFound {
+        failure.class = Class::Busy;
+    }
+    failure
 }
 
 /// The default name of what this step makes: `orc-<run>-<word>`, and the step's id after it where that is not the word

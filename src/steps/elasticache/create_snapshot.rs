@@ -449,12 +449,14 @@ fn output(prepared: &Prepared, found: &Snapshot) -> Output {
     }
 }
 
-/// Asks for the deletion of a snapshot; one that is gone already is fine.
+/// Asks for the deletion of a snapshot that was seen just now.
 pub(super) async fn delete(env: &Env, name: &str) -> Result<(), Failure> {
     let request = env.aws.elasticache.delete_snapshot().snapshot_name(name);
     let op = Op::change(SERVICE, "DeleteSnapshot");
-    look::found(call(op, request.send()).await)
+    call(op, request.send())
+        .await
         .map(drop)
+        .map_err(creation::not_deleted)
         .map_err(|failure| failure.context(format!("failed to delete snapshot \"{name}\"")))
 }
 

@@ -225,6 +225,7 @@ mod tests {
             .error(missing)
             .error(missing)
             .error(missing)
+            .error(missing)
             .build();
         let delete = mock!(Client::delete_snapshot)
             .match_requests(|r| r.snapshot_name() == Some("old"))

@@ -122,8 +122,9 @@ pub(super) async fn delete(
     let request = env.aws.memorydb.delete_cluster().cluster_name(name);
     let request = request.set_final_snapshot_name(final_snapshot.map(str::to_owned));
     let answer = call(Op::change(SERVICE, "DeleteCluster"), request.send()).await;
-    found(answer)
+    answer
         .map(drop)
+        .map_err(creation::not_deleted)
         .map_err(|failure| failure.context(format!("failed to delete cluster \"{name}\"")))
 }
 

@@ -227,6 +227,7 @@ mod tests {
             .error(missing)
             .error(missing)
             .error(missing)
+            .error(missing)
             .build();
         let snapshots = mock!(Client::describe_snapshots)
             .sequence()
