@@ -47,6 +47,24 @@ fn a_failed_snapshot_ends_with_elasticache_s_own_reason() {
     virtually(comes_back(|_| {}, vec![fault], &["ended as failed", "too little memory"]));
 }
 
+/// Last night's backup failed; the export that loses a file tonight is not to be blamed on its reason unmarked.
+#[test]
+fn a_reason_that_is_of_something_else_is_told_as_such() {
+    virtually(async {
+        let world = World::before("quickstart").await;
+        let broken = Fault::new("elasticache", "CreateSnapshot", terminal("failed", "no memory"));
+        world.sandbox.set_faults(FaultPlan::of([broken]));
+        let request = world.aws.elasticache.create_snapshot().snapshot_name("nightly");
+        request.replication_group_id("demo").send().await.expect("a snapshot");
+        world.clock.sleep(std::time::Duration::from_secs(1800)).await;
+        let missing = Fault::new("elasticache", "CopySnapshot", FaultKind::MissingObjects);
+        world.sandbox.set_faults(FaultPlan::of([missing]));
+        let said = summary(&world.run(&Disturb::default()).await);
+        assert!(said.contains("objects are missing"), "{said}");
+        assert!(!said.contains("no memory") || said.contains("it does not name"), "{said}");
+    });
+}
+
 #[test]
 fn an_export_that_comes_back_without_all_files_is_no_export() {
     let fault = Fault::new("elasticache", "CopySnapshot", FaultKind::MissingObjects);
