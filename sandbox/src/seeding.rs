@@ -251,8 +251,12 @@ fn text(ctx: &Ctx, value: &SeedValue) -> Result<String, SandboxError> {
         SeedValue::Text(text) => Ok(text.clone()),
         SeedValue::Endpoint { endpoint_of, format } => endpoint(ctx, endpoint_of, *format),
         SeedValue::Object(members) => {
+            // An object inside an object stays one; everything else is text.
             let member = |(name, value): (&String, &SeedValue)| {
-                Ok((name.clone(), Value::String(text(ctx, value)?)))
+                let text = text(ctx, value)?;
+                let nested = matches!(value, SeedValue::Object(_));
+                let value = nested.then(|| serde_json::from_str(&text).ok()).flatten();
+                Ok((name.clone(), value.unwrap_or(Value::String(text))))
             };
             let object: Result<serde_json::Map<_, _>, SandboxError> =
                 members.iter().map(member).collect();

@@ -79,7 +79,7 @@ where
             if let Some(message) = meta.message().filter(|m| !m.is_empty()) {
                 failure = failure.because(message.to_owned());
             }
-            if code.starts_with("ExpiredToken") {
+            if class == Class::Expired {
                 failure = failure.mend(
                     "the credentials have expired: renew them (`aws sso login`, or a new session), then `orchestrate resume`",
                 );

@@ -34,12 +34,13 @@ const TRANSIENT: &[&str] = &[
     "TransactionInProgressException",
 ];
 
+/// "RequestExpired" is the Query services' word for it (their common errors list).
+const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+
 const DENIED: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
     "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "MissingAuthenticationToken",
@@ -50,6 +51,11 @@ const DENIED: &[&str] = &[
     "InvalidCredentialsException",
 ];
 
+/// Codes that sound like a state which passes and stand for one that somebody must mend: the subnets or their routes
+/// (ElastiCache and MemoryDB API references), an archived object (S3 API reference, GetObject).
+const PERMANENT: &[&str] =
+    &["InvalidVPCNetworkStateFault", "InvalidVPCNetworkState", "InvalidObjectState"];
+
 /// What `code` means. `mutating` tells whether the call could have changed something: then a server fault is ambiguous.
 /// Codes nobody has heard of are judged by the HTTP status: 5xx is a passing fault, everything else fatal.
 #[must_use]
@@ -57,6 +63,8 @@ pub fn class_of(code: &str, status: Option<u16>, mutating: bool) -> Class {
     let fault = if mutating { Class::Ambiguous } else { Class::Transient };
     if THROTTLED.contains(&code) {
         Class::Throttled
+    } else if EXPIRED.contains(&code) {
+        Class::Expired
     } else if DENIED.contains(&code) {
         Class::Denied
     } else if TRANSIENT.contains(&code) {
@@ -72,6 +80,8 @@ pub fn class_of(code: &str, status: Option<u16>, mutating: bool) -> Class {
         Class::Quota
     } else if code.contains("AlreadyExists") || code == "ResourceExistsException" {
         Class::Conflict
+    } else if PERMANENT.contains(&code) {
+        Class::Fatal
     } else if code.starts_with("Invalid")
         && (code.ends_with("State") || code.ends_with("StateFault"))
     {
@@ -101,6 +111,8 @@ mod tests {
             ("InvalidSnapshotState", true, Class::Busy),
             ("InvalidReplicationGroupState", true, Class::Busy),
             ("InvalidClusterStateFault", true, Class::Busy),
+            ("InvalidVPCNetworkStateFault", true, Class::Fatal),
+            ("InvalidObjectState", false, Class::Fatal),
             ("InvalidParameterValue", true, Class::Fatal),
             ("InvalidParameterCombinationException", true, Class::Fatal),
             ("SnapshotAlreadyExistsFault", true, Class::Conflict),
@@ -117,7 +129,7 @@ mod tests {
             ("InsufficientClusterCapacityFault", true, Class::Capacity),
             ("InsufficientCacheClusterCapacity", true, Class::Capacity),
             ("AccessDenied", true, Class::Denied),
-            ("ExpiredToken", false, Class::Denied),
+            ("ExpiredToken", false, Class::Expired),
         ] {
             assert_eq!(class_of(code, Some(400), mutating), class, "{code}");
         }

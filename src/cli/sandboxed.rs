@@ -10,6 +10,8 @@ use orchestrate_sandbox::{
     SeedUserGroup, SeedValue, ServerPolicy,
 };
 
+use serde_json::Value;
+
 use super::error::CommandError;
 use super::exit::Exit;
 use super::view::needs;
@@ -211,17 +213,41 @@ fn password(seed: &mut Seed, reference: &str) {
 }
 
 fn endpoint(source: Option<&str>, form: &str) -> SeedValue {
-    let Some(source) = source else { return SeedValue::Text("old.example.com:6379".to_owned()) };
-    let of = |format| SeedValue::Endpoint { endpoint_of: source.to_owned(), format };
+    let of = |format| match source {
+        Some(source) => SeedValue::Endpoint { endpoint_of: source.to_owned(), format },
+        None => SeedValue::Text(
+            match format {
+                EndpointFormat::Host => "old.example.com",
+                EndpointFormat::Port => "6379",
+                EndpointFormat::HostPort => "old.example.com:6379",
+                EndpointFormat::Url => "redis://old.example.com:6379",
+            }
+            .to_owned(),
+        ),
+    };
     match form {
         "host" => of(EndpointFormat::Host),
         "url" => of(EndpointFormat::Url),
-        "json" => SeedValue::Object(BTreeMap::from([
-            ("host".to_owned(), of(EndpointFormat::Host)),
-            ("port".to_owned(), of(EndpointFormat::Port)),
-            ("database".to_owned(), SeedValue::Text("0".to_owned())),
-        ])),
-        _ => of(EndpointFormat::HostPort),
+        _ => match serde_json::from_str(form) {
+            Ok(document @ Value::Object(_)) => filled(&document, &of),
+            _ => of(EndpointFormat::HostPort),
+        },
+    }
+}
+
+/// A document with its placeholders filled in: what a JSON target of `endpoint.swap` holds.
+fn filled(document: &Value, of: &impl Fn(EndpointFormat) -> SeedValue) -> SeedValue {
+    match document {
+        Value::Object(fields) => SeedValue::Object(
+            fields.iter().map(|(name, value)| (name.clone(), filled(value, of))).collect(),
+        ),
+        other => match other.as_str().unwrap_or_default() {
+            "{host}" => of(EndpointFormat::Host),
+            "{port}" => of(EndpointFormat::Port),
+            "{url}" => of(EndpointFormat::Url),
+            "{endpoint}" => of(EndpointFormat::HostPort),
+            _ => SeedValue::Text("true".to_owned()),
+        },
     }
 }
 

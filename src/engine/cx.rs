@@ -278,7 +278,7 @@ impl Cx {
 }
 
 fn stopped_by_somebody() -> Failure {
-    Failure::new(Class::Interrupted, "the run was stopped")
+    Failure::new(Class::Interrupted, super::run::STOPPED)
 }
 
 /// Says with a wait's end by the clock what was seen last, or why nothing was.

@@ -14,8 +14,10 @@ pub enum Class {
     Busy,
     /// A change whose outcome is unknown. Look before doing anything else.
     Ambiguous,
-    /// No permission, or credentials that are missing or expired.
+    /// No permission, or no credentials.
     Denied,
+    /// The credentials have expired. Nothing else is wrong: the run stops, and goes on once they are renewed.
+    Expired,
     /// The thing named does not exist.
     NotFound,
     /// Something of that name exists and is not this run's, or the world changed under the run.

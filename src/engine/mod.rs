@@ -30,5 +30,6 @@ pub use inject::{Inject, Strike};
 pub use kind::{Finding, Kind, Kinds, Outcome, Prepared, Verdict};
 pub use ledger::Ledger;
 pub use machine::{Decision, Header, Illegal, Phase, Progress, RunState, StepState, Undo};
+pub(crate) use run::STOPPED;
 pub use run::{End, Engine};
 pub use wait::{GONE, Meaning, Seen, States, Wait, next_look};

@@ -23,6 +23,8 @@ use super::pace::Pace;
 use super::retry;
 use crate::plan::PlannedStep;
 
+/// What a run that somebody stopped says of it.
+pub(crate) const STOPPED: &str = "the run was stopped";
 /// How long past its deadline a step may take to notice that its time is up.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -52,6 +54,8 @@ pub struct Engine<'a> {
     pub(super) cancel: CancellationToken,
     pub(super) inject: Inject,
     run_deadline: Cell<Option<Timestamp>>,
+    /// Why the run stopped by itself before it came to rest.
+    halted: RefCell<Option<String>>,
 }
 
 impl<'a> Engine<'a> {
@@ -71,6 +75,7 @@ impl<'a> Engine<'a> {
             cancel,
             inject: Inject::default(),
             run_deadline: Cell::new(None),
+            halted: RefCell::default(),
         }
     }
 
@@ -91,7 +96,8 @@ impl<'a> Engine<'a> {
                 Err(failure) => End::Broken(failure),
             },
             Err(failure) if failure.class == Class::Interrupted => {
-                match self.ledger.record(Record::Interrupted { by: failure.message }) {
+                let by = self.halted.take().unwrap_or(failure.message);
+                match self.ledger.record(Record::Interrupted { by }) {
                     Ok(()) => End::Interrupted,
                     Err(failure) => End::Broken(failure),
                 }
@@ -205,9 +211,8 @@ impl<'a> Engine<'a> {
             (Some(step), Some(run)) => Some(step.min(run)),
             (step, run) => step.or(run),
         };
-        let mut tries = 0;
+        let mut tries = retry::Tries::default();
         loop {
-            tries += 1;
             // A new one each time: it carries what the attempt before has noted.
             let cx = self.cx(planned, cancel.clone(), deadline);
             let attempt = self.start(planned)?;
@@ -228,8 +233,17 @@ impl<'a> Engine<'a> {
             if self.ends_run(&failure, &cx) {
                 return Err(failure);
             }
+            if failure.class == Class::Expired {
+                self.ledger.record(Record::AttemptFailed {
+                    step: planned.id.clone(),
+                    attempt,
+                    failure,
+                    retry_in_secs: None,
+                })?;
+                return Err(self.halt());
+            }
             self.slow_down(&failure);
-            let Some(pause) = cx.random(|rng| retry::pause(failure.class, tries, rng)) else {
+            let Some(pause) = cx.random(|rng| tries.pause(failure.class, rng)) else {
                 return self.fail(planned, failure);
             };
             self.ledger.record(Record::AttemptFailed {
@@ -301,10 +315,19 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Stops the whole run, to be taken up again: a rollback would be refused for the same reason, and hours of work
+    /// would be thrown away for a login.
+    pub(super) fn halt(&self) -> Failure {
+        let why = "the AWS credentials have expired; renew them, then resume";
+        self.halted.replace(Some(why.to_owned()));
+        self.cancel.cancel();
+        Failure::new(Class::Interrupted, why)
+    }
+
     /// `Interrupted` once somebody has stopped the run: a point where nothing is half done.
     pub(super) fn stopped(&self) -> Result<(), Failure> {
         if self.cancel.is_cancelled() {
-            return Err(Failure::new(Class::Interrupted, "the run was stopped"));
+            return Err(Failure::new(Class::Interrupted, STOPPED));
         }
         Ok(())
     }

@@ -61,9 +61,8 @@ impl Engine<'_> {
     async fn compensate(&self, planned: &PlannedStep, kind: &dyn Kind) -> Result<(), Failure> {
         // The run's own time limit is not for the way back: a run that is out of time could never be undone.
         let deadline = self.after(self.timeout(planned, kind).max(LEAST_UNDO));
-        let mut tries = 0;
+        let mut tries = retry::Tries::default();
         loop {
-            tries += 1;
             let cx = self.cx(planned, self.cancel.clone(), deadline);
             let attempt = self.ledger.state(|s| s.step(&planned.id).undo_attempts) + 1;
             self.ledger.record(Record::UndoStarted { step: planned.id.clone(), attempt })?;
@@ -76,8 +75,17 @@ impl Engine<'_> {
             if self.ends_run(&failure, &cx) {
                 return Err(failure);
             }
+            if failure.class == Class::Expired {
+                self.ledger.record(Record::UndoAttemptFailed {
+                    step: planned.id.clone(),
+                    attempt,
+                    failure,
+                    retry_in_secs: None,
+                })?;
+                return Err(self.halt());
+            }
             self.slow_down(&failure);
-            let Some(pause) = cx.random(|rng| retry::pause(failure.class, tries, rng)) else {
+            let Some(pause) = cx.random(|rng| tries.pause(failure.class, rng)) else {
                 return self.undo_failed(planned, failure);
             };
             self.ledger.record(Record::UndoAttemptFailed {

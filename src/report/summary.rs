@@ -4,13 +4,17 @@ use super::next::next_commands;
 use super::style::Style;
 use super::words::{escape, failure_lines};
 use crate::engine::journal::{Rest, Role, RollbackReason};
-use crate::engine::{Failure, Phase, Progress, RunState, Undo};
+use crate::engine::{Failure, Phase, Progress, RunState, STOPPED, Undo};
 use crate::plan::Writes;
 
 /// The end of a run, or where it was stopped. `journal` is where its journal lies.
 #[must_use]
 pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style) -> String {
     let mut out = format!("\n{}\n", headline(state, alive, style));
+    if let (None, Some(by)) = (&state.rest, state.interrupted.as_ref().filter(|by| *by != STOPPED))
+    {
+        out += &block(&style.warn("why"), "", &[escape(by)]);
+    }
     for (id, failure) in failures(state) {
         out += &block(&style.bad("failed"), id, &failure_lines(failure));
     }

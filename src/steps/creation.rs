@@ -25,7 +25,9 @@ pub(crate) enum Call {
     Asked,
     /// It was, and the service said or shows that it was taken.
     Taken,
-    /// It was refused, or everything it made is gone: nothing of it can appear any more.
+    /// It was refused: it made nothing, and whatever has the wanted name is somebody else's.
+    Refused,
+    /// What it began has ended, or everything it made is gone: nothing more of it can appear.
     Over,
 }
 
@@ -52,13 +54,16 @@ pub(crate) async fn ask<T>(
     cx: &Cx,
     request: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
+    // A refusal speaks of its own call alone: one made earlier, whose answer was lost, may still show its effect.
+    let asked_before = call_state(cx) == Call::Asked;
     note_call(cx, Call::Asked)?;
     let answer = request.await;
     // After a conflict the name is taken: perhaps by an earlier call of this step whose answer was lost.
     if let Err(failure) = &answer
+        && !asked_before
         && !matches!(failure.class, Class::Ambiguous | Class::Conflict)
     {
-        note_call(cx, Call::Over)?;
+        note_call(cx, Call::Refused)?;
     }
     answer
 }
@@ -86,7 +91,8 @@ where
     }
 }
 
-/// As `until_visible` if the call's effect has not been seen yet, else a single look.
+/// As `until_visible` if the call may have made something, else a single look. Also where its effect was seen before: one
+/// "not found" proves nothing, since the services answer it now and then for what they are working on.
 ///
 /// # Errors
 /// As `until_visible`.
@@ -98,9 +104,38 @@ where
     L: Future<Output = Result<Option<T>, Failure>>,
 {
     match call_state(cx) {
-        Call::Asked => until_visible(cx, look).await,
-        Call::Never | Call::Taken | Call::Over => look().await,
+        Call::Asked | Call::Taken => until_visible(cx, look).await,
+        Call::Never | Call::Refused | Call::Over => look().await,
     }
+}
+
+/// A look that must find nothing three times, seconds apart, before it says so: for waits that end with the thing gone.
+///
+/// # Errors
+/// Those of the look, and of sleeping.
+pub(crate) async fn unless_gone<T, L>(
+    cx: &Cx,
+    mut look: impl FnMut() -> L,
+) -> Result<Option<T>, Failure>
+where
+    L: Future<Output = Result<Option<T>, Failure>>,
+{
+    for pause in [5, 10] {
+        if let Some(seen) = look().await? {
+            return Ok(Some(seen));
+        }
+        cx.sleep(Duration::from_secs(pause)).await?;
+    }
+    look().await
+}
+
+/// The failure of a deletion, where one that finds nothing has to be looked into: the thing was seen a moment ago, and
+/// nobody would delete it after a "not found" that was not true.
+pub(crate) fn not_deleted(mut failure: Failure) -> Failure {
+    if failure.class == Class::NotFound {
+        failure.class = Class::Busy;
+    }
+    failure
 }
 
 /// The default name of what this step makes: `orc-<run>-<word>`, and the step's id after it where that is not the word
@@ -196,5 +231,19 @@ mod tests {
         let before = cx.clock.now();
         assert_eq!(look_for_made(&cx, nothing).await.unwrap(), None);
         assert_eq!(cx.clock.since(before), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_seen_before_is_not_taken_for_gone_after_one_answer() {
+        let mut cx = testing::cx("snapshot");
+        cx.note = Some(json!({ "call": "taken" }));
+        let looks = std::cell::Cell::new(0);
+        let look = || {
+            looks.set(looks.get() + 1);
+            let seen = (looks.get() % 2 == 0).then_some(());
+            async move { Ok(seen) }
+        };
+        assert_eq!(look_for_made(&cx, look).await.unwrap(), Some(()));
+        assert_eq!(unless_gone(&cx, look).await.unwrap(), Some(()));
     }
 }

@@ -1,12 +1,15 @@
 //! One binary for every test that needs more than one module: the harness over the shipped playbooks, faults at the wire,
 //! the program as a process, documents, and the shape of the source tree.
 
+mod adoption;
 mod bad_input;
 mod crashes;
 mod docs;
+mod failures;
 mod faults;
 mod foreign;
 mod harness;
+mod meanwhile;
 mod pages;
 mod playbooks;
 mod processes;

@@ -13,7 +13,7 @@ use orchestrate::engine::{Clock, End, Engine, Inject, Kinds, Ledger, RunId, RunS
 use orchestrate::plan::{GivenInputs, Plan, compile};
 use orchestrate::playbook::Source;
 use orchestrate::steps::{Env, Registry, catalog, registry};
-use orchestrate_sandbox::{Call, Clock as SandboxClock, Outcome, Sandbox, ServerPolicy};
+use orchestrate_sandbox::{Call, Clock as SandboxClock, Outcome, Sandbox, Seed, ServerPolicy};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +65,14 @@ pub(crate) fn inputs(name: &str) -> Vec<String> {
     chosen.into_iter().map(str::to_owned).collect()
 }
 
+/// A playbook written in a test.
+pub(crate) fn written(text: &str) -> Plan {
+    let given = GivenInputs { arguments: Vec::new(), file: None, earlier: Map::new() };
+    compile(&Source::new("test.yaml".to_owned(), text.to_owned()), &catalog(), &given)
+        .unwrap_or_else(|problems| panic!("it does not compile:\n{}", problems.render(false)))
+}
+
+/// A shipped playbook with the inputs of `inputs`.
 pub(crate) fn compiled(name: &str, earlier: Map<String, Value>) -> Plan {
     let path = playbook_path(name);
     let text = std::fs::read_to_string(&path).expect("the shipped playbook is there");
@@ -88,6 +96,8 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
     pub(crate) plan: Plan,
+    /// The way other people reach the same account.
+    pub(crate) aws: aws::Clients,
 }
 
 impl World {
@@ -104,6 +114,16 @@ impl World {
     }
 
     pub(crate) async fn for_plan(plan: Plan) -> Self {
+        Self::seeded(plan, |_| {}).await
+    }
+
+    /// The world in which the quickstart is about to run, changed beforehand.
+    pub(crate) async fn changed(change: impl FnOnce(&mut Seed)) -> Self {
+        Self::seeded(compiled("quickstart", Map::new()), change).await
+    }
+
+    /// The world a plan needs, changed beforehand.
+    pub(crate) async fn seeded(plan: Plan, change: impl FnOnce(&mut Seed)) -> Self {
         let clock = Clock::tokio("2026-11-23T03:00:00Z".parse().expect("a timestamp"), 1.0);
         let sandbox = Sandbox::builder()
             .clock(Arc::new(Shared(clock.clone())))
@@ -114,6 +134,7 @@ impl World {
         for group in &mut seed.replication_groups {
             group.keys = KEYS;
         }
+        change(&mut seed);
         sandbox.seed(seed).await.expect("the seed fits");
         let settings = Settings {
             clock: clock.clone(),
@@ -124,8 +145,8 @@ impl World {
         let clients = aws::connect(&settings).await.expect("an in-process connection");
         let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
         let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
-        let registry = registry(&Rc::new(Env::new(clients, identity, data)));
-        Self { sandbox, clock, registry, plan }
+        let registry = registry(&Rc::new(Env::new(clients.clone(), identity, data)));
+        Self { sandbox, clock, registry, plan, aws: clients }
     }
 
     /// Changes that took effect so far.

@@ -11,7 +11,7 @@ use super::look::{SERVICE, found};
 use crate::aws::{Op, call, elasticache_arn};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Seen, States, Wait};
-use crate::steps::Env;
+use crate::steps::{Env, creation};
 
 /// What is put at the end of an access string: the last word on a category wins (Redis and Valkey ACL documentation).
 const NO_WRITES: &str = "-@write";
@@ -180,8 +180,51 @@ pub(super) fn has_selectors(access: &str) -> bool {
     access.contains('(')
 }
 
+/// Whether two access strings mean the same to the server. The service may show a string otherwise than it was sent: it
+/// orders switches, keys, channels and commands, and puts in what holds anyhow ("on ~app::* resetchannels -@all +@read"
+/// in AWS's own examples for MemoryDB). Within one sort the order counts.
 fn same(a: &str, b: &str) -> bool {
-    a.split_whitespace().eq(b.split_whitespace())
+    a.split_whitespace().eq(b.split_whitespace()) || Meant::read(a) == Meant::read(b)
+}
+
+/// What an access string says, by sort, without what changes nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Meant<'a> {
+    on: bool,
+    keys: Vec<&'a str>,
+    channels: Vec<&'a str>,
+    commands: Vec<&'a str>,
+    others: Vec<&'a str>,
+}
+
+impl<'a> Meant<'a> {
+    fn read(access: &'a str) -> Self {
+        let mut meant = Self::default();
+        if has_selectors(access) {
+            // Words inside a selector belong to it.
+            meant.others.extend(access.split_whitespace());
+            return meant;
+        }
+        for word in access.split_whitespace() {
+            match word {
+                "on" => meant.on = true,
+                "off" => meant.on = false,
+                "allkeys" => meant.keys.push("~*"),
+                "allchannels" => meant.channels.push("&*"),
+                "allcommands" => meant.commands.push("+@all"),
+                // A user begins with nothing: taking everything away first changes nothing.
+                "resetkeys" if meant.keys.is_empty() => {}
+                "resetchannels" if meant.channels.is_empty() => {}
+                "-@all" | "nocommands" if meant.commands.is_empty() => {}
+                "nocommands" => meant.commands.push("-@all"),
+                _ if word.starts_with(['~', '%']) => meant.keys.push(word),
+                _ if word.starts_with('&') => meant.channels.push(word),
+                _ if word.starts_with(['+', '-']) => meant.commands.push(word),
+                _ => meant.others.push(word),
+            }
+        }
+        meant
+    }
 }
 
 /// Changes one user's access string, if it still is what this run knows it to be, and waits until that is in effect.
@@ -195,7 +238,10 @@ pub(super) async fn turn(
         Turn::Freeze => (user.access_string.clone(), user.frozen()),
         Turn::Thaw => (user.frozen(), user.access_string.clone()),
     };
-    let Some(now) = self::user(env, &user.id).await? else { return Ok(Turned::Gone) };
+    // One "not found" must not pass for a user who is gone: who was not frozen goes on writing, and who was not thawed
+    // never writes again.
+    let look = || self::user(env, &user.id);
+    let Some(now) = creation::until_visible(cx, look).await? else { return Ok(Turned::Gone) };
     let access = now.access_string().unwrap_or_default();
     let turned = if same(access, &to) {
         Turned::Already
@@ -286,6 +332,27 @@ pub(super) async fn turn_all(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_string_the_service_shows_in_its_own_order_is_still_the_same() {
+        for (sent, shown) in [
+            ("on ~app::* +@read -@write", "on ~app::* resetchannels -@all +@read -@write"),
+            ("on +@all ~* &*", "on ~* &* +@all"),
+            ("on allkeys  +@all -@write", "on ~* -@all +@all -@write"),
+        ] {
+            assert!(same(sent, shown), "{sent} / {shown}");
+        }
+        for (one, other) in [
+            ("on ~* +@all", "on ~* +@all -@write"),
+            ("on ~* -@write +@all", "on ~* +@all -@write"),
+            ("on ~* +@all", "off ~* +@all"),
+            ("on ~* +@all -@all", "on ~* +@all"),
+            ("on ~a +@all", "on ~b +@all"),
+            ("on ~* +get (+set ~x)", "on ~* +get (~x +set)"),
+        ] {
+            assert!(!same(one, other), "{one} / {other}");
+        }
+    }
 
     #[test]
     fn access_strings_are_read_as_the_server_does() {

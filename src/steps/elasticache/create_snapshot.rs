@@ -450,12 +450,14 @@ fn output(prepared: &Prepared, found: &Snapshot) -> Output {
     }
 }
 
-/// Asks for the deletion of a snapshot; one that is gone already is fine.
+/// Asks for the deletion of a snapshot that was seen just now.
 pub(super) async fn delete(env: &Env, name: &str) -> Result<(), Failure> {
     let request = env.aws.elasticache.delete_snapshot().snapshot_name(name);
     let op = Op::change(SERVICE, "DeleteSnapshot");
-    look::found(call(op, request.send()).await)
+    call(op, request.send())
+        .await
         .map(drop)
+        .map_err(creation::not_deleted)
         .map_err(|failure| failure.context(format!("failed to delete snapshot \"{name}\"")))
 }
 
@@ -468,7 +470,7 @@ pub(super) async fn wait_gone(env: &Env, cx: &Cx, name: &str) -> Result<(), Fail
         expected: Duration::from_secs(60),
     };
     let look = || async {
-        let found = look::snapshot(env, name).await?;
+        let found = creation::unless_gone(cx, || look::snapshot(env, name)).await?;
         Ok(found.map_or_else(Seen::gone, |s| Seen::state(s.snapshot_status().unwrap_or("unknown"))))
     };
     cx.wait(&wait, look, || async { None }).await.map(drop)

@@ -224,6 +224,8 @@ mod tests {
             .output(|| shown("deleting", "manual"))
             .error(missing)
             .error(missing)
+            .error(missing)
+            .error(missing)
             .build();
         let delete = mock!(Client::delete_snapshot)
             .match_requests(|r| r.snapshot_name() == Some("old"))

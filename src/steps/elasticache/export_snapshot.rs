@@ -223,11 +223,11 @@ impl Step for ExportSnapshot {
             Call::Taken => true,
             // The call was made and its answer is not known: look for its traces before making it again.
             Call::Asked => begun(env, landing, cx, &view).await?,
-            Call::Never | Call::Over if view.present() > 0 => {
+            Call::Never | Call::Refused | Call::Over if view.present() > 0 => {
                 let key = view.objects.iter().flatten().next().map(|o| o.key.clone());
                 return Err(taken(landing, &key.unwrap_or_default()).context(what));
             }
-            Call::Never | Call::Over => false,
+            Call::Never | Call::Refused | Call::Over => false,
         };
         if !asked_earlier {
             ask(env, landing, cx, before).await.map_err(|f| f.context(what.clone()))?;
@@ -246,8 +246,9 @@ impl Step for ExportSnapshot {
     ) -> Result<Vec<String>, Failure> {
         let landing = &prepared.landing;
         match creation::call_state(cx) {
-            // Nothing was ever asked for, so nothing in the bucket can be this run's.
-            Call::Never => return Ok(Vec::new()),
+            // Nothing was ever asked for, or what was asked for was refused: nothing in the bucket can be this run's, and
+            // files of these names may be there because somebody else wrote them meanwhile.
+            Call::Never | Call::Refused => return Ok(Vec::new()),
             // Files that appear after the deletion would stay: let the export end first.
             Call::Taken => wait_over(env, prepared, cx).await?,
             Call::Asked => {
@@ -352,7 +353,7 @@ async fn ask(env: &Env, landing: &Landing, cx: &Cx, before: Call) -> Result<(), 
         return creation::note_call(cx, Call::Taken);
     }
     if failure.class != Class::Ambiguous && before != Call::Asked {
-        creation::note_call(cx, Call::Over)?;
+        creation::note_call(cx, Call::Refused)?;
     }
     if exists {
         let mut conflict = taken(landing, &format!("{}-*.rdb", landing.target));
@@ -433,7 +434,7 @@ async fn wait_landed(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<(), Fail
     }
     if view.present() == 0 && creation::call_state(cx) == Call::Asked {
         // The traces were somebody else's copy: this run's own call never arrived. It may be made again.
-        creation::note_call(cx, Call::Over)?;
+        creation::note_call(cx, Call::Refused)?;
         return Err(Failure::new(Class::Transient, "the export has not begun"));
     }
     creation::note_call(cx, Call::Over)?;
@@ -464,7 +465,18 @@ async fn inspect(env: &Env, landing: &Landing) -> Result<Output, Failure> {
         rdb_heads: Vec::new(),
         bytes: 0,
     };
-    for object in landing.objects(env).await?.into_iter().flatten() {
+    let objects = landing.objects(env).await?;
+    // A cluster restored from fewer files than there are shards comes up without the slots of the others, and says
+    // nothing about it.
+    if let Some((id, _)) = landing.node_groups.iter().zip(&objects).find(|(_, o)| o.is_none()) {
+        let key = landing.key(id);
+        return Err(Failure::new(
+            Class::Conflict,
+            format!("s3://{}/{key} was there and is gone", landing.bucket),
+        )
+        .mend("find out who deletes files from this bucket (a lifecycle rule?), then run again"));
+    }
+    for object in objects.into_iter().flatten() {
         let key = object.key;
         let Some(head) = s3::head(env, &landing.bucket, &key).await? else {
             return Err(Failure::new(

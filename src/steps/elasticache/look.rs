@@ -143,8 +143,13 @@ pub(super) async fn reason(
     let says = |wanted: &dyn Fn(&str) -> bool| {
         events.iter().filter_map(|event| event.message()).find(|m| wanted(m)).map(str::to_owned)
     };
-    says(&|m| m.contains(subject) && m.contains("fail"))
-        .or_else(|| says(&|m| m.to_ascii_lowercase().contains("fail")))
+    let failed = |m: &str| m.to_ascii_lowercase().contains("fail");
+    let named = says(&|m| m.contains(subject) && failed(m)).or_else(|| {
+        // A failure that names something else may be of last night's backup: it is told as what it is.
+        let unnamed = says(&failed)?;
+        Some(format!("(of {source}; it does not name \"{subject}\") {unnamed}"))
+    });
+    named
         .or_else(|| says(&|m| m.contains(subject)))
         .map(|message| format!("ElastiCache says: {message}"))
 }

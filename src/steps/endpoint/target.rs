@@ -372,5 +372,6 @@ pub(super) struct Written {
 
 /// Whether a failure says for good that nothing more will come of the attempt.
 pub(super) fn settles(failure: &Failure) -> bool {
-    !failure.class.may_pass() && !matches!(failure.class, Class::Interrupted | Class::Journal)
+    !failure.class.may_pass()
+        && !matches!(failure.class, Class::Interrupted | Class::Journal | Class::Expired)
 }

@@ -7,7 +7,7 @@ use aws_sdk_memorydb::types::{Acl, Cluster, Snapshot, SourceType};
 use crate::aws::{Op, call};
 use crate::engine::{Class, Cx, Failure, GONE, Seen, States, Wait};
 use crate::steps::page::Ticket;
-use crate::steps::{Env, ownership};
+use crate::steps::{Env, creation, ownership};
 
 /// How services name MemoryDB in errors and share its pace.
 pub(super) const SERVICE: &str = "MemoryDB";
@@ -152,8 +152,9 @@ pub(super) async fn delete(
     let request = env.aws.memorydb.delete_cluster().cluster_name(name);
     let request = request.set_final_snapshot_name(final_snapshot.map(str::to_owned));
     let answer = call(Op::change(SERVICE, "DeleteCluster"), request.send()).await;
-    found(answer)
+    answer
         .map(drop)
+        .map_err(creation::not_deleted)
         .map_err(|failure| failure.context(format!("failed to delete cluster \"{name}\"")))
 }
 
@@ -166,7 +167,7 @@ pub(super) async fn wait_gone(env: &Env, cx: &Cx, name: &str) -> Result<(), Fail
         expected: DELETION,
     };
     let look = || async {
-        let found = cluster(env, name).await?;
+        let found = creation::unless_gone(cx, || cluster(env, name)).await?;
         Ok(found.map_or_else(Seen::gone, |c| Seen::state(c.status().unwrap_or("unknown"))))
     };
     cx.wait(&wait, look, || async { None }).await.map(drop)

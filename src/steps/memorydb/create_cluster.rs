@@ -187,6 +187,8 @@ impl Step for CreateCluster {
         // The caller, too, must be able to read each file (MemoryDB API permissions reference).
         action("s3:GetObject", "{restore_from}"),
         action("s3:ListBucket", "{restore_from.bucket}"),
+        action("s3:GetBucketPolicy", "{restore_from.bucket}"),
+        action("s3:GetBucketAcl", "{restore_from.bucket}"),
         action("memorydb:DescribeEvents", "*"),
         action("memorydb:DeleteCluster", "cluster/{name}"),
     ];
@@ -269,6 +271,7 @@ impl Step for CreateCluster {
         }
         let engine = (spec.engine.as_deref(), spec.engine_version.as_deref());
         let bytes = restore::check_objects(env, cx, &spec.restore_from, engine).await?;
+        restore::check_buckets(env, cx, &spec.restore_from).await?;
         if let Some(snapshot) = &spec.restore_from_snapshot {
             restore::check_snapshot(env, &snapshot.to_ascii_lowercase()).await?;
         }

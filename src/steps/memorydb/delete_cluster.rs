@@ -226,6 +226,8 @@ mod tests {
             .output(|| shown("deleting"))
             .error(missing)
             .error(missing)
+            .error(missing)
+            .error(missing)
             .build();
         let snapshots = mock!(Client::describe_snapshots)
             .sequence()

@@ -1,8 +1,10 @@
 //! What a new cluster is filled from, and whether MemoryDB will be able to read it.
 
+use std::collections::BTreeSet;
+
 use super::cluster;
 use crate::aws::split_s3_object_arn;
-use crate::engine::{Class, Cx, Failure};
+use crate::engine::{Class, Cx, Failure, Verdict};
 use crate::steps::s3::Magic;
 use crate::steps::{Env, s3};
 
@@ -57,6 +59,29 @@ pub(super) async fn check_objects(
         bytes += object.bytes;
     }
     Ok(bytes)
+}
+
+/// Looks whether MemoryDB itself may read the buckets. The request does not tell: a cluster that may not read its files
+/// ends as `restore-failed` after the time of a creation (MemoryDB developer guide, seeding a new cluster).
+///
+/// # Errors
+/// `Fatal` with the statement that is missing. A policy that cannot be read is warned of only.
+pub(super) async fn check_buckets(env: &Env, cx: &Cx, arns: &[String]) -> Result<(), Failure> {
+    let buckets: BTreeSet<&str> =
+        arns.iter().filter_map(|arn| Some(split_s3_object_arn(arn)?.0)).collect();
+    for bucket in buckets {
+        let finding = s3::policy_finding(env, bucket, s3::Guest::MemoryDb).await;
+        match finding.verdict {
+            Verdict::WillFail => {
+                return Err(Failure::fatal(finding.what)
+                    .because("MemoryDB could not read the files to restore from")
+                    .mend(finding.mend.unwrap_or_default()));
+            }
+            Verdict::CannotKnow => cx.warn(finding.what),
+            Verdict::Ok => {}
+        }
+    }
+    Ok(())
 }
 
 /// A MemoryDB snapshot that must be there.

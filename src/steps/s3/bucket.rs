@@ -141,7 +141,8 @@ async fn encryption(env: &Env, bucket: &str) -> Finding {
     }
 }
 
-async fn policy(env: &Env, bucket: &str, guest: Guest) -> Finding {
+/// Whether the bucket's policy, or its ACL, lets a service in.
+pub(crate) async fn policy(env: &Env, bucket: &str, guest: Guest) -> Finding {
     let region = &env.identity.region;
     let principal = guest.principal(region);
     let request = env.aws.s3.get_bucket_policy().bucket(bucket);
@@ -218,13 +219,18 @@ fn many(value: &Value) -> Vec<&Value> {
     }
 }
 
-/// IAM's pattern for actions, as far as `*` at the end goes; without case.
+/// IAM's pattern for actions: `*` is any characters, `?` is one; without case (IAM user guide, Action element).
 fn matches(pattern: &str, action: &str) -> bool {
-    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
-    match pattern.strip_suffix('*') {
-        Some(head) => action.starts_with(head),
-        None => pattern == action,
+    fn from(pattern: &[u8], action: &[u8]) -> bool {
+        match (pattern.split_first(), action.split_first()) {
+            (None, None) => true,
+            (Some((b'*', rest)), _) if from(rest, action) => true,
+            (Some((b'*', _)), Some((_, left))) => from(pattern, left),
+            (Some((p, rest)), Some((a, left))) if *p == b'?' || p == a => from(rest, left),
+            _ => false,
+        }
     }
+    from(pattern.to_ascii_lowercase().as_bytes(), action.to_ascii_lowercase().as_bytes())
 }
 
 #[cfg(test)]
@@ -237,6 +243,9 @@ mod tests {
         let service = "us-east-1.elasticache-snapshot.amazonaws.com";
         let allow = |actions: Value| json!({"Statement": {"Effect": "Allow", "Principal": {"Service": service}, "Action": actions}});
         assert!(allows(&allow(json!("s3:*")), service, "s3:PutObject"));
+        assert!(allows(&allow(json!("s3:*Object")), service, "s3:PutObject"));
+        assert!(allows(&allow(json!("s3:?etObject")), service, "s3:GetObject"));
+        assert!(!allows(&allow(json!("s3:*Objects")), service, "s3:PutObject"));
         assert!(allows(&allow(json!(["s3:Get*", "s3:putobject"])), service, "s3:PutObject"));
         assert!(!allows(&allow(json!("s3:Get*")), service, "s3:PutObject"));
         assert!(!allows(

@@ -4,6 +4,8 @@ mod bucket;
 mod delete_objects;
 mod object;
 
-pub(crate) use bucket::{Guest, findings as bucket_findings, statement_wanted};
+pub(crate) use bucket::{
+    Guest, findings as bucket_findings, policy as policy_finding, statement_wanted,
+};
 pub(crate) use delete_objects::DeleteObjects;
 pub(crate) use object::{Magic, Object, Removed, delete, head, list, sniff};

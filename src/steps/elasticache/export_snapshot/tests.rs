@@ -347,3 +347,38 @@ async fn undo_waits_for_the_export_and_deletes_the_expected_keys_alone() {
     assert_eq!(did.len(), 2, "{did:?}");
     assert_eq!(delete.num_calls(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn undo_after_a_refusal_leaves_files_that_somebody_else_wrote_meanwhile() {
+    let describe = mock!(ElastiCache::describe_snapshots).then_output(|| shown("available"));
+    let list = mock!(S3::list_objects_v2).then_output(|| objects(&BOTH));
+    let delete = mock!(S3::delete_object).then_output(|| DeleteObjectOutput::builder().build());
+    let env = testing::env(Rules {
+        elasticache: vec![&describe],
+        s3: vec![&list, &delete],
+        ..Rules::default()
+    });
+    let did = ExportSnapshot::undo(&env, &spec(), &intent(), &noted("refused")).await.unwrap();
+    assert!(did.is_empty(), "{did:?}");
+    assert_eq!(delete.num_calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_vanishes_before_it_is_read_is_missed() {
+    let describe = mock!(ElastiCache::describe_snapshots).then_output(|| shown("available"));
+    let list = mock!(S3::list_objects_v2)
+        .sequence()
+        .output(|| objects(&BOTH))
+        .times(2)
+        .output(|| objects(&BOTH[..1]))
+        .repeatedly()
+        .build();
+    let reads = reads(ServerSideEncryption::Aes256);
+    let mut s3 = vec![&list];
+    s3.extend(&reads);
+    let env = testing::env(Rules { elasticache: vec![&describe], s3, ..Rules::default() });
+    let failure =
+        ExportSnapshot::execute(&env, &spec(), &intent(), &noted("taken")).await.unwrap_err();
+    assert_eq!(failure.class, Class::Conflict);
+    assert!(failure.to_string().contains("-0007.rdb was there and is gone"), "{failure}");
+}

@@ -172,3 +172,28 @@ async fn users_that_cannot_be_frozen_surely_are_refused() {
         assert_eq!(rules[3].num_calls(), 0);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_answer_that_a_user_is_not_there_leaves_no_writer_unfrozen() {
+    let access = access(&[("app", "on ~* +@all")]);
+    let mut rules = rules(&access, &["team"], &["prod"]);
+    let cx = testing::cx("freeze");
+    let prepared = {
+        let env = env(&rules);
+        FreezeWrites::prepare(&env, &spec(&[]), &cx).await.unwrap().0
+    };
+    let (seen, looks) = (Arc::clone(&access), Arc::new(Mutex::new(0)));
+    rules[2] = mock!(Client::describe_users).then_compute_output(move |r| {
+        let mut looks = looks.lock().unwrap();
+        *looks += 1;
+        let mut answer = DescribeUsersOutput::builder();
+        if *looks > 1 {
+            let access = seen.lock().unwrap()[r.user_id().unwrap()].clone();
+            let user = User::builder().user_id("app").status("active").access_string(access);
+            answer = answer.users(user.build());
+        }
+        answer.build()
+    });
+    FreezeWrites::execute(&env(&rules), &spec(&[]), &prepared, &cx).await.unwrap();
+    assert_eq!(access.lock().unwrap()["app"], "on ~* +@all -@write");
+}

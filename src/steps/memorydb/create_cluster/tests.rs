@@ -15,6 +15,8 @@ use aws_sdk_memorydb::types::error::{
 };
 use aws_sdk_memorydb::types::{Acl, Endpoint, Event};
 use aws_sdk_s3::Client as S3;
+use aws_sdk_s3::operation::get_bucket_acl::GetBucketAclOutput;
+use aws_sdk_s3::operation::get_bucket_policy::GetBucketPolicyOutput;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -59,8 +61,18 @@ fn acl() -> Rule {
     })
 }
 
-fn files(head: &'static [u8; 9], encryption: ServerSideEncryption) -> [Rule; 2] {
+fn policy(principal: &'static str) -> Rule {
+    mock!(S3::get_bucket_policy).then_output(move || {
+        let policy = json!({"Statement": [{
+            "Effect": "Allow", "Principal": {"Service": principal}, "Action": "s3:*",
+        }]});
+        GetBucketPolicyOutput::builder().policy(policy.to_string()).build()
+    })
+}
+
+fn files(head: &'static [u8; 9], encryption: ServerSideEncryption) -> [Rule; 3] {
     [
+        policy("us-east-1.memorydb-snapshot.amazonaws.com"),
         mock!(S3::head_object).then_output(move || {
             HeadObjectOutput::builder()
                 .content_length(40)
@@ -315,4 +327,23 @@ async fn undo_waits_for_a_cluster_that_is_being_created_and_deletes_it_once() {
     assert_eq!(did, ["deleted MemoryDB cluster \"prod-mdb\""]);
     assert!(CreateCluster::undo(&env, &spec(), &intent(), &cx).await.unwrap().is_empty());
     assert_eq!(delete.num_calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_lets_memorydb_not_in_is_refused_before_anything_is_asked() {
+    let describe = mock!(Client::describe_clusters).then_error(missing);
+    let (acl, create) = (acl(), created());
+    let mut files = files(b"REDIS0011", ServerSideEncryption::Aes256);
+    files[0] = policy("us-east-1.elasticache-snapshot.amazonaws.com");
+    let grants = mock!(S3::get_bucket_acl).then_output(|| GetBucketAclOutput::builder().build());
+    let mut s3: Vec<_> = files.iter().collect();
+    s3.push(&grants);
+    let memorydb = vec![&describe, &acl, &create];
+    let env = testing::env(Rules { memorydb, s3, ..Rules::default() });
+    let cx = testing::cx("cluster");
+    let failure = CreateCluster::prepare(&env, &testing::spec(args()), &cx).await.unwrap_err();
+    assert_eq!(failure.class, Class::Fatal);
+    let said = format!("{failure} {}", failure.mend.clone().unwrap());
+    assert!(said.contains("us-east-1.memorydb-snapshot.amazonaws.com"), "{said}");
+    assert_eq!(create.num_calls(), 0);
 }
