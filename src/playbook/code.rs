@@ -51,6 +51,7 @@ codes! {
     "P0029" UnknownKind "No step kind has this name."
     "P0030" DuplicateId "Two steps have the same id."
     "P0031" Nesting "A `parallel` stands where none may stand."
+    "P0032" InvalidArgument "An argument breaks a rule of its step kind."
     "P0040" BadExpression "A `${{ }}` expression cannot be read."
     "P0041" UnknownInput "An expression names an input that is not declared."
     "P0042" UnknownStep "An expression names a step that does not exist."

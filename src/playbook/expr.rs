@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics};
 use super::source::{Located, Source, Span};
@@ -114,6 +115,21 @@ impl Arg {
                 entries.iter().find(|(name, _)| name.name == key).map(|(_, arg)| arg)
             }
             _ => None,
+        }
+    }
+
+    /// The value, with null for every scalar that holds an expression.
+    pub(crate) fn known(&self) -> Json {
+        match &self.value {
+            ArgValue::Null | ArgValue::Expr(_) | ArgValue::Text(_) => Json::Null,
+            ArgValue::Bool(flag) => Json::from(*flag),
+            ArgValue::Int(number) => Json::from(*number),
+            ArgValue::Float(number) => Json::from(*number),
+            ArgValue::Str(text) => Json::from(text.as_str()),
+            ArgValue::Seq(items) => items.iter().map(Self::known).collect(),
+            ArgValue::Map(entries) => {
+                entries.iter().map(|(key, arg)| (key.name.clone(), arg.known())).collect()
+            }
         }
     }
 
