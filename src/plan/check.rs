@@ -36,8 +36,8 @@ pub(super) fn check_tree(playbook: &Playbook, catalog: &Catalog, problems: &mut 
     let mut checker = Checker { catalog, scope: Scope::new(playbook), lists, problems };
     checker.early(playbook.timeout.as_ref(), "timeout");
     if let Some(guard) = &playbook.guard {
-        checker.early(guard.account.as_ref(), "guard");
-        checker.early(guard.region.as_ref(), "guard");
+        checker.guard(guard.account.as_ref(), "account");
+        checker.guard(guard.region.as_ref(), "region");
     }
     for item in &playbook.items {
         match item {
@@ -105,7 +105,8 @@ impl<'a> Checker<'a, '_> {
 
     fn args(&mut self, step: &StepNode, args: &Arg, kind: &KindInfo) {
         let what = format!("`{}`", kind.name);
-        let place = Place { what: &what, head: step.kind.span };
+        let loss = kind.accepts_loss.as_deref();
+        let place = Place { what: &what, head: step.kind.span, loss };
         let typing = Typing { scope: &self.scope, lists: &self.lists };
         let found = fit(args, Schema::new(&kind.spec_schema), place, &typing);
         // The kind's own rules may rely on the form.
@@ -126,6 +127,23 @@ impl<'a> Checker<'a, '_> {
         let Some(arg) = arg else { return };
         for problem in self.scope.check(arg, Site::Early(key), &self.lists) {
             self.problems.push(problem);
+        }
+    }
+
+    /// A guard is text: read as a number, an account would lose its leading zeros.
+    fn guard(&mut self, arg: Option<&Arg>, key: &str) {
+        self.early(arg, "guard");
+        let Some(Arg { value: ArgValue::Expr(expr), span }) = arg else { return };
+        let Ok(ty) = self.scope.lookup(expr, Site::Early("guard"), &self.lists) else { return };
+        if ty.types().and(super::shape::Types::STRING).is_none() {
+            let message = format!("`{key}` must be text, and `{expr}` is {}", ty.types());
+            let help = match key {
+                "account" => {
+                    "declare the input as `type: string`: a number loses its leading zeros"
+                }
+                _ => "declare the input as `type: string`",
+            };
+            self.problems.push(Diagnostic::error(Code::WrongType, *span, message).help(help));
         }
     }
 

@@ -61,6 +61,7 @@ codes! {
     "P0046" ItemOutside "`item` is used outside a `for_each` step."
     "P0047" NotYetKnown "A value is needed before the run and only known during it."
     "P0048" NotJoinable "A list, mapping or fraction is joined to text."
+    "P0049" AlmostExpression "Text looks like an expression and is none."
     "P0050" WritesLost "Writes after the snapshot would be lost, and nobody accepted that."
     "P0051" SeveralPivots "More than one step is a point of no simple return."
     "P0052" PivotPlace "A pivot stands in `parallel` or `for_each`."

@@ -176,6 +176,7 @@ pub(crate) fn interpolate(node: &Node, source: &Source, problems: &mut Diagnosti
 }
 
 fn scalar(text: &str, span: Span, source: &Source, problems: &mut Diagnostics) -> ArgValue {
+    almost(text, source.slice(span), span, problems);
     if !text.contains(OPEN) {
         return ArgValue::Str(text.to_owned());
     }
@@ -231,6 +232,42 @@ fn scalar(text: &str, span: Span, source: &Source, problems: &mut Diagnostics) -
         return ArgValue::Expr(expr.clone());
     }
     ArgValue::Text(parts)
+}
+
+/// Warns of `{{ inputs.a }}` and `${ inputs.a }`, which stay text.
+fn almost(text: &str, raw: &str, span: Span, problems: &mut Diagnostics) {
+    for (open, close) in [("{{", "}}"), ("${", "}")] {
+        for (at, _) in text.match_indices(open) {
+            let after = &text[at + open.len()..];
+            if after.starts_with('{') || text[..at].ends_with(['$', '{']) {
+                continue;
+            }
+            let Some(inner) = after.find(close).map(|end| &after[..end]) else { continue };
+            let name = inner.trim();
+            let known = name == "item"
+                || ["inputs.", "steps.", "run.id", "item.", "item["]
+                    .iter()
+                    .any(|head| name.starts_with(head));
+            // Only what would be an expression with the right brackets was meant as one.
+            if !known || words(name).is_err() {
+                continue;
+            }
+            let written = &text[at..at + open.len() + inner.len() + close.len()];
+            // Quotes and escapes make the file differ from the text; then the whole value is marked.
+            let place = match raw.matches(written).count() == text.matches(written).count() {
+                true => raw.match_indices(written).nth(text[..at].matches(written).count()),
+                false => None,
+            };
+            let place = place.map_or(span, |(start, _)| {
+                Span::new(span.start + start, span.start + start + written.len())
+            });
+            let message = format!("`{written}` is text here, not an expression");
+            problems.push(
+                Diagnostic::warning(Code::AlmostExpression, place, message)
+                    .help(format!("write `${{{{ {name} }}}}` if its value is meant")),
+            );
+        }
+    }
 }
 
 /// Finds in the file what was found in a scalar: quotes, escapes and folded lines make them differ.
@@ -332,7 +369,14 @@ fn words(inner: &str) -> Result<Vec<Word>, (usize, String)> {
             continue;
         }
         if !words.is_empty() && bytes[at] != b'.' {
-            return Err((at, format!("`{}` is not expected here", next_char(inner, at))));
+            at += inner[at..].len() - inner[at..].trim_start().len();
+            return Err((
+                at,
+                match next_char(inner, at) {
+                    '|' => "an expression names a value, and there are no filters".to_owned(),
+                    other => format!("`{other}` is not expected here"),
+                },
+            ));
         }
         let len = inner[hop..end]
             .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
