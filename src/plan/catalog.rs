@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::playbook::Segment;
+
 /// The step kinds a playbook may use, as data: the plan is checked against it without knowing any step.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -33,6 +35,58 @@ pub struct KindInfo {
     /// The argument by which a playbook accepts, by name, that writes after the copy are lost.
     /// `None` if this kind has no such argument.
     pub accepts_loss: Option<Cow<'static, str>>,
+    /// The rules of the kind that its schema cannot say, over arguments that fit the schema. Pure; the arguments hold
+    /// `null` where a value is not known yet, and of those it says nothing.
+    pub check: fn(&Value) -> Vec<Fault>,
+}
+
+/// What a kind's own rules say against an argument.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// Where in the arguments; empty for the arguments as a whole.
+    pub path: Vec<Segment>,
+    /// What is wrong, as a clause.
+    pub message: String,
+    /// What to write instead.
+    pub mend: Option<String>,
+    /// The value may be a secret that was written out: it is not shown.
+    pub secret: bool,
+}
+
+impl Fault {
+    /// A fault of the arguments as a whole.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+
+    /// Points at a key of what was pointed at so far.
+    #[must_use]
+    pub fn key(mut self, name: &str) -> Self {
+        self.path.push(Segment::Field(name.to_owned()));
+        self
+    }
+
+    /// Points at an item, from 0, of what was pointed at so far.
+    #[must_use]
+    pub fn item(mut self, index: usize) -> Self {
+        self.path.push(Segment::Index(index));
+        self
+    }
+
+    /// Says what to write instead.
+    #[must_use]
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into());
+        self
+    }
+
+    /// Keeps the value from being shown.
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
 }
 
 /// Whether a step changes anything outside this process.

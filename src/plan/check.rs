@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog::{Catalog, KindInfo};
+use super::catalog::{Catalog, Fault, KindInfo};
 use super::fill::{Fill, fill};
 use super::fit::{Place, fit};
 use super::pivot::check_pivots;
 use super::scope::{Scope, Site, Typing};
 use super::shape::Schema;
 use crate::playbook::{
-    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Item, Playbook, Root, Source, StepNode,
-    closest, read, suggestion,
+    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Item, Playbook, Root, Segment, Source,
+    Span, StepNode, closest, read, suggestion,
 };
 
 /// Checks a playbook as far as that goes without inputs. Gives what could be understood, and all problems.
@@ -36,8 +36,8 @@ pub(super) fn check_tree(playbook: &Playbook, catalog: &Catalog, problems: &mut 
     let mut checker = Checker { catalog, scope: Scope::new(playbook), lists, problems };
     checker.early(playbook.timeout.as_ref(), "timeout");
     if let Some(guard) = &playbook.guard {
-        checker.early(guard.account.as_ref(), "guard");
-        checker.early(guard.region.as_ref(), "guard");
+        checker.guard(guard.account.as_ref(), "account");
+        checker.guard(guard.region.as_ref(), "region");
     }
     for item in &playbook.items {
         match item {
@@ -105,11 +105,17 @@ impl<'a> Checker<'a, '_> {
 
     fn args(&mut self, step: &StepNode, args: &Arg, kind: &KindInfo) {
         let what = format!("`{}`", kind.name);
-        let place = Place { what: &what, head: step.kind.span };
+        let loss = kind.accepts_loss.as_deref();
+        let place = Place { what: &what, head: step.kind.span, loss };
         let typing = Typing { scope: &self.scope, lists: &self.lists };
-        for problem in fit(args, Schema::new(&kind.spec_schema), place, &typing) {
-            self.problems.push(problem);
+        let found = fit(args, Schema::new(&kind.spec_schema), place, &typing);
+        // The kind's own rules may rely on the form.
+        if found.is_empty() {
+            let faults = (kind.check)(&args.known());
+            let of_fault = |fault| invalid(fault, args, step.kind.span);
+            faults.into_iter().map(of_fault).for_each(|problem| self.problems.push(problem));
         }
+        found.into_iter().for_each(|problem| self.problems.push(problem));
     }
 
     fn finish(&mut self, step: &'a StepNode) {
@@ -124,7 +130,24 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn list(&mut self, expr: &Expr, span: crate::playbook::Span) {
+    /// A guard is text: read as a number, an account would lose its leading zeros.
+    fn guard(&mut self, arg: Option<&Arg>, key: &str) {
+        self.early(arg, "guard");
+        let Some(Arg { value: ArgValue::Expr(expr), span }) = arg else { return };
+        let Ok(ty) = self.scope.lookup(expr, Site::Early("guard"), &self.lists) else { return };
+        if ty.types().and(super::shape::Types::STRING).is_none() {
+            let message = format!("`{key}` must be text, and `{expr}` is {}", ty.types());
+            let help = match key {
+                "account" => {
+                    "declare the input as `type: string`: a number loses its leading zeros"
+                }
+                _ => "declare the input as `type: string`",
+            };
+            self.problems.push(Diagnostic::error(Code::WrongType, *span, message).help(help));
+        }
+    }
+
+    fn list(&mut self, expr: &Expr, span: Span) {
         let Ok(ty) = self.scope.lookup(expr, Site::Early("for_each"), &self.lists) else { return };
         if ty.types().and(super::shape::Types::ARRAY).is_none() {
             self.problems.push(Diagnostic::error(
@@ -170,6 +193,25 @@ impl<'a> Checker<'a, '_> {
             .maybe_help(help),
         );
     }
+}
+
+/// A fault at the value it speaks of, or at the nearest value around it that is written out.
+fn invalid(fault: Fault, args: &Arg, head: Span) -> Diagnostic {
+    let mut at = args;
+    for hop in &fault.path {
+        let next = match (hop, &at.value) {
+            (Segment::Field(name), _) => at.get(name),
+            (Segment::Index(index), ArgValue::Seq(items)) => items.get(*index),
+            (Segment::Index(_), _) => None,
+        };
+        let Some(next) = next else { break };
+        at = next;
+    }
+    let whole = std::ptr::eq(at, args) || at.span.start == at.span.end;
+    let span = if whole { head } else { at.span };
+    let problem = Diagnostic::error(Code::InvalidArgument, span, fault.message);
+    let problem = if fault.secret { problem.masked() } else { problem };
+    problem.maybe_help(fault.mend)
 }
 
 fn check_unused(playbook: &Playbook, problems: &mut Diagnostics) {

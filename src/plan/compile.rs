@@ -13,7 +13,7 @@ use super::pivot::check_pivots;
 use super::template::{Reference, Template};
 use crate::playbook::{
     Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Item, Part, Playbook, Root, Segment,
-    Source, StepNode, is_account, parse_timeout,
+    Source, StepNode, is_account, not_an_account, parse_timeout,
 };
 
 /// Compiles a playbook. The same text, catalog and inputs give the same plan.
@@ -214,9 +214,7 @@ impl Compiler<'_> {
     fn account(&mut self, arg: &Arg) -> Option<String> {
         let text = self.text(arg, "account")?;
         if !is_account(&text) {
-            let message =
-                format!("an account id is text of exactly 12 digits, and this is `{text}`");
-            self.problems.push(Diagnostic::error(Code::InvalidValue, arg.span, message));
+            self.problems.push(not_an_account(&text, arg.span));
         }
         Some(text)
     }

@@ -19,6 +19,8 @@ pub(super) struct Place<'s> {
     pub(super) what: &'s str,
     /// Where a missing key is reported.
     pub(super) head: Span,
+    /// The argument by which the kind accepts a loss, if it has one.
+    pub(super) loss: Option<&'s str>,
 }
 
 /// All problems of one value. None means that it fits as far as it is known.
@@ -37,7 +39,7 @@ pub(super) fn fit<'a>(
     }
     let (have, want) = (types_of(arg), schema.types());
     if !have.within(want) {
-        return vec![mismatch(arg, want, place)];
+        return vec![mismatch(arg, want, schema, place)];
     }
     if let Some(problem) = fit_values(arg, schema, place) {
         return vec![problem];
@@ -48,11 +50,9 @@ pub(super) fn fit<'a>(
             let mut problems: Vec<_> = fit_count(arg, items.len(), schema, place);
             if let Some(each) = schema.items() {
                 let what = format!("an item of {}", place.what);
-                problems.extend(
-                    items.iter().flat_map(|item| {
-                        fit(item, each, Place { what: &what, head: item.span }, env)
-                    }),
-                );
+                problems.extend(items.iter().flat_map(|item| {
+                    fit(item, each, Place { what: &what, head: item.span, ..place }, env)
+                }));
             }
             problems
         }
@@ -79,7 +79,7 @@ fn fit_map<'a>(
             continue;
         };
         let what = format!("`{}`", key.name);
-        problems.extend(fit(arg, property, Place { what: &what, head: key.span }, env));
+        problems.extend(fit(arg, property, Place { what: &what, head: key.span, ..place }, env));
     }
     let has = |name: &str| entries.iter().any(|(key, _)| key.name == name);
     for name in schema.required().into_iter().filter(|name| !has(name)) {
@@ -108,7 +108,8 @@ fn fit_one_of<'a>(
         branches.iter().copied().filter(|branch| have.within(branch.types())).collect();
     if near.is_empty() {
         let want = branches.iter().fold(Types::NONE, |all, branch| all.or(branch.types()));
-        return vec![mismatch(arg, want, place)];
+        let first = branches.first().copied().unwrap_or(Schema::new(&Value::Null));
+        return vec![mismatch(arg, want, first, place)];
     }
     if let ArgValue::Str(text) = &arg.value {
         // Documented variants of an enum come as one `const` each: one list reads better.
@@ -232,8 +233,7 @@ fn fit_scalar(arg: &Arg, schema: Schema<'_>, place: Place<'_>) -> Option<Diagnos
                     "{what} has {length} characters, and at most {most} may be"
                 ));
             }
-            let duration = schema.keyword("x-format").and_then(Value::as_str) == Some("duration");
-            let problem = if duration { parse_duration(text).err() } else { None };
+            let problem = if is_duration(schema) { parse_duration(text).err() } else { None };
             problem.map(|problem| {
                 let message = format!("`{text}` is not a duration");
                 Diagnostic::error(Code::BadDuration, arg.span, message).help(problem)
@@ -286,28 +286,59 @@ fn types_of(arg: &Arg) -> Types {
     }
 }
 
-fn mismatch(arg: &Arg, want: Types, place: Place<'_>) -> Diagnostic {
+fn mismatch(arg: &Arg, want: Types, schema: Schema<'_>, place: Place<'_>) -> Diagnostic {
     let head = if arg.span.start == arg.span.end { place.head } else { arg.span };
     let message = format!("{} must be {want}, and this is {}", place.what, arg.describe());
-    let wants_text = !want.and(Types::STRING).is_none();
-    let help = match &arg.value {
-        ArgValue::Int(_) | ArgValue::Float(_) | ArgValue::Bool(_) if wants_text => {
+    Diagnostic::error(Code::WrongType, head, message).maybe_help(mend(arg, want, schema, place))
+}
+
+/// What to write instead of a value of the wrong type.
+fn mend(arg: &Arg, want: Types, schema: Schema<'_>, place: Place<'_>) -> Option<String> {
+    let wants = |types: Types| !want.and(types).is_none();
+    let key = place.what.trim_matches('`');
+    match &arg.value {
+        ArgValue::Bool(_) if place.loss == Some(key) => Some(format!(
+            "the loss is accepted by name: write the replication group's, as in `{key}: prod`"
+        )),
+        ArgValue::Int(number) if wants(Types::STRING) && is_duration(schema) => {
+            Some(format!("add a unit: `{number}s`, `{number}m` or `{number}h`"))
+        }
+        ArgValue::Int(_) | ArgValue::Float(_) | ArgValue::Bool(_) if wants(Types::STRING) => {
             Some("quote it".to_owned())
         }
-        ArgValue::Str(text)
-            if !want.and(Types::INTEGER).is_none() && text.parse::<i64>().is_ok() =>
-        {
+        ArgValue::Str(text) if wants(Types::INTEGER) && text.parse::<i64>().is_ok() => {
             Some(format!("write {text} without quotes"))
         }
         ArgValue::Str(text)
-            if !want.and(Types::BOOLEAN).is_none()
+            if wants(Types::BOOLEAN)
                 && matches!(text.as_str(), "yes" | "no" | "on" | "off" | "true" | "false") =>
         {
             Some("write `true` or `false`, without quotes".to_owned())
         }
+        _ if wants(Types::ARRAY) => Some("write `[a, b]`, or one `- item` on each line".to_owned()),
+        _ if wants(Types::OBJECT) => Some(format!("write `{}`", shape(schema, place))),
         _ => None,
-    };
-    Diagnostic::error(Code::WrongType, head, message).maybe_help(help)
+    }
+}
+
+/// A mapping as it would be written: its required keys, or else one that it may have.
+fn shape(schema: Schema<'_>, place: Place<'_>) -> String {
+    let mut keys = schema.required();
+    if keys.is_empty() {
+        keys = schema.properties().into_iter().take(1).collect();
+    }
+    if keys.is_empty() {
+        keys.push("key");
+    }
+    let keys = keys.iter().map(|key| format!("{key}: …")).collect::<Vec<_>>().join(", ");
+    match place.what.strip_prefix('`').and_then(|what| what.strip_suffix('`')) {
+        Some(key) => format!("{key}: {{ {keys} }}"),
+        None => format!("{{ {keys} }}"),
+    }
+}
+
+fn is_duration(schema: Schema<'_>) -> bool {
+    schema.keyword("x-format").and_then(Value::as_str) == Some("duration")
 }
 
 fn wrong_type(arg: &Arg, message: String) -> Diagnostic {

@@ -35,6 +35,27 @@ enum Content {
     Node(Node),
 }
 
+/// What was given and could not be read. It has been reported; what it held is not missing, too.
+#[derive(Default)]
+struct Unread {
+    file: bool,
+    arguments: Vec<String>,
+}
+
+impl Unread {
+    /// Whether the input `name` may be in it. An argument that begins with the name of an input is that one's.
+    fn may_hold(&self, name: &str, playbook: &Playbook) -> bool {
+        let begins = |argument: &str, name: &str| {
+            argument
+                .strip_prefix(name)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        };
+        let nobodys =
+            |argument: &str| !playbook.inputs.iter().any(|decl| begins(argument, &decl.name.value));
+        self.file || self.arguments.iter().any(|text| begins(text, name) || nobodys(text))
+    }
+}
+
 /// Gives a value to every declared input. Reports every input that is missing, wrong or unknown.
 pub(super) fn resolve(
     playbook: &Playbook,
@@ -42,10 +63,11 @@ pub(super) fn resolve(
     problems: &mut Diagnostics,
 ) -> Map<String, Value> {
     let mut found = BTreeMap::new();
+    let mut unread = Unread::default();
     if let Some(file) = &given.file {
-        read_file(file, &mut found, problems);
+        read_file(file, &mut found, &mut unread, problems);
     }
-    read_arguments(&given.arguments, &mut found, problems);
+    read_arguments(&given.arguments, &mut found, &mut unread, problems);
     let mut values = Map::new();
     for decl in &playbook.inputs {
         let name = decl.name.value.as_str();
@@ -58,6 +80,7 @@ pub(super) fn resolve(
             (None, Some(default)) => {
                 values.insert(name.to_owned(), default.clone());
             }
+            (None, None) if unread.may_hold(name, playbook) => {}
             (None, None) => problems.push(missing(decl)),
         }
     }
@@ -77,7 +100,12 @@ pub(super) fn resolve(
     values
 }
 
-fn read_file(file: &Source, found: &mut BTreeMap<String, Given>, problems: &mut Diagnostics) {
+fn read_file(
+    file: &Source,
+    found: &mut BTreeMap<String, Given>,
+    unread: &mut Unread,
+    problems: &mut Diagnostics,
+) {
     let mut own = Diagnostics::new(file.clone());
     let node = parse_yaml(file, &mut own);
     for problem in own.items() {
@@ -91,22 +119,26 @@ fn read_file(file: &Source, found: &mut BTreeMap<String, Given>, problems: &mut 
                 found.insert(key.name, Given { source: file.clone(), name, value, content });
             }
         }
-        Some(node) => problems.push(
-            Diagnostic::error(
-                Code::BadInput,
-                node.span,
-                format!("an inputs file must be a mapping, and this is {}", node.describe()),
-            )
-            .help("one `name: value` on each line")
-            .within(file),
-        ),
-        None => {}
+        Some(node) => {
+            unread.file = true;
+            problems.push(
+                Diagnostic::error(
+                    Code::BadInput,
+                    node.span,
+                    format!("an inputs file must be a mapping, and this is {}", node.describe()),
+                )
+                .help("one `name: value` on each line")
+                .within(file),
+            );
+        }
+        None => unread.file = true,
     }
 }
 
 fn read_arguments(
     arguments: &[String],
     found: &mut BTreeMap<String, Given>,
+    unread: &mut Unread,
     problems: &mut Diagnostics,
 ) {
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
@@ -114,10 +146,21 @@ fn read_arguments(
         let source = Source::new("--input", argument.as_str());
         let whole = Span::new(0, argument.len());
         let Some((name, text)) = argument.split_once('=') else {
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let text = argument.trim();
+            let (name, rest) = text.split_at(text.find(|c| !word(c)).unwrap_or(text.len()));
+            let value = rest.trim_start_matches([':', ' ']);
+            let help = match (name, value) {
+                ("", _) => "write it like `source=prod`".to_owned(),
+                (name, "") => format!("write `{name}=…`, with the value after the `=`"),
+                (name, value) => format!("write `{name}={value}`"),
+            };
             problems.push(
                 Diagnostic::error(Code::BadInput, whole, "an input is given as `name=value`")
+                    .help(help)
                     .within(&source),
             );
+            unread.arguments.push(argument.trim().to_owned());
             continue;
         };
         if first.insert(name, index).is_some() {

@@ -15,7 +15,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::{Catalog, Effect, KindInfo, UndoPolicy};
+pub use catalog::{Catalog, Effect, Fault, KindInfo, UndoPolicy};
 pub use check::check;
 pub use compile::compile;
 pub use inputs::GivenInputs;

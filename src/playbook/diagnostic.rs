@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -33,6 +34,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Where the spans point, if not into the playbook: an inputs file, an `--input` argument.
     pub source: Option<Source>,
+    /// The marked text may be a secret, so stars are shown in its place.
+    pub masked: bool,
 }
 
 /// All problems found, and the text they were found in.
@@ -67,6 +70,7 @@ impl Diagnostic {
             related: Vec::new(),
             help: None,
             source: None,
+            masked: false,
         }
     }
 
@@ -95,6 +99,13 @@ impl Diagnostic {
     #[must_use]
     pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related.push((span, label.into()));
+        self
+    }
+
+    /// Shows stars for the marked text, here and wherever else its line is shown.
+    #[must_use]
+    pub(crate) fn masked(mut self) -> Self {
+        self.masked = true;
         self
     }
 
@@ -169,6 +180,12 @@ impl Diagnostics {
         self.items.iter().map(|item| self.entry(item)).collect()
     }
 
+    /// What must not be shown of the text that `item` is in.
+    fn masks(&self, item: &Diagnostic) -> Vec<Span> {
+        let here = self.items.iter().filter(|other| other.source == item.source);
+        here.filter(|other| other.masked).map(|other| other.span).collect()
+    }
+
     fn entry(&self, item: &Diagnostic) -> Entry {
         let source = item.source.as_ref().unwrap_or(&self.source);
         let (start, end) = (source.position(item.span.start), source.position(item.span.end));
@@ -196,7 +213,7 @@ impl Diagnostics {
             // Refused before it was read: there is a place to name and nothing to show.
             title.element(Origin::path(source.name()).line(1).char_column(1))
         } else {
-            title.element(snippet(source, item))
+            title.element(snippet(source, item, &self.masks(item)))
         };
         if let Some(help) = &item.help {
             group = group.element(Level::HELP.message(help.as_str()));
@@ -205,10 +222,14 @@ impl Diagnostics {
     }
 }
 
-fn snippet<'a>(source: &'a Source, item: &'a Diagnostic) -> Snippet<'a, Annotation<'a>> {
+fn snippet<'a>(
+    source: &'a Source,
+    item: &'a Diagnostic,
+    masks: &[Span],
+) -> Snippet<'a, Annotation<'a>> {
     let window = Window::around(source, item);
     let primary = AnnotationKind::Primary.span(window.clip(item.span));
-    let mut snippet = Snippet::source(window.text)
+    let mut snippet = Snippet::source(window.masked(masks))
         .line_start(window.first_line)
         .path(source.name())
         .annotation(primary.label(item.label.as_deref()));
@@ -235,6 +256,20 @@ impl<'a> Window<'a> {
         let end = floor(text, whole.end);
         let end = text[end..].find('\n').map_or(text.len(), |at| end + at);
         Self { text: &text[start..end], start, first_line: source.position(start).line }
+    }
+
+    /// The text with stars for the bytes under `masks`: every place in it stays where it is.
+    fn masked(&self, masks: &[Span]) -> Cow<'a, str> {
+        let end = self.start + self.text.len();
+        let inside = |at: usize, mask: &Span| (mask.start..mask.end).contains(&at);
+        if !masks.iter().any(|mask| mask.start < end && mask.end > self.start) {
+            return Cow::Borrowed(self.text);
+        }
+        let star = |(at, c): (usize, char)| match masks.iter().any(|m| inside(self.start + at, m)) {
+            true if c != '\n' => "*".repeat(c.len_utf8()),
+            _ => c.to_string(),
+        };
+        Cow::Owned(self.text.char_indices().map(star).collect())
     }
 
     /// A span within the window; a span over several lines is shown by its first line.

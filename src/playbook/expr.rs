@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics};
 use super::source::{Located, Source, Span};
@@ -117,6 +118,21 @@ impl Arg {
         }
     }
 
+    /// The value, with null for every scalar that holds an expression.
+    pub(crate) fn known(&self) -> Json {
+        match &self.value {
+            ArgValue::Null | ArgValue::Expr(_) | ArgValue::Text(_) => Json::Null,
+            ArgValue::Bool(flag) => Json::from(*flag),
+            ArgValue::Int(number) => Json::from(*number),
+            ArgValue::Float(number) => Json::from(*number),
+            ArgValue::Str(text) => Json::from(text.as_str()),
+            ArgValue::Seq(items) => items.iter().map(Self::known).collect(),
+            ArgValue::Map(entries) => {
+                entries.iter().map(|(key, arg)| (key.name.clone(), arg.known())).collect()
+            }
+        }
+    }
+
     /// "text", "a list", … for messages.
     pub(crate) fn describe(&self) -> String {
         match &self.value {
@@ -160,6 +176,7 @@ pub(crate) fn interpolate(node: &Node, source: &Source, problems: &mut Diagnosti
 }
 
 fn scalar(text: &str, span: Span, source: &Source, problems: &mut Diagnostics) -> ArgValue {
+    almost(text, source.slice(span), span, problems);
     if !text.contains(OPEN) {
         return ArgValue::Str(text.to_owned());
     }
@@ -215,6 +232,42 @@ fn scalar(text: &str, span: Span, source: &Source, problems: &mut Diagnostics) -
         return ArgValue::Expr(expr.clone());
     }
     ArgValue::Text(parts)
+}
+
+/// Warns of `{{ inputs.a }}` and `${ inputs.a }`, which stay text.
+fn almost(text: &str, raw: &str, span: Span, problems: &mut Diagnostics) {
+    for (open, close) in [("{{", "}}"), ("${", "}")] {
+        for (at, _) in text.match_indices(open) {
+            let after = &text[at + open.len()..];
+            if after.starts_with('{') || text[..at].ends_with(['$', '{']) {
+                continue;
+            }
+            let Some(inner) = after.find(close).map(|end| &after[..end]) else { continue };
+            let name = inner.trim();
+            let known = name == "item"
+                || ["inputs.", "steps.", "run.id", "item.", "item["]
+                    .iter()
+                    .any(|head| name.starts_with(head));
+            // Only what would be an expression with the right brackets was meant as one.
+            if !known || words(name).is_err() {
+                continue;
+            }
+            let written = &text[at..at + open.len() + inner.len() + close.len()];
+            // Quotes and escapes make the file differ from the text; then the whole value is marked.
+            let place = match raw.matches(written).count() == text.matches(written).count() {
+                true => raw.match_indices(written).nth(text[..at].matches(written).count()),
+                false => None,
+            };
+            let place = place.map_or(span, |(start, _)| {
+                Span::new(span.start + start, span.start + start + written.len())
+            });
+            let message = format!("`{written}` is text here, not an expression");
+            problems.push(
+                Diagnostic::warning(Code::AlmostExpression, place, message)
+                    .help(format!("write `${{{{ {name} }}}}` if its value is meant")),
+            );
+        }
+    }
 }
 
 /// Finds in the file what was found in a scalar: quotes, escapes and folded lines make them differ.
@@ -316,7 +369,14 @@ fn words(inner: &str) -> Result<Vec<Word>, (usize, String)> {
             continue;
         }
         if !words.is_empty() && bytes[at] != b'.' {
-            return Err((at, format!("`{}` is not expected here", next_char(inner, at))));
+            at += inner[at..].len() - inner[at..].trim_start().len();
+            return Err((
+                at,
+                match next_char(inner, at) {
+                    '|' => "an expression names a value, and there are no filters".to_owned(),
+                    other => format!("`{other}` is not expected here"),
+                },
+            ));
         }
         let len = inner[hop..end]
             .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))

@@ -18,11 +18,18 @@ impl<'a> Fields<'a> {
         if let Value::Map(entries) = &node.value {
             return Some(Self { what, span: node.span, entries });
         }
-        problems.push(Diagnostic::error(
-            Code::WrongType,
-            node.span,
-            format!("{what} must be a mapping, and this is {}", node.describe()),
-        ));
+        let help = match what.as_str() {
+            "a step" => "write `- id: …`, and what the step does as a key on the next line",
+            _ => "write one `key: value` on each line, indented alike",
+        };
+        problems.push(
+            Diagnostic::error(
+                Code::WrongType,
+                node.span,
+                format!("{what} must be a mapping, and this is {}", node.describe()),
+            )
+            .help(help),
+        );
         None
     }
 

@@ -10,7 +10,7 @@ use super::expr::{Arg, ArgValue, Expr, interpolate};
 use super::fields::{Fields, check_name};
 use super::input::{InputDecl, InputType};
 use super::model::{GuardNode, Playbook};
-use super::source::{Located, Source};
+use super::source::{Located, Source, Span};
 use super::step::lower_items;
 use super::tree::{Key, Node, Value};
 use super::yaml;
@@ -114,7 +114,7 @@ fn lower_account(node: &Node, source: &Source, problems: &mut Diagnostics) -> Op
     match &arg.value {
         ArgValue::Str(text) if is_account(text) => return Some(arg),
         ArgValue::Expr(_) | ArgValue::Text(_) => return Some(arg),
-        ArgValue::Int(_) => {
+        ArgValue::Int(_) if is_account(written) => {
             let problem = Diagnostic::error(
                 Code::WrongType,
                 node.span,
@@ -123,13 +123,32 @@ fn lower_account(node: &Node, source: &Source, problems: &mut Diagnostics) -> Op
             );
             problems.push(problem.help(format!("write \"{written}\"")));
         }
-        _ => problems.push(Diagnostic::error(
-            Code::InvalidValue,
-            node.span,
-            "an account id is text of exactly 12 digits",
-        )),
+        ArgValue::Int(_) => problems.push(not_an_account(written, node.span)),
+        ArgValue::Str(text) => problems.push(not_an_account(text, node.span)),
+        _ => problems.push(
+            Diagnostic::error(
+                Code::WrongType,
+                node.span,
+                format!("`account` must be text, and this is {}", node.describe()),
+            )
+            .help("write the account's 12 digits in quotes"),
+        ),
     }
     None
+}
+
+/// The refusal of a text that is no account id.
+pub(crate) fn not_an_account(text: &str, span: Span) -> Diagnostic {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let message = format!("an account id is text of exactly 12 digits, and this is `{text}`");
+    let help = match digits.len() {
+        12 => format!("write \"{digits}\""),
+        0 => "`aws sts get-caller-identity` shows the id of the account".to_owned(),
+        count => format!(
+            "it has {count} digits, and leading zeros count; `aws sts get-caller-identity` shows the whole id"
+        ),
+    };
+    Diagnostic::error(Code::InvalidValue, span, message).help(help)
 }
 
 pub(crate) fn is_account(text: &str) -> bool {

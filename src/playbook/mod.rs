@@ -11,6 +11,7 @@ mod model;
 mod scalar;
 mod source;
 mod step;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -22,8 +23,8 @@ pub use duration::parse_duration;
 pub(crate) use duration::parse_timeout;
 pub use expr::{Arg, ArgValue, Expr, Part, Root, Segment};
 pub use input::{InputDecl, InputType};
-pub(crate) use lower::is_account;
 pub use lower::read;
+pub(crate) use lower::{is_account, not_an_account};
 pub use model::{GuardNode, Item, ParallelNode, Playbook, StepNode};
 pub use source::{Located, Position, Source, Span};
 pub(crate) use step::{DEFAULT_PARALLEL, MAX_PARALLEL};

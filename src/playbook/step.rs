@@ -13,6 +13,9 @@ use super::tree::{Key, Node, Value};
 /// What a step may say beside its kind.
 pub(crate) const STEP_KEYS: &[&str] =
     &["id", "description", "timeout", "for_each", "max_parallel", "accept_no_way_back"];
+/// How other tools name a step's kind, and its arguments.
+const FOREIGN_KINDS: &[&str] = &["type", "kind", "uses", "action"];
+const FOREIGN_ARGS: &[&str] = &["with", "args", "params", "parameters"];
 const PARALLEL_KEYS: &[&str] = &["parallel", "description", "max_parallel"];
 /// How many lanes run at once if a playbook does not say.
 pub(crate) const DEFAULT_PARALLEL: u32 = 4;
@@ -156,6 +159,9 @@ impl Lowering<'_> {
 
     /// The one key that says what the step does.
     fn kind<'n>(&mut self, fields: &Fields<'n>) -> Option<&'n (Key, Node)> {
+        if self.foreign(fields) {
+            return None;
+        }
         let mut kinds = Vec::new();
         for entry in fields.entries() {
             let name = entry.0.name.as_str();
@@ -209,6 +215,31 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether the step has the shape of other tools: `type: pause` and `with: …`. Reports that as one problem.
+    fn foreign(&mut self, fields: &Fields<'_>) -> bool {
+        let is_kind = |name: &str| name.contains('.') || self.bare_kinds.contains(name);
+        if fields.entries().iter().any(|(key, _)| is_kind(&key.name)) {
+            return false;
+        }
+        let named = FOREIGN_KINDS.iter().find_map(|name| fields.entry(name));
+        let Some((key, Node { value: Value::Str(kind), .. })) = named else { return false };
+        let args = FOREIGN_ARGS.iter().find(|name| fields.get(name).is_some());
+        let instead = match args {
+            Some(args) => format!("`{}: {kind}` and `{args}:`", key.name),
+            None => format!("`{}: {kind}`", key.name),
+        };
+        let problem = Diagnostic::error(
+            Code::NoKind,
+            key.span,
+            format!("{} does not say what to do: the kind is the key itself", fields.what()),
+        );
+        self.problems
+            .push(problem.help(format!(
+                "write `{kind}:` with its arguments under it, instead of {instead}"
+            )));
+        true
+    }
+
     /// A kind without arguments may be written `approve:` with nothing after it.
     fn args(&mut self, node: &Node) -> Arg {
         let arg = interpolate(node, self.source, self.problems);
@@ -254,11 +285,20 @@ impl Lowering<'_> {
         if let Value::Bool(flag) = node.value {
             return Some(Located::new(flag, key.span));
         }
-        self.problems.push(Diagnostic::error(
-            Code::WrongType,
-            node.span,
-            "`accept_no_way_back` must be written out as `true` or `false`",
-        ));
+        let help = match &node.value {
+            Value::Str(text) if matches!(text.to_lowercase().as_str(), "yes" | "on" | "true") => {
+                "write `true`, without quotes"
+            }
+            _ => "write `true` if there may be no way back, or leave it out",
+        };
+        self.problems.push(
+            Diagnostic::error(
+                Code::WrongType,
+                node.span,
+                "`accept_no_way_back` must be written out as `true` or `false`",
+            )
+            .help(help),
+        );
         None
     }
 }

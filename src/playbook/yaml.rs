@@ -7,6 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use super::diagnostic::{Code, Diagnostic, Diagnostics};
 use super::scalar::plain;
 use super::source::{Source, Span};
+use super::syntax;
 use super::tree::{Key, NODE_WEIGHT, Node, Value};
 
 /// Values nested deeper than this are refused.
@@ -371,21 +372,7 @@ fn scan_problem(source: &Source, offsets: &Offsets, error: &ScanError) -> Diagno
     if error.info().contains("recursion limit") {
         return too_deep(Span::new(at, at));
     }
-    let problem = Diagnostic::error(
-        Code::Syntax,
-        Span::new(at, at),
-        format!("this is not valid YAML: {}", error.info()),
-    );
-    let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
-    if text[line..]
-        .lines()
-        .next()
-        .is_some_and(|line| line.contains(": ${{") || line.contains(": *"))
-    {
-        return problem
-            .help("quote values that hold `${{ … }}` inside `{ }` or `[ ]`, or start with `*`");
-    }
-    problem
+    syntax::problem(text, at, error.info())
 }
 
 /// A tab among the blanks that start the line of `at`, or at `at` itself.

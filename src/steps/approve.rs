@@ -34,6 +34,7 @@ pub(crate) struct Spec {
     #[serde(default)]
     show: Vec<Value>,
     /// How long a yes counts after the question was asked: `2h`. With a later one the step fails. No limit unless given.
+    #[schemars(extend("x-format" = "duration"))]
     within: Option<String>,
 }
 

@@ -8,9 +8,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::engine::{Class, Cx, Failure};
+use crate::plan::Fault;
 
 /// How long after a call its effect may stay unseen.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(120);
@@ -184,6 +185,13 @@ pub(crate) fn checked_name(what: &str, name: &str, longest: usize) -> Result<Str
         Some(rule) => Err(Failure::fatal(format!("{what} \"{name}\" cannot be used: it {rule}"))
             .mend("choose another name in the playbook")),
     }
+}
+
+/// What `checked_name` says against the argument `key`, if it is known.
+pub(crate) fn name_faults(args: &Value, key: &str, what: &str, longest: usize) -> Vec<Fault> {
+    let name = args.get(key).and_then(Value::as_str);
+    let failure = name.and_then(|name| checked_name(what, name, longest).err());
+    failure.map(|failure| Fault::from(failure).key(key)).into_iter().collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 mod approve;
 mod assert;
+#[cfg(test)]
+mod check_tests;
 mod creation;
 mod elasticache;
 mod endpoint;

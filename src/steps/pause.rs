@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding};
-use crate::plan::Effect;
+use crate::plan::{Effect, Fault};
 use crate::playbook::parse_duration;
 use crate::steps::{Action, Done, Env, Sketch, Step};
 
@@ -33,6 +33,7 @@ const NAP: Duration = Duration::from_secs(60);
 pub(crate) struct Spec {
     /// How long: `90s`, `10m`, `2h`, at most `30d`. Not together with `message`.
     #[serde(rename = "for")]
+    #[schemars(extend("x-format" = "duration"))]
     length: Option<String>,
     /// What a person has to do or to see before the run goes on. Not together with `for`.
     message: Option<String>,
@@ -70,6 +71,24 @@ impl Step for Pause {
     type Spec = Spec;
     type Prepared = ();
     type Output = Output;
+
+    fn check(args: &Value) -> Vec<Fault> {
+        let text = |name: &str| args.get(name).and_then(Value::as_str);
+        let either = || {
+            Fault::new("a pause has either `for` or `message`")
+                .mend("write `pause: { for: 10m }` or `pause: { message: … }`")
+        };
+        let mut faults = Vec::new();
+        if text("for").is_some() && text("message").is_some() {
+            faults.push(either().key("message"));
+        } else if args.get("for").is_none() && args.get("message").is_none() {
+            faults.push(either());
+        }
+        if let Some(Err(failure)) = text("for").map(length) {
+            faults.push(Fault::from(failure).key("for"));
+        }
+        faults
+    }
 
     fn sketch(args: &Value) -> Sketch {
         let text = |name: &str| args.get(name).and_then(Value::as_str);
@@ -147,17 +166,19 @@ fn answered(message: &str, cx: &Cx) -> Result<Done<Output>, Failure> {
 
 fn how(spec: &Spec) -> Result<How<'_>, Failure> {
     match (&spec.length, &spec.message) {
-        (Some(length), None) => {
-            let length = parse_duration(length)
-                .map_err(|error| Failure::fatal("`for` is not a duration").because(error))?;
-            if length > LONGEST {
-                return Err(Failure::fatal("`for` is longer than 30 days"));
-            }
-            Ok(How::For(length))
-        }
+        (Some(length), None) => Ok(How::For(self::length(length)?)),
         (None, Some(message)) => Ok(How::Message(message)),
         _ => Err(Failure::fatal("a pause has either `for` or `message`")),
     }
+}
+
+fn length(text: &str) -> Result<Duration, Failure> {
+    let length = parse_duration(text)
+        .map_err(|error| Failure::fatal("`for` is not a duration").because(error))?;
+    if length > LONGEST {
+        return Err(Failure::fatal("`for` is longer than 30 days"));
+    }
+    Ok(length)
 }
 
 #[cfg(test)]

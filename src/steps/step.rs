@@ -14,7 +14,7 @@ use super::env::Env;
 use super::need::Need;
 use crate::engine::journal::{Change, Resource};
 use crate::engine::{Cx, Failure, Finding, Kind, Outcome, Prepared};
-use crate::plan::{Effect, KindInfo};
+use crate::plan::{Effect, Fault, KindInfo};
 
 /// An IAM permission a kind may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -88,6 +88,13 @@ pub trait Step: 'static {
     type Prepared: Serialize + DeserializeOwned;
     /// What later steps may refer to. Never holds a secret.
     type Output: Serialize + JsonSchema;
+
+    /// The rules that the schema of `Spec` cannot say, for `validate`. `args` fit the schema, but hold `null` where a
+    /// value is not known yet: nothing is said of that.
+    fn check(args: &Value) -> Vec<Fault> {
+        let _ = args;
+        Vec::new()
+    }
 
     /// What it does, for the plan. `args` may hold `null` where an output of an earlier step is referred to.
     fn sketch(args: &Value) -> Sketch;
@@ -174,12 +181,20 @@ pub fn about<S: Step>() -> About {
             resumes_writes: S::RESUMES_WRITES,
             accepts_loss: S::ACCEPTS_LOSS.map(Into::into),
             spec_schema,
+            check: S::check,
         },
         actions: S::ACTIONS,
         timeout: S::TIMEOUT,
         expected: S::EXPECTED,
         sketch: S::sketch,
         needs: S::needs,
+    }
+}
+
+/// A rule that `prepare` keeps, too, as `check` tells it.
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self { message: failure.to_string(), mend: failure.mend, ..Self::default() }
     }
 }
 

@@ -144,6 +144,7 @@ fn kind<Spec: JsonSchema, Out: JsonSchema>(name: &'static str, effect: Effect) -
         stops_writes: false,
         resumes_writes: false,
         accepts_loss: None,
+        check: |_| Vec::new(),
     }
 }
 

@@ -156,19 +156,13 @@ fn every_wrong_input_is_reported_at_once_and_at_its_place() {
     let inputs = GivenInputs { file: Some(file), ..given(&["shards=many", "source"]) };
     let problems = compile(&source(MIGRATION), &catalog(), &inputs).unwrap_err();
     insta::assert_snapshot!(problems.render(false), @r###"
-    error[P0060]: input `source` was not given
-     --> playbook.yaml:6:3
-      |
-    6 |   source: { type: string, description: Replication group to move }
-      |   ^^^^^^ Replication group to move
-      |
-      = help: give it with `--input source=…`, or in a file with `--inputs`
-
     error[P0061]: an input is given as `name=value`
      --> --input:1:1
       |
     1 | source
       | ^^^^^^
+      |
+      = help: write `source=…`, with the value after the `=`
 
     error[P0061]: input `shards`: expected a whole number, found `many`
      --> --input:1:8

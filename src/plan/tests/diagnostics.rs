@@ -242,11 +242,11 @@ fn bad_expressions() {
     insta::assert_snapshot!(steps_shown(
         "  - id: a\n    approve:\n      message: \"${{ steps.b c }} ${{ input.x }} ${{ }} ${{ steps.a[x] }}\"\n"
     ), @r###"
-    error[P0040]: ` ` is not expected here
-     --> playbook.yaml:6:28
+    error[P0040]: `c` is not expected here
+     --> playbook.yaml:6:29
       |
     6 |       message: "${{ steps.b c }} ${{ input.x }} ${{ }} ${{ steps.a[x] }}"
-      |                            ^
+      |                             ^
       |
       = help: expressions are `inputs.<name>`, `steps.<id>.<output>`, `run.id` and `item`
 

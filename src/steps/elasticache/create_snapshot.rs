@@ -12,7 +12,7 @@ use super::look::{self, LONGEST_SNAPSHOT_NAME, SERVICE};
 use crate::aws::{Op, call, elasticache_arn};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, ownership};
 
@@ -129,6 +129,10 @@ impl Step for CreateSnapshot {
     type Spec = Spec;
     type Prepared = Prepared;
     type Output = Output;
+
+    fn check(args: &Value) -> Vec<Fault> {
+        creation::name_faults(args, "name", "snapshot name", LONGEST_SNAPSHOT_NAME)
+    }
 
     fn sketch(args: &Value) -> Sketch {
         let group = args["replication_group"].as_str().unwrap_or("…");

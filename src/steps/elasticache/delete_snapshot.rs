@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::create_snapshot::{delete, wait_gone};
-use super::look;
+use super::look::{self, LONGEST_SNAPSHOT_NAME};
 use crate::aws::elasticache_arn;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
+use crate::steps::creation;
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 
 /// Deletes one manual ElastiCache snapshot, by name, and waits until it is gone.
@@ -70,6 +71,13 @@ impl Step for DeleteSnapshot {
     type Spec = Spec;
     type Prepared = Prepared;
     type Output = Output;
+
+    fn check(args: &Value) -> Vec<Fault> {
+        if let Some(name) = args["snapshot"].as_str().filter(|name| is_automatic(name)) {
+            return vec![Fault::from(automatic(name)).key("snapshot")];
+        }
+        creation::name_faults(args, "snapshot", "snapshot name", LONGEST_SNAPSHOT_NAME)
+    }
 
     fn sketch(args: &Value) -> Sketch {
         let name = args["snapshot"].as_str().unwrap_or("…");
@@ -153,24 +161,29 @@ impl Step for DeleteSnapshot {
     }
 }
 
+fn is_automatic(name: &str) -> bool {
+    name.to_ascii_lowercase().starts_with("automatic.")
+}
+
+fn automatic(name: &str) -> Failure {
+    Failure::fatal(format!("snapshot \"{name}\" is an automatic one and is not deleted"))
+        .mend("AWS removes automatic snapshots by the group's retention; name a manual one")
+}
+
 /// The snapshot, if it is there and may be deleted.
 async fn find(
     env: &Env,
     name: &str,
     arn: Option<&str>,
 ) -> Result<Option<aws_sdk_elasticache::types::Snapshot>, Failure> {
-    let automatic = || {
-        Failure::fatal(format!("snapshot \"{name}\" is an automatic one and is not deleted"))
-            .mend("AWS removes automatic snapshots by the group's retention; name a manual one")
-    };
-    if name.to_ascii_lowercase().starts_with("automatic.") {
-        return Err(automatic());
+    if is_automatic(name) {
+        return Err(automatic(name));
     }
     let Some(found) = look::snapshot(env, &name.to_ascii_lowercase()).await? else {
         return Ok(None);
     };
     if found.snapshot_source().is_some_and(|source| source.eq_ignore_ascii_case("automated")) {
-        return Err(automatic());
+        return Err(automatic(name));
     }
     match (arn, found.arn()) {
         (Some(wanted), Some(is)) if !wanted.eq_ignore_ascii_case(is) => Err(Failure::fatal(

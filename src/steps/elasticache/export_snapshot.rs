@@ -12,7 +12,7 @@ use super::look::{self, SERVICE};
 use crate::aws::{Op, call, s3_object_arn};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wait};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, ownership, s3};
 
@@ -119,6 +119,12 @@ impl Step for ExportSnapshot {
     type Spec = Spec;
     type Prepared = Prepared;
     type Output = Output;
+
+    fn check(args: &Value) -> Vec<Fault> {
+        let target = args["target_name"].as_str().map(checked_target);
+        let failure = target.and_then(Result::err);
+        failure.map(|failure| Fault::from(failure).key("target_name")).into_iter().collect()
+    }
 
     fn sketch(args: &Value) -> Sketch {
         let snapshot = args["snapshot"].as_str();

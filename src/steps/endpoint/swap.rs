@@ -12,7 +12,7 @@ use super::target::{Kept, Place, Recorded, Shows, Target, Way, look, settles};
 use super::way_back::WayBack;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::playbook::parse_duration;
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 
@@ -82,6 +82,7 @@ pub(crate) struct Spec {
     targets: Vec<Target>,
     /// How long to wait after the last target was switched, so that caches run out: `90s`. If not given, the longest TTL
     /// that a switched record had.
+    #[schemars(extend("x-format" = "duration"))]
     settle: Option<String>,
 }
 
@@ -139,6 +140,10 @@ impl Step for Swap {
     type Spec = Spec;
     type Prepared = Prepared;
     type Output = Output;
+
+    fn check(args: &Value) -> Vec<Fault> {
+        faults(args)
+    }
 
     fn sketch(args: &Value) -> Sketch {
         let names: Vec<String> = targets_in(args).map(|t| label(&t)).collect();
@@ -459,6 +464,36 @@ impl Recorded {
 fn reached(cx: &Cx) -> usize {
     let note = cx.note.clone().and_then(|note| serde_json::from_value(note).ok());
     note.map_or(0, |Reached { begun }| begun)
+}
+
+/// What is wrong with the arguments themselves.
+fn faults(args: &Value) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for name in ["to", "from"] {
+        if let Some(Err(failure)) = args[name].as_str().map(|text| endpoint(name, text)) {
+            let fault = Fault::from(failure).key(name);
+            faults.push(fault.mend("write it like `cache.example.com:6379`"));
+        }
+    }
+    // One that is not known yet is there all the same.
+    let tls = args.get("tls").map(|tls| tls.as_bool().unwrap_or(true));
+    let mut places: Vec<String> = Vec::new();
+    for (index, value) in args["targets"].as_array().into_iter().flatten().enumerate() {
+        let at = || Fault::default().key("targets").item(index);
+        let unknown = value.as_object().is_none_or(|map| map.values().any(Value::is_null));
+        let Ok(target) = serde_json::from_value::<Target>(value.clone()) else { continue };
+        if unknown {
+            continue;
+        }
+        match target.checked(tls).map(|(place, _)| place.to_string()) {
+            Err(message) => faults.push(Fault { message, ..at() }),
+            Ok(place) if places.contains(&place) => {
+                faults.push(Fault { message: format!("{place} is a target twice"), ..at() });
+            }
+            Ok(place) => places.push(place),
+        }
+    }
+    faults
 }
 
 fn endpoint(field: &str, text: &str) -> Result<Endpoint, Failure> {

@@ -14,7 +14,7 @@ use super::restore;
 use crate::aws::{Op, call, memorydb_arn, split_s3_object_arn};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, ownership, s3};
 
@@ -59,7 +59,7 @@ const SETTLING: &str = "settling";
 ///     engine_version: "7.3"
 ///     restore_from: "${{ steps.export.objects }}"
 /// ```
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Spec {
     /// The cluster's name: at most 40 letters, digits and hyphens; stored in lower case.
@@ -200,6 +200,13 @@ impl Step for CreateCluster {
     type Prepared = Prepared;
     type Output = Output;
 
+    fn check(args: &Value) -> Vec<Fault> {
+        let (what, longest) = ("cluster name", LONGEST_CLUSTER_NAME);
+        let mut faults = creation::name_faults(args, "name", what, longest);
+        faults.extend(rules::faults(args));
+        faults
+    }
+
     fn sketch(args: &Value) -> Sketch {
         let name = args["name"].as_str().map_or("…".to_owned(), str::to_ascii_lowercase);
         let shards = args["shards"].as_u64().unwrap_or(1);
@@ -338,55 +345,14 @@ fn no_acl(acl: &str) -> Failure {
     )
 }
 
-/// Rules that need no look at AWS (MemoryDB API reference, CreateCluster; developer guide, ACLs and quotas).
+/// The first of the rules that is broken.
 fn check(spec: &Spec) -> Result<(), Failure> {
-    let wrong = |what: String| Err(Failure::fatal(what));
-    if !spec.tls && !spec.acl.eq_ignore_ascii_case(OPEN_ACCESS) {
-        return wrong(format!(
-            "`tls: false` goes with `acl: open-access` only, and the ACL is \"{}\"",
-            spec.acl
-        ));
+    let args = serde_json::to_value(spec)
+        .map_err(|error| Failure::fatal("the arguments are not JSON").because(error.to_string()))?;
+    match rules::faults(&args).into_iter().next() {
+        None => Ok(()),
+        Some(Fault { message, mend, .. }) => Err(Failure { mend, ..Failure::fatal(message) }),
     }
-    if !spec.restore_from.is_empty() && spec.restore_from_snapshot.is_some() {
-        return wrong("`restore_from` and `restore_from_snapshot` cannot both be given".to_owned());
-    }
-    if spec.replicas_per_shard > 5 {
-        return wrong(format!(
-            "`replicas_per_shard` is {}; 5 is the most",
-            spec.replicas_per_shard
-        ));
-    }
-    if spec.shards == 0 {
-        return wrong("`shards` is 0; one is the least".to_owned());
-    }
-    if !spec.node_type.starts_with("db.") {
-        return Err(Failure::fatal(format!("\"{}\" is not a MemoryDB node type", spec.node_type))
-            .mend(
-                "MemoryDB's begin with db., such as db.r7g.large; ElastiCache's begin with cache.",
-            ));
-    }
-    if let Some(engine) = spec.engine.as_deref().filter(|e| !matches!(*e, "redis" | "valkey")) {
-        return wrong(format!("`engine` is \"{engine}\"; MemoryDB has redis and valkey"));
-    }
-    if let Some(version) = &spec.engine_version {
-        let parts: Vec<_> = version.split('.').collect();
-        let number = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if parts.len() != 2 || !parts.iter().all(number) {
-            return Err(Failure::fatal(format!(
-                "`engine_version` \"{version}\" is not major.minor"
-            ))
-            .mend("write it like \"7.1\"; MemoryDB chooses the patch itself"));
-        }
-    }
-    if spec.snapshot_retention_days.is_some_and(|days| days > 35) {
-        return wrong("`snapshot_retention_days` may be 35 at most".to_owned());
-    }
-    if let Some(key) = spec.tags.keys().find(|k| k.starts_with("orchestrate:")) {
-        return wrong(format!(
-            "tag \"{key}\": tags that begin with orchestrate: are this program's own"
-        ));
-    }
-    Ok(())
 }
 
 async fn ours_or_fail(
@@ -577,6 +543,7 @@ fn output(prepared: &Prepared, found: &Cluster) -> Result<Output, Failure> {
 }
 
 mod preflight;
+mod rules;
 
 #[cfg(test)]
 mod tests;

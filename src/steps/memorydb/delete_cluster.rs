@@ -10,7 +10,7 @@ use super::cluster::{self, LONGEST_CLUSTER_NAME, LONGEST_SNAPSHOT_NAME, SERVICE}
 use crate::aws::memorydb_arn;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation;
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 
@@ -83,6 +83,13 @@ impl Step for DeleteCluster {
     type Spec = Spec;
     type Prepared = Prepared;
     type Output = Output;
+
+    fn check(args: &Value) -> Vec<Fault> {
+        let mut faults = creation::name_faults(args, "name", "cluster name", LONGEST_CLUSTER_NAME);
+        let (what, longest) = ("final snapshot name", LONGEST_SNAPSHOT_NAME);
+        faults.extend(creation::name_faults(args, "final_snapshot", what, longest));
+        faults
+    }
 
     fn sketch(args: &Value) -> Sketch {
         let name = args["name"].as_str().unwrap_or("…");

@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::plane::Store;
 use super::select::{Selection, bound};
 use super::show::{counted, grouped, show};
-use super::side::{Side, check};
+use super::side::{Side, check, faults};
 use super::walk::{Tally, Walk};
 use crate::engine::journal::Resource;
 use crate::engine::{Cx, Failure, Finding};
-use crate::plan::Effect;
+use crate::plan::{Effect, Fault};
 use crate::playbook::parse_duration;
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 
@@ -66,6 +66,7 @@ pub(crate) struct Spec {
     seed: Option<u64>,
     /// By how much the times of expiry of a key may differ.
     #[serde(default = "ttl_tolerance")]
+    #[schemars(extend("x-format" = "duration"))]
     ttl_tolerance: String,
     /// How many differences are listed. All are counted.
     #[serde(default = "max_differences")]
@@ -147,6 +148,18 @@ impl Step for Compare {
     type Spec = Spec;
     type Prepared = Prepared;
     type Output = Output;
+
+    fn check(args: &Value) -> Vec<Fault> {
+        let mut found = faults(args, "source");
+        found.extend(faults(args, "target"));
+        if let (Some(source), Some(target)) =
+            (args["source"]["endpoint"].as_str(), args["target"]["endpoint"].as_str())
+            && source == target
+        {
+            found.push(Fault::new(SAME).key("target").key("endpoint").mend("name two deployments"));
+        }
+        found
+    }
 
     fn sketch(args: &Value) -> Sketch {
         let side = |name: &str| {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::plane::Target;
 use crate::engine::{Failure, Finding};
+use crate::plan::Fault;
 use crate::steps::Env;
 use crate::steps::secret::{SecretRef, reveal};
 
@@ -53,6 +54,23 @@ impl Side {
         };
         Ok(Target { host, port, tls: self.tls, user: self.user.clone(), password })
     }
+}
+
+/// What is wrong with the side called `name` as it is written, as far as it is known.
+pub(super) fn faults(args: &Value, name: &str) -> Vec<Fault> {
+    let side = &args[name];
+    let mut faults = Vec::new();
+    if let Some(Err(failure)) = side["endpoint"].as_str().map(endpoint) {
+        faults.push(Fault::from(failure).key(name).key("endpoint"));
+    }
+    if let Some(Err(error)) = side["password"].as_str().map(str::parse::<SecretRef>) {
+        let fault = Fault::new(format!("the {name}'s password is no reference: {error}"));
+        faults.push(fault.key(name).key("password").secret().mend(
+            "keep the password in Secrets Manager or Parameter Store and name it here; one that stood in a file \
+             should be changed",
+        ));
+    }
+    faults
 }
 
 /// Read-only checks of the side called `name` in `args`, whose values may be missing or null.

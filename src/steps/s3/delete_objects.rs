@@ -10,7 +10,7 @@ use super::object::{self, Removed};
 use crate::aws::split_s3_object_arn;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
 
 /// Deletes exported RDB files from S3, each by its recorded ARN.
@@ -70,6 +70,14 @@ impl Step for DeleteObjects {
     type Spec = Spec;
     type Prepared = Prepared;
     type Output = Output;
+
+    fn check(args: &Value) -> Vec<Fault> {
+        let objects = args["objects"].as_array().into_iter().flatten().enumerate();
+        objects
+            .filter_map(|(index, arn)| Some((index, place(arn.as_str()?).err()?)))
+            .map(|(index, failure)| Fault::from(failure).key("objects").item(index))
+            .collect()
+    }
 
     fn sketch(args: &Value) -> Sketch {
         let does = match args["objects"].as_array() {
