@@ -56,21 +56,35 @@ impl<T: Clone> Ticket<'_, T> {
         N: Future<Output = Result<Option<T>, Failure>>,
         A: Future<Output = Result<Vec<T>, Failure>>,
     {
-        let answer = if self.page.waiting.get() < 2 {
-            named().await?
-        } else {
-            let _only_one = self.page.fetching.lock().await;
-            let oldest = self.last.get().map_or(Duration::ZERO, |last| cx.clock.since(last) / 3);
-            let fresh = |(at, _): &(Timestamp, Vec<T>)| cx.clock.since(*at) <= oldest;
-            if !self.page.latest.borrow().as_ref().is_some_and(fresh) {
-                let found = all().await?;
-                self.page.latest.replace(Some((cx.clock.now(), found)));
-            }
-            let latest = self.page.latest.borrow();
-            latest.as_ref().and_then(|(_, page)| page.iter().find(|one| is(one)).cloned())
+        let seen =
+            if self.page.waiting.get() < 2 { None } else { self.on_page(cx, all, is).await? };
+        // What is not on the page is asked for by name before it counts as gone.
+        let answer = match seen {
+            Some(seen) => Some(seen),
+            None => named().await?,
         };
         self.last.set(Some(cx.clock.now()));
         Ok(answer)
+    }
+
+    async fn on_page<A>(
+        &self,
+        cx: &Cx,
+        all: impl FnOnce() -> A,
+        is: impl Fn(&T) -> bool,
+    ) -> Result<Option<T>, Failure>
+    where
+        A: Future<Output = Result<Vec<T>, Failure>>,
+    {
+        let _only_one = self.page.fetching.lock().await;
+        let oldest = self.last.get().map_or(Duration::ZERO, |last| cx.clock.since(last) / 3);
+        let fresh = |(at, _): &(Timestamp, Vec<T>)| cx.clock.since(*at) <= oldest;
+        if !self.page.latest.borrow().as_ref().is_some_and(fresh) {
+            let found = all().await?;
+            self.page.latest.replace(Some((cx.clock.now(), found)));
+        }
+        let latest = self.page.latest.borrow();
+        Ok(latest.as_ref().and_then(|(_, page)| page.iter().find(|one| is(one)).cloned()))
     }
 }
 

@@ -73,7 +73,9 @@ fn alone(plan: &Plan, account: &Account, runs: &Runs) -> Result<(), CommandError
     };
     let wanted = groups(plan);
     // A journal that does not read back says nothing about other groups; `orchestrate runs` complains about it.
-    for (id, known) in runs.all()?.into_iter().filter_map(|(id, known)| Some((id, known.ok()?))) {
+    for (id, known) in
+        runs.ids()?.into_iter().filter_map(|id| Some((id.clone(), runs.load(&id).ok()?)))
+    {
         let state = known.state;
         let done = matches!(state.rest, Some(Rest::Succeeded | Rest::RolledBack | Rest::Cancelled));
         let here = state.header.account == account.identity.account
