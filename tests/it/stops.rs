@@ -40,6 +40,16 @@ fn only_run(place: &Place) -> String {
     runs.remove(0)
 }
 
+#[test]
+fn the_certificate_of_a_sandbox_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let served = Served::start(&place, &[QUICKSTART]);
+    let (_, ca) = served.environment.iter().find(|(name, _)| name == "SSL_CERT_FILE").unwrap();
+    let mode = std::fs::metadata(ca).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{ca}");
+}
+
 /// A sandbox with nothing in it: enough to be somebody.
 fn empty(place: &Place) -> Served {
     Served::start(place, &["--no-servers"])

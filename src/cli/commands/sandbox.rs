@@ -74,7 +74,15 @@ fn write_ca(sandbox: &Sandbox) -> Result<Option<PathBuf>, CommandError> {
     let Some(pem) = sandbox.ca_pem() else { return Ok(None) };
     let path =
         std::env::temp_dir().join(format!("orchestrate-sandbox-ca-{}.pem", std::process::id()));
-    std::fs::write(&path, pem).map_err(|error| {
+    // A file of this name is left over from a process that was killed, or somebody's trap: never written through.
+    let _ = std::fs::remove_file(&path);
+    let private = || {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600).open(&path)?.write_all(pem.as_bytes())
+    };
+    private().map_err(|error| {
         CommandError::new(Exit::State, "the sandbox's certificate cannot be written")
             .because(format!("{}: {error}", path.display()))
     })?;
