@@ -9,6 +9,7 @@ use crate::playbook::Segment;
 /// The step kinds a playbook may use, as data: the plan is checked against it without knowing any step.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
+    /// By name.
     pub kinds: BTreeMap<&'static str, KindInfo>,
 }
 
@@ -25,6 +26,7 @@ pub struct KindInfo {
     pub spec_schema: Value,
     /// JSON Schema of the outputs; its properties are what `steps.<id>.<output>` may name.
     pub output_schema: Value,
+    /// What the step does to the world.
     pub effect: Effect,
     /// The step takes the copy of the data that later goes live: writes after it are not in the copy.
     pub copies_data: bool,
@@ -93,7 +95,9 @@ impl Fault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
+    /// It only reads.
     ReadOnly,
+    /// It changes something, and this is done about it in a rollback.
     Mutates(UndoPolicy),
 }
 
@@ -117,16 +121,19 @@ impl Catalog {
         Self { kinds: kinds.into_iter().map(|kind| (kind.name, kind)).collect() }
     }
 
+    /// The kind of this name, if there is one.
     pub fn get(&self, kind: &str) -> Option<&KindInfo> {
         self.kinds.get(kind)
     }
 }
 
 impl Effect {
+    /// Whether the way back from it is another road.
     pub fn is_pivot(&self) -> bool {
         matches!(self, Self::Mutates(UndoPolicy::Pivot))
     }
 
+    /// Whether it changes anything.
     pub fn mutates(&self) -> bool {
         matches!(self, Self::Mutates(_))
     }

@@ -13,7 +13,9 @@ use crate::playbook::{
 /// An argument wins over the file.
 #[derive(Clone, Debug, Default)]
 pub struct GivenInputs {
+    /// Each as written after `--input`: `name=value`.
     pub arguments: Vec<String>,
+    /// The file of `--inputs`.
     pub file: Option<Source>,
     /// Outputs of an earlier run. They fill inputs that are given neither way, before any default; names that the
     /// playbook does not declare are passed over.

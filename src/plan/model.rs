@@ -11,17 +11,23 @@ pub const FORMAT: u32 = 1;
 /// cannot change meaning under an edited file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
+    /// [`FORMAT`] of the program that compiled it.
     pub format: u32,
     /// The playbook's name.
     pub playbook: String,
+    /// The playbook's, for people.
     pub description: Option<String>,
     /// SHA-256 in hex over all that decides the run; descriptions do not.
     pub digest: String,
+    /// Where it may run; anywhere, if there is none.
     pub guard: Option<Guard>,
+    /// The value of every declared input, defaults included.
     pub inputs: Map<String, Value>,
+    /// How long the whole run may take, in seconds.
     pub timeout_secs: Option<u64>,
     /// What becomes of writes made after the data was copied.
     pub writes: Writes,
+    /// What is done, in order.
     pub stages: Vec<Stage>,
     /// What the run leaves for people and for `--inputs-from`: a mapping of names to values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,7 +37,9 @@ pub struct Plan {
 /// Where the run may happen; anywhere else it refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
+    /// The 12 digits of the account.
     pub account: Option<String>,
+    /// Such as `us-east-1`.
     pub region: Option<String>,
 }
 
@@ -56,14 +64,18 @@ pub struct Stage {
     pub lanes: Vec<Vec<PlannedStep>>,
 }
 
+/// One step of a run, with all of its arguments that are known before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedStep {
     /// Unique in the plan: `copy`, or `copy[2]` for one item of a `for_each`.
     pub id: String,
+    /// The name of its kind.
     pub kind: String,
     pub description: Option<String>,
+    /// Its arguments, with holes for what only the run knows.
     pub args: Template,
     pub timeout_secs: Option<u64>,
+    /// What it does to the world.
     pub effect: Effect,
     /// The playbook lets this pivot go ahead though the way back could not be proved.
     pub accept_no_way_back: bool,
@@ -75,6 +87,7 @@ impl Plan {
         self.stages.iter().flat_map(|stage| stage.lanes.iter().flatten())
     }
 
+    /// The step with this id.
     pub fn step(&self, id: &str) -> Option<&PlannedStep> {
         self.steps().find(|step| step.id == id)
     }

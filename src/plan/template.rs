@@ -13,11 +13,15 @@ use crate::playbook::Segment;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Template {
+    /// A known value.
     Literal(Value),
+    /// A hole: the value of what is named, with its type.
     Ref(Reference),
     /// Parts joined as text; each must resolve to a string, an integer or a boolean.
     Concat(Vec<Self>),
+    /// A list with holes in it.
     Seq(Vec<Self>),
+    /// A mapping with holes in it.
     Map(BTreeMap<String, Self>),
 }
 
@@ -25,21 +29,22 @@ pub enum Template {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reference {
+    /// `run.id`.
     RunId,
     /// `step` is the id of a planned step: `copy`, or `copy[2]` for one item of a `for_each`.
-    Output {
-        step: String,
-        path: Vec<Segment>,
-    },
+    Output { step: String, path: Vec<Segment> },
 }
 
 /// Why a template could not be filled during a run.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ResolveError {
+    /// The step named has not run, or gave nothing.
     #[error("step {step} has no recorded output, and `{reference}` needs one")]
     NoOutput { step: String, reference: Reference },
+    /// The step's output has no such field or item.
     #[error("the output of step {step} has no `{missing}`, and `{reference}` needs it")]
     Missing { step: String, missing: String, reference: Reference },
+    /// A list, mapping, fraction or null would be joined to text.
     #[error(
         "`{reference}` is {found}, and only text, whole numbers and booleans can be joined to text"
     )]

@@ -7,6 +7,7 @@ macro_rules! codes {
         pub enum Code { $($name,)* }
 
         impl Code {
+            /// Every code, in order.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// Such as `P0007`.

@@ -12,19 +12,25 @@ use super::source::{Source, Span};
 /// How many problems are shown to a person; nobody reads more, and programs get all of them.
 const MAX_SHOWN: usize = 100;
 
+/// Whether a playbook can be used in spite of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// It cannot.
     Error,
+    /// It can, but probably says something else than was meant.
     Warning,
 }
 
 /// One problem in a playbook or in its inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// The kind of the problem.
     pub code: Code,
     pub severity: Severity,
+    /// What is wrong, as a clause.
     pub message: String,
+    /// The text that is marked.
     pub span: Span,
     /// Shown under the marked text.
     pub label: Option<String>,
@@ -48,7 +54,9 @@ pub struct Diagnostics {
 /// A diagnostic as other programs read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
+    /// The name of the file; `--input` for an argument.
     pub file: String,
+    /// From 1; so are all of these, and columns count characters.
     pub line: usize,
     pub column: usize,
     pub end_line: usize,
@@ -60,6 +68,7 @@ pub struct Entry {
 }
 
 impl Diagnostic {
+    /// A problem that must be mended.
     pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -74,16 +83,19 @@ impl Diagnostic {
         }
     }
 
+    /// A problem that can be lived with.
     pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, span, message) }
     }
 
+    /// Adds what is shown under the marked text.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
+    /// Adds what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -96,6 +108,7 @@ impl Diagnostic {
         self
     }
 
+    /// Marks another place of the same text, with words of its own.
     #[must_use]
     pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related.push((span, label.into()));
@@ -117,34 +130,42 @@ impl Diagnostic {
 }
 
 impl Diagnostics {
+    /// No problems yet, in `source`.
     pub fn new(source: Source) -> Self {
         Self { source, items: Vec::new() }
     }
 
+    /// The only problem of a `source`.
     pub fn one(source: Source, problem: Diagnostic) -> Self {
         Self { source, items: vec![problem] }
     }
 
+    /// Adds a problem.
     pub fn push(&mut self, problem: Diagnostic) {
         self.items.push(problem);
     }
 
+    /// All problems; in the order of the text once a check is done.
     pub fn items(&self) -> &[Diagnostic] {
         &self.items
     }
 
+    /// Whether there is neither an error nor a warning.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
+    /// Whether anything must be mended.
     pub fn has_errors(&self) -> bool {
         self.errors() > 0
     }
 
+    /// How many problems must be mended.
     pub fn errors(&self) -> usize {
         self.items.iter().filter(|item| item.severity == Severity::Error).count()
     }
 
+    /// The text they were found in.
     pub fn source(&self) -> &Source {
         &self.source
     }

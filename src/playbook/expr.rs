@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::almost::almost;
 use super::diagnostic::{Code, Diagnostic, Diagnostics};
 use super::source::{Located, Source, Span};
 use super::tree::{Key, Node, Value};
@@ -19,6 +20,7 @@ pub struct Arg {
     pub value: ArgValue,
 }
 
+/// What a value is: as in YAML, and beyond that an expression or text with expressions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArgValue {
     Null,
@@ -34,25 +36,35 @@ pub enum ArgValue {
     Map(Vec<(Key, Arg)>),
 }
 
+/// One part of a text with expressions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
+    /// As it is written.
     Text(String),
+    /// The text of what it names goes here.
     Expr(Expr),
 }
 
 /// `steps.cluster.endpoint.host`, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expr {
+    /// From `${{` to `}}`.
     pub span: Span,
     pub root: Root,
+    /// The hops after the root: for a step, its output first.
     pub path: Vec<Located<Segment>>,
 }
 
+/// What an expression starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Root {
+    /// `inputs.<name>`.
     Input(Located<String>),
+    /// `steps.<id>`.
     Step(Located<String>),
+    /// `run.id`.
     RunId,
+    /// `item`: one of a `for_each`.
     Item,
 }
 
@@ -60,7 +72,9 @@ pub enum Root {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Segment {
+    /// `.name`.
     Field(String),
+    /// `[2]`, from 0.
     Index(usize),
 }
 
@@ -109,6 +123,7 @@ impl Arg {
         }
     }
 
+    /// What stands at a key, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             ArgValue::Map(entries) => {
@@ -234,42 +249,6 @@ fn scalar(text: &str, span: Span, source: &Source, problems: &mut Diagnostics) -
     ArgValue::Text(parts)
 }
 
-/// Warns of `{{ inputs.a }}` and `${ inputs.a }`, which stay text.
-fn almost(text: &str, raw: &str, span: Span, problems: &mut Diagnostics) {
-    for (open, close) in [("{{", "}}"), ("${", "}")] {
-        for (at, _) in text.match_indices(open) {
-            let after = &text[at + open.len()..];
-            if after.starts_with('{') || text[..at].ends_with(['$', '{']) {
-                continue;
-            }
-            let Some(inner) = after.find(close).map(|end| &after[..end]) else { continue };
-            let name = inner.trim();
-            let known = name == "item"
-                || ["inputs.", "steps.", "run.id", "item.", "item["]
-                    .iter()
-                    .any(|head| name.starts_with(head));
-            // Only what would be an expression with the right brackets was meant as one.
-            if !known || words(name).is_err() {
-                continue;
-            }
-            let written = &text[at..at + open.len() + inner.len() + close.len()];
-            // Quotes and escapes make the file differ from the text; then the whole value is marked.
-            let place = match raw.matches(written).count() == text.matches(written).count() {
-                true => raw.match_indices(written).nth(text[..at].matches(written).count()),
-                false => None,
-            };
-            let place = place.map_or(span, |(start, _)| {
-                Span::new(span.start + start, span.start + start + written.len())
-            });
-            let message = format!("`{written}` is text here, not an expression");
-            problems.push(
-                Diagnostic::warning(Code::AlmostExpression, place, message)
-                    .help(format!("write `${{{{ {name} }}}}` if its value is meant")),
-            );
-        }
-    }
-}
-
 /// Finds in the file what was found in a scalar: quotes, escapes and folded lines make them differ.
 struct Places<'a> {
     raw: &'a str,
@@ -345,10 +324,10 @@ fn read(inner: &str, places: &Places<'_>, nth: usize) -> Result<Expr, Box<Diagno
     Ok(Expr { span: whole, root, path: hops.collect() })
 }
 
-type Word = (Segment, usize, usize);
+pub(super) type Word = (Segment, usize, usize);
 
 /// Splits `steps.a.b[2]` into its hops with their places; an error is a place and a message.
-fn words(inner: &str) -> Result<Vec<Word>, (usize, String)> {
+pub(super) fn words(inner: &str) -> Result<Vec<Word>, (usize, String)> {
     let bytes = inner.as_bytes();
     let mut at = inner.len() - inner.trim_start().len();
     let end = inner.trim_end().len();

@@ -9,30 +9,41 @@ use super::tree::{Node, Value};
 /// An input a playbook declares.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputDecl {
+    /// What `inputs.<name>` calls it.
     pub name: Located<String>,
+    /// What its values must be.
     pub kind: InputType,
+    /// What it is, for who has to give it.
     pub description: String,
     /// What it is if not given; without a default it must be given. Null is allowed: not given, not needed.
     pub default: Option<Json>,
     /// The only values allowed; for a list, each of its items. Empty if anything goes.
     pub allowed: Vec<Json>,
+    /// A value that could be given.
     pub example: Option<Json>,
 }
 
+/// What an input takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputType {
+    /// Any text.
     String,
+    /// A whole number of 64 bits.
     Integer,
+    /// `true` or `false`.
     Boolean,
+    /// A time such as `90m`, kept as text.
     Duration,
     /// A list of strings.
     List,
 }
 
 impl InputType {
+    /// Every type.
     pub const ALL: [Self; 5] =
         [Self::String, Self::Integer, Self::Boolean, Self::Duration, Self::List];
 
+    /// As a playbook writes it.
     pub fn name(self) -> &'static str {
         match self {
             Self::String => "string",

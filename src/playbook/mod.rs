@@ -1,5 +1,6 @@
 //! Playbook text to [`Playbook`]: pure, every problem located and all of them reported together.
 
+mod almost;
 mod code;
 mod diagnostic;
 mod duration;

@@ -6,7 +6,9 @@ use super::diagnostic::{Code, Diagnostic, Diagnostics};
 /// A range of bytes in a [`Source`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
+    /// The first byte.
     pub start: usize,
+    /// The byte after the last.
     pub end: usize,
 }
 
@@ -39,6 +41,7 @@ pub struct Position {
 }
 
 impl Span {
+    /// From byte `start` up to `end`, which is not part of it.
     pub fn new(start: usize, end: usize) -> Self {
         Self { start, end: end.max(start) }
     }
@@ -50,6 +53,7 @@ impl Span {
 }
 
 impl<T> Located<T> {
+    /// Puts a value at its place.
     pub fn new(value: T, span: Span) -> Self {
         Self { value, span }
     }
@@ -119,10 +123,12 @@ impl Source {
         Diagnostics::one(Self::new(name, ""), problem)
     }
 
+    /// The file's path, or `--input`.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
+    /// All of it.
     pub fn text(&self) -> &str {
         &self.0.text
     }

@@ -5,6 +5,7 @@ use super::source::Span;
 /// What a node weighs beside its text.
 pub(super) const NODE_WEIGHT: usize = 64;
 
+/// One value of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub span: Span,
@@ -23,6 +24,7 @@ pub enum Value {
     Map(Vec<(Key, Node)>),
 }
 
+/// A key of a mapping; a number or a boolean there is its text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     pub name: String,
@@ -30,6 +32,7 @@ pub struct Key {
 }
 
 impl Node {
+    /// What stands at a key, if this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Map(entries) => {
