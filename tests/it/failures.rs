@@ -473,7 +473,7 @@ async fn by_chance(seed: u64) {
         terminal("restore-failed", "by chance"),
     ];
     // A terminal state fits some operations only; what it does to the others is for the sandbox to say.
-    let kinds = kinds.into_iter().take(if seed % 3 == 0 { 11 } else { 7 }).collect();
+    let kinds = kinds.into_iter().take(if seed.is_multiple_of(3) { 11 } else { 7 }).collect();
     let random = RandomFaults { seed, rate: 0.15, kinds };
     world.sandbox.set_faults(FaultPlan { faults: Vec::new(), random: Some(random) });
     let done = world.run(&Disturb::default()).await;
