@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::io::Write;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use super::output::Output;
 use super::signals::Signals;
 use crate::engine::journal::{Entry, Journal, Record, Rest};
 use crate::engine::{End, Engine, Event, Failure, Ledger, RunId, Sink};
-use crate::report::{Report, next_commands, render_summary, writes};
+use crate::report::{Place, Report, next_commands, render_summary, writes};
 
 /// Redraw the counters this often.
 const TICK: Duration = Duration::from_millis(200);
@@ -49,7 +48,7 @@ pub(crate) enum Beginning {
 pub(crate) async fn drive(
     account: &Account,
     journal: Box<dyn Journal>,
-    path: &Path,
+    place: &Place,
     beginning: Beginning,
     output: Output,
 ) -> Result<Exit, CommandError> {
@@ -110,7 +109,7 @@ pub(crate) async fn drive(
         () = signals => End::Interrupted,
     };
     report.borrow_mut().close();
-    Ok(conclude(&end, &ledger, path, output))
+    Ok(conclude(&end, &ledger, place, output))
 }
 
 /// Asks the person at the terminal what an `approve` step wants to know. `None`: decide later.
@@ -130,7 +129,7 @@ async fn decide(ledger: &Ledger, step: &str) -> Option<Record> {
     Some(Record::Decided { step: step.to_owned(), approved, by: myself(), comment: None })
 }
 
-fn conclude(end: &End, ledger: &Ledger, path: &Path, output: Output) -> Exit {
+fn conclude(end: &End, ledger: &Ledger, place: &Place, output: Output) -> Exit {
     let exit = match end {
         End::Rest(Rest::Succeeded) => Exit::Done,
         End::Rest(Rest::RolledBack | Rest::Cancelled) => {
@@ -149,16 +148,15 @@ fn conclude(end: &End, ledger: &Ledger, path: &Path, output: Output) -> Exit {
         End::Interrupted => Exit::Interrupted,
         End::Broken(_) => Exit::State,
     };
-    let journal = path.display().to_string();
-    output.say(&ledger.state(|s| render_summary(s, &journal, false, output.style)));
+    output.say(&ledger.state(|s| render_summary(s, place, false, output.style)));
     if let End::Broken(failure) = end {
         let error = lost(failure);
         output.complain(&error.render(output.err_style));
     }
-    let next = ledger.state(|s| next_commands(s, false));
+    let next = ledger.state(|s| next_commands(s, false, place));
     let (run, rest) = ledger.state(|s| (s.header.run.clone(), s.rest.clone()));
     output.json(&serde_json::json!({ "event": "ended", "data": {
-        "run": run, "rest": rest, "exit_code": exit as u8, "journal": journal, "next": next,
+        "run": run, "rest": rest, "exit_code": exit as u8, "journal": place.journal, "next": next,
     }}));
     exit
 }

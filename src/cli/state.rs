@@ -8,11 +8,14 @@ use super::error::CommandError;
 use super::exit::Exit;
 use crate::engine::journal::{FileJournal, JournalError, read};
 use crate::engine::{RunId, RunState};
+use crate::report::Place;
 
 /// All runs of this user.
 #[derive(Clone, Debug)]
 pub(crate) struct Runs {
     root: PathBuf,
+    /// The folder as `--state-dir` gave it: a command typed later needs the flag again.
+    flag: Option<PathBuf>,
 }
 
 /// A run as its journal tells it.
@@ -33,8 +36,9 @@ impl Runs {
     /// `State` if there is no home directory either.
     pub(crate) fn at(given: Option<PathBuf>) -> Result<Self, CommandError> {
         let from_env = || std::env::var_os("ORCHESTRATE_STATE_DIR").map(PathBuf::from);
+        let flag = given.clone();
         if let Some(root) = given.or_else(from_env).filter(|p| !p.as_os_str().is_empty()) {
-            return Ok(Self { root });
+            return Ok(Self { root, flag });
         }
         let strategy = etcetera::choose_base_strategy().map_err(|error| {
             CommandError::new(Exit::State, "there is no place for journals")
@@ -42,7 +46,17 @@ impl Runs {
                 .hint("set ORCHESTRATE_STATE_DIR, or pass --state-dir")
         })?;
         let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
-        Ok(Self { root: base.join("orchestrate") })
+        Ok(Self { root: base.join("orchestrate"), flag })
+    }
+
+    /// Where a run is kept, and how commands find it again.
+    #[must_use]
+    pub(crate) fn place(&self, run: &RunId) -> Place {
+        let quoted = |dir: &PathBuf| format!(" --state-dir '{}'", dir.display());
+        Place {
+            journal: self.journal(run).display().to_string(),
+            flags: self.flag.as_ref().map(quoted).unwrap_or_default(),
+        }
     }
 
     /// Where a run's journal lies.

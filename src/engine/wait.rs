@@ -99,17 +99,17 @@ const EARLY: [Duration; 4] = [
 /// The least time between two early looks.
 const LEAST: Duration = Duration::from_secs(1);
 const DENSE: (f64, f64) = (0.84, 1.35);
-const DENSE_LOOKS: f64 = 100.0;
-const FASTEST: Duration = Duration::from_secs(5);
+const DENSE_LOOKS: f64 = 60.0;
+const FASTEST: Duration = Duration::from_secs(10);
 const DENSEST: Duration = Duration::from_secs(30);
 const SPARSEST: Duration = Duration::from_secs(150);
 const SPARSE_SHARE: f64 = 0.09;
-const OVERDUE_SHARE: f64 = 0.03;
+const OVERDUE_SHARE: f64 = 0.05;
 
 /// The time from a look at `elapsed` to the next one.
 ///
 /// Early looks catch what fails at once; then looks are sparse; between 0.84 and 1.35 of the expected time they come
-/// every 5 to 30 s; after that they thin out again with the time waited. Jitter of a tenth keeps waits apart.
+/// every 10 to 30 s; after that they thin out again with the time waited. Jitter of a tenth keeps waits apart.
 pub fn next_look(elapsed: Duration, expected: Duration, rng: &mut impl Rng) -> Duration {
     let expected = expected.max(Duration::from_secs(1));
     let dense = expected.div_f64(DENSE_LOOKS).clamp(FASTEST, DENSEST);

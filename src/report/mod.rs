@@ -17,7 +17,7 @@ use crate::engine::Event;
 
 pub use json::Json;
 pub use lines::Lines;
-pub use next::{NextCommand, next_commands};
+pub use next::{NextCommand, Place, next_commands};
 pub use plan::{PlanView, StepView, render_findings, render_plan};
 pub use status::{render_run_line, render_status};
 pub use style::Style;

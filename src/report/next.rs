@@ -18,9 +18,26 @@ fn next(command: String, why: &str) -> NextCommand {
     NextCommand { command, why: why.to_owned() }
 }
 
+/// Where a run is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its journal.
+    pub journal: String,
+    /// What commands need to find it: empty, or ` --state-dir …`.
+    pub flags: String,
+}
+
 /// What can be done with a run. `alive`: a process works on it right now.
 #[must_use]
-pub fn next_commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
+pub fn next_commands(state: &RunState, alive: bool, place: &Place) -> Vec<NextCommand> {
+    let mut next = commands(state, alive);
+    for next in &mut next {
+        next.command += &place.flags;
+    }
+    next
+}
+
+fn commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
     let run = &state.header.run;
     if alive && let Some(Rest::Waiting { .. }) = state.rest {
         return vec![next(

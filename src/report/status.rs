@@ -1,5 +1,6 @@
 //! One run in full, or many in a line each, from their journals.
 
+use super::next::Place;
 use super::style::Style;
 use super::summary::render_summary;
 use super::words::{duration, escape};
@@ -8,7 +9,7 @@ use crate::engine::{Phase, Progress, RunState, StepState, Undo};
 
 /// All there is to know about a run. `alive`: a process works on it right now.
 #[must_use]
-pub fn render_status(state: &RunState, journal: &str, alive: bool, style: Style) -> String {
+pub fn render_status(state: &RunState, place: &Place, alive: bool, style: Style) -> String {
     let header = &state.header;
     let mut out = format!(
         "{}  {}\n  begun {} by {}, account {}, region {}\n",
@@ -43,7 +44,7 @@ pub fn render_status(state: &RunState, journal: &str, alive: bool, style: Style)
             out += &format!("      {} was {} when last seen\n", escape(subject), escape(seen));
         }
     }
-    out += &render_summary(state, journal, alive, style);
+    out += &render_summary(state, place, alive, style);
     out
 }
 

@@ -1,15 +1,15 @@
 //! How a run ended, for the person who has to go on from here.
 
-use super::next::next_commands;
+use super::next::{Place, next_commands};
 use super::style::Style;
 use super::words::{escape, failure_lines};
 use crate::engine::journal::{Rest, Role, RollbackReason};
 use crate::engine::{Failure, Phase, Progress, RunState, STOPPED, Undo};
 use crate::plan::Writes;
 
-/// The end of a run, or where it was stopped. `journal` is where its journal lies.
+/// The end of a run, or where it was stopped. `place`: where it is kept.
 #[must_use]
-pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style) -> String {
+pub fn render_summary(state: &RunState, place: &Place, alive: bool, style: Style) -> String {
     let mut out = format!("\n{}\n", headline(state, alive, style));
     if let (None, Some(by)) = (&state.rest, state.interrupted.as_ref().filter(|by| *by != STOPPED))
     {
@@ -44,8 +44,8 @@ pub fn render_summary(state: &RunState, journal: &str, alive: bool, style: Style
     if let Some(writes) = writes(state) {
         out += &block("writes", "", &[writes]);
     }
-    out += &format!("  {:<8} {}   {}\n", "run", state.header.run, style.dim(journal));
-    for next in next_commands(state, alive) {
+    out += &format!("  {:<8} {}   {}\n", "run", state.header.run, style.dim(&place.journal));
+    for next in next_commands(state, alive, place) {
         out +=
             &format!("  {} {}   {}\n", style.bold("next    "), next.command, style.dim(&next.why));
     }

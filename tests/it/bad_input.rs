@@ -230,6 +230,19 @@ fn a_second_process_on_one_run_is_refused() {
 }
 
 #[test]
+fn the_next_command_finds_a_run_that_a_flag_put_elsewhere() {
+    let place = Place::new();
+    let served =
+        Served::start(&place, &["--no-servers", "--speed", "2000", "playbooks/quickstart.yaml"]);
+    let elsewhere = place.path("elsewhere");
+    let elsewhere = elsewhere.to_str().expect("UTF-8");
+    let path = runbook(&place, "");
+    let said = served.run(&place, &["run", "--yes", "--state-dir", elsewhere, &path]);
+    said.ends_with(0).says(&format!("--state-dir '{elsewhere}'"));
+    assert!(place.runs().is_empty());
+}
+
+#[test]
 fn unknown_runs_and_kinds_are_named() {
     let place = Place::new();
     place.run(&["status"]).ends_with(2).says("no runs");

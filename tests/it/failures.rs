@@ -2,7 +2,7 @@
 
 use orchestrate::engine::End;
 use orchestrate::engine::journal::{Record, Rest};
-use orchestrate::report::{Style, render_summary};
+use orchestrate::report::{Place, Style, render_summary};
 use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, RandomFaults, Seed};
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ use crate::world::{Disturb, Done, World, virtually, written};
 
 /// What the person reads at the end.
 fn summary(done: &Done) -> String {
-    render_summary(&done.state(), "run.jsonl", false, Style { color: false })
+    let place = Place { journal: "run.jsonl".to_owned(), flags: String::new() };
+    render_summary(&done.state(), &place, false, Style { color: false })
 }
 
 fn terminal(state: &str, reason: &str) -> FaultKind {

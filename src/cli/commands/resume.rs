@@ -21,8 +21,7 @@ pub(super) async fn run(
     let id = runs.find(given)?;
     let known = runs.load(&id)?;
     if let Err(error) = permit(&known.state) {
-        let journal = known.path.display().to_string();
-        output.say(&render_status(&known.state, &journal, known.alive, output.style));
+        output.say(&render_status(&known.state, &runs.place(&id), known.alive, output.style));
         return Err(error);
     }
     take_up(&id, permit, &runs, ca, output).await
@@ -71,8 +70,8 @@ pub(super) async fn take_up(
         ))
         .hint("use credentials and region of the account the run began in; nothing was changed"));
     }
-    let path = runs.journal(id);
-    drive(&account, Box::new(journal), &path, Beginning::Known(entries, more), output).await
+    drive(&account, Box::new(journal), &runs.place(id), Beginning::Known(entries, more), output)
+        .await
 }
 
 /// Refuses a run whose sandbox ended with its process.

@@ -25,7 +25,7 @@ pub(super) async fn run(
     let known = runs.load(&id)?;
     let state = &known.state;
     still_there(state)?;
-    output.say(&render_status(state, &known.path.display().to_string(), known.alive, output.style));
+    output.say(&render_status(state, &runs.place(&id), known.alive, output.style));
     if known.alive {
         return Err(CommandError::state(
             &format!("run {id} cannot be taken up"),

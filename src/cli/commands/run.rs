@@ -106,7 +106,7 @@ async fn begin(
 ) -> Result<Exit, CommandError> {
     let run = RunId::new(account.clock.now(), &mut rand::rng());
     let journal = runs.create(&run)?;
-    let path = runs.journal(&run);
+    let place = runs.place(&run);
     let header = Record::Started {
         run,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -116,7 +116,7 @@ async fn begin(
         embedded: account.is_embedded(),
         plan: Box::new(plan.clone()),
     };
-    drive(account, Box::new(journal), &path, Beginning::New(Box::new(header)), output).await
+    drive(account, Box::new(journal), &place, Beginning::New(Box::new(header)), output).await
 }
 
 #[cfg(feature = "sandbox")]

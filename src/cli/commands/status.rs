@@ -10,11 +10,11 @@ use crate::report::{next_commands, render_status};
 pub(super) fn run(given: Option<&str>, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
     let id = runs.find(given)?;
     let known = runs.load(&id)?;
-    let journal = known.path.display().to_string();
-    output.say(&render_status(&known.state, &journal, known.alive, output.style));
+    let place = runs.place(&id);
+    output.say(&render_status(&known.state, &place, known.alive, output.style));
     output.json(&serde_json::json!({ "event": "status", "data": {
-        "state": known.state, "alive": known.alive, "journal": journal,
-        "next": next_commands(&known.state, known.alive),
+        "state": known.state, "alive": known.alive, "journal": place.journal,
+        "next": next_commands(&known.state, known.alive, &place),
     }}));
     Ok(Exit::Done)
 }
