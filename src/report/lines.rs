@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 
 use super::{Report, words};
 use crate::engine::journal::Record;
@@ -27,7 +27,7 @@ impl<W: Write> Lines<W> {
     }
 
     fn line(&mut self, at: Timestamp, step: Option<&str>, text: &str) {
-        let at = at.round(Unit::Second).unwrap_or(at);
+        let at = words::instant(at);
         let step = step.unwrap_or("-");
         // A reader that went away must not stop a migration.
         let _ = writeln!(self.out, "{at}  {step:<12} {text}");

@@ -3,7 +3,7 @@
 use super::next::Place;
 use super::style::Style;
 use super::summary::render_summary;
-use super::words::{duration, escape};
+use super::words::{duration, escape, instant};
 use crate::engine::journal::Rest;
 use crate::engine::{Phase, Progress, RunState, StepState, Undo};
 
@@ -15,14 +15,14 @@ pub fn render_status(state: &RunState, place: &Place, alive: bool, style: Style)
         "{}  {}\n  begun {} by {}, account {}, region {}\n",
         style.bold(&format!("run {}", header.run)),
         state.plan.playbook,
-        header.at,
+        instant(header.at),
         escape(&header.by),
         header.account,
         header.region
     );
     out += &format!(
         "  {}\n\n",
-        style.dim(&format!("last record {} (number {})", state.last_at, state.seq))
+        style.dim(&format!("last record {} (number {})", instant(state.last_at), state.seq))
     );
     for (planned, step) in state.steps() {
         let (mark, word) = mark(step, alive, style);
@@ -87,6 +87,8 @@ pub fn render_run_line(state: &RunState, alive: bool, style: Style) -> String {
     let sandbox = if state.header.embedded { style.dim("  (sandbox)") } else { String::new() };
     format!(
         "{}  {}  {:<32} {word}{sandbox}",
-        state.header.run, state.header.at, state.plan.playbook
+        state.header.run,
+        instant(state.header.at),
+        state.plan.playbook
     )
 }

@@ -17,6 +17,12 @@ pub fn duration(d: Duration) -> String {
     }
 }
 
+/// An instant to the second.
+#[must_use]
+pub fn instant(at: jiff::Timestamp) -> String {
+    at.round(jiff::Unit::Second).unwrap_or(at).to_string()
+}
+
 /// Text from outside, made safe for a terminal: control characters are shown as escapes.
 #[must_use]
 pub fn escape(text: &str) -> String {

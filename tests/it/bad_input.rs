@@ -230,6 +230,27 @@ fn a_second_process_on_one_run_is_refused() {
 }
 
 #[test]
+fn an_edited_playbook_does_not_change_what_a_resumed_run_means() {
+    let place = Place::new();
+    let served =
+        Served::start(&place, &["--no-servers", "--speed", "60", "playbooks/quickstart.yaml"]);
+    let path = runbook(&place, "");
+    let mut first = served
+        .command(&place, &["run", "--yes", &path])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("the first process");
+    crate::program::eventually("the snapshot is begun", || served.effects("CreateSnapshot") == 1);
+    first.kill().expect("it can be killed");
+    first.wait().expect("it ends");
+    let other = "playbook: v1\nname: other\nsteps:\n  - id: snapshot\n    elasticache.create_snapshot: { replication_group: nobody }\n";
+    place.write("small.yaml", other);
+    let run = place.runs().pop().expect("a run");
+    served.run(&place, &["resume", &run]).ends_with(0).says("small succeeded");
+    assert_eq!(served.effects("CreateSnapshot"), 1);
+}
+
+#[test]
 fn the_next_command_finds_a_run_that_a_flag_put_elsewhere() {
     let place = Place::new();
     let served =

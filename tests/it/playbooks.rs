@@ -1,11 +1,13 @@
 //! The harness over every shipped playbook, and two broken steps that it must catch.
 
 use async_trait::async_trait;
-use orchestrate::engine::{Cx, Failure, Finding, Kind, Kinds, Outcome, Prepared};
+use orchestrate::engine::{Cx, Failure, Finding, Inject, Kind, Kinds, Outcome, Prepared};
 use serde_json::Value;
 
-use crate::harness::{every_step_twice, every_undo_twice, fail_each_step};
-use crate::world::{SHIPPED, all_playbooks, compiled, virtually};
+use crate::harness::{
+    every_step_twice, every_undo_twice, fail_each_step, roll_back, run, succeeded,
+};
+use crate::world::{SHIPPED, World, all_playbooks, compiled, virtually};
 
 #[test]
 fn every_step_of_every_playbook_fails_to_a_clean_slate() {
@@ -60,6 +62,23 @@ fn every_kind_is_under_the_harness() {
     let all: Vec<String> =
         orchestrate::steps::all().iter().map(|kind| kind.info.name.to_owned()).collect();
     assert_eq!(used, all, "put the new kind into a playbook of playbooks/ or tests/playbooks/");
+}
+
+/// Neither a run nor its rollback ever asks for the deletion of a source, and no code does.
+#[test]
+fn the_source_is_never_deleted() {
+    for name in all_playbooks() {
+        virtually(async {
+            let world = World::before(name).await;
+            let done = run(&world, Inject::default(), None).await;
+            succeeded(&done).unwrap_or_else(|e| panic!("{name}: {e}"));
+            roll_back(&world, &done, Inject::default(), None).await;
+            for call in world.sandbox.calls() {
+                let deletes = ["DeleteReplicationGroup", "DeleteCacheCluster"];
+                assert!(!deletes.contains(&call.operation.as_str()), "{name}: {call:?}");
+            }
+        });
+    }
 }
 
 /// The harness must see an undo that forgets a resource.

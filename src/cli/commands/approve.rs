@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::state::Runs;
 use crate::engine::journal::{Entry, Journal, Record};
 use crate::engine::{Clock, RunId, RunState};
-use crate::report::writes;
+use crate::report::{instant, writes};
 
 /// Writes the answer into the journal, and gives the run it was for. Calls nothing.
 pub(super) fn run(
@@ -34,7 +34,12 @@ pub(super) fn run(
         let word = if decision.approved { "approved" } else { "rejected" };
         return Err(CommandError::new(
             Exit::Locked,
-            format!("step \"{}\" was {word} by {} at {}", step.id, decision.by, decision.at),
+            format!(
+                "step \"{}\" was {word} by {} at {}",
+                step.id,
+                decision.by,
+                instant(decision.at)
+            ),
         )
         .hint(format!("`orchestrate resume {id}` goes on")));
     }
