@@ -53,6 +53,18 @@ where
     }
 }
 
+/// An answer, or `None` where the service says that there is no such thing.
+///
+/// # Errors
+/// Every other failure.
+pub fn found<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(failure) if failure.class == Class::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
 fn failure<E>(op: Op, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

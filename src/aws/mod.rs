@@ -7,7 +7,7 @@ mod clients;
 mod identity;
 
 pub use arn::{elasticache_arn, memorydb_arn, s3_object_arn, split_s3_object_arn};
-pub use call::{Op, call};
+pub use call::{Op, call, found};
 pub use class::class_of;
 pub use clients::{Clients, Settings, connect};
 pub use identity::{Identity, identify};

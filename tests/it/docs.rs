@@ -194,16 +194,17 @@ fn every_command_that_a_document_shows_works() {
         docs.filter_map(|e| Some(e.ok()?.path()))
             .filter(|p| p.extension().is_some_and(|e| e == "md")),
     );
-    let mut ran = 0;
+    let mut ran = std::collections::BTreeSet::new();
     for page in pages {
         for command in commands(&read(&page)) {
-            if NOT_HERE.contains(&command.trim()) {
-                continue;
+            // One page says `cargo run --` where another says `orchestrate`.
+            let same = command.replace("cargo run -- ", "orchestrate ");
+            if !NOT_HERE.contains(&command.trim()) && ran.insert(same) {
+                works(&page, &command);
             }
-            ran += 1;
-            works(&page, &command);
         }
     }
+    let ran = ran.len();
     assert!(ran >= 8, "only {ran} commands were found");
 }
 

@@ -7,8 +7,8 @@ use aws_sdk_elasticache::types::{ReplicationGroup, User, UserGroup};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::look::{SERVICE, found};
-use crate::aws::{Op, call, elasticache_arn};
+use super::look::SERVICE;
+use crate::aws::{Op, call, elasticache_arn, found};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Seen, States, Wait};
 use crate::steps::{Env, creation};

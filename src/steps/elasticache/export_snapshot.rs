@@ -457,7 +457,7 @@ async fn wait_landed(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<(), Fail
 /// Waits until nothing more can appear, whether the export went well or not.
 async fn wait_over(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<(), Failure> {
     let progress = Progress::default();
-    let look = || async { Ok(progress.seen(cx, &prepared.landing.view(env).await?)) };
+    let look = || async { Ok(progress.seen(cx, &prepared.landing.glance(env).await?)) };
     cx.wait(&wait(prepared, OVER), look, || async { None }).await.map(drop)
 }
 

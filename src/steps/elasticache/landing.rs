@@ -104,11 +104,25 @@ impl Landing {
         Ok(self.node_groups.iter().map(of).collect())
     }
 
+    /// As `view`, for a wait: asks S3 only once the source is free again, since nothing is decided before.
+    pub(super) async fn glance(&self, env: &Env) -> Result<View, Failure> {
+        let mut view = View { source: self.source(env).await?, objects: Vec::new() };
+        view.objects = if view.source_is_free() {
+            self.objects(env).await?
+        } else {
+            vec![None; self.node_groups.len()]
+        };
+        Ok(view)
+    }
+
+    async fn source(&self, env: &Env) -> Result<Option<String>, Failure> {
+        let source = look::snapshot(env, &self.snapshot).await?;
+        Ok(source.map(|s| s.snapshot_status().unwrap_or("unknown").to_owned()))
+    }
+
     /// Looks at both sides. The source first: an export that ends between the two looks then shows as complete.
     pub(super) async fn view(&self, env: &Env) -> Result<View, Failure> {
-        let source = look::snapshot(env, &self.snapshot).await?;
-        let source = source.map(|s| s.snapshot_status().unwrap_or("unknown").to_owned());
-        Ok(View { source, objects: self.objects(env).await? })
+        Ok(View { source: self.source(env).await?, objects: self.objects(env).await? })
     }
 }
 
@@ -123,13 +137,13 @@ pub(super) struct Progress {
 impl Progress {
     /// The state of the wait, from a look.
     pub(super) fn seen(&self, cx: &Cx, view: &View) -> Seen {
-        let detail = Some(format!("{} of {} objects", view.present(), view.objects.len()));
         if !view.source_is_free() {
             self.left.set(true);
             self.quiet_since.set(None);
             let state = view.source.clone().unwrap_or_default();
-            return Seen { state, detail };
+            return Seen::state(state);
         }
+        let detail = Some(format!("{} of {} objects", view.present(), view.objects.len()));
         if view.complete() {
             return Seen { state: LANDED.to_owned(), detail };
         }

@@ -3,7 +3,7 @@
 use aws_sdk_elasticache::types::{DataTieringStatus, ReplicationGroup, Snapshot, SourceType};
 use aws_smithy_types::date_time::Format;
 
-use crate::aws::{Op, call};
+use crate::aws::{Op, call, found};
 use crate::engine::{Class, Cx, Failure};
 use crate::steps::page::Ticket;
 use crate::steps::{Env, ownership};
@@ -12,15 +12,6 @@ use crate::steps::{Env, ownership};
 pub(super) const SERVICE: &str = "ElastiCache";
 /// Longest name of a manual snapshot (ElastiCache user guide, taking manual backups).
 pub(super) const LONGEST_SNAPSHOT_NAME: usize = 40;
-
-/// An answer, or `None` where the service says that there is no such thing.
-pub(super) fn found<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(failure) if failure.class == Class::NotFound => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
 
 /// A snapshot, manual or automatic, with its node groups.
 ///

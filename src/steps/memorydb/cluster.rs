@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_memorydb::types::{Acl, Cluster, Snapshot, SourceType};
 
-use crate::aws::{Op, call};
+use crate::aws::{Op, call, found};
 use crate::engine::{Class, Cx, Failure, GONE, Seen, States, Wait};
 use crate::steps::page::Ticket;
 use crate::steps::{Env, creation, ownership};
@@ -26,15 +26,6 @@ const GONE_STATES: States = States {
 };
 /// Deletions take minutes (the Terraform provider allows two hours).
 const DELETION: Duration = Duration::from_secs(8 * 60);
-
-/// An answer, or `None` where the service says that there is no such thing.
-pub(super) fn found<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(failure) if failure.class == Class::NotFound => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
 
 /// A cluster.
 pub(super) async fn cluster(env: &Env, name: &str) -> Result<Option<Cluster>, Failure> {
