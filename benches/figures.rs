@@ -29,8 +29,10 @@ fn main() {
         start().0,
         start().1
     );
-    let (cpu, hours) = cpu();
-    println!("CPU of a migration       {cpu:.1} ms for {hours:.2} simulated hours, mean of {RUNS}");
+    let (cpu, hours, calls) = cpu();
+    println!(
+        "CPU of a migration       {cpu:.1} ms for {hours:.2} simulated hours and {calls} calls, mean of {RUNS}"
+    );
     match memory() {
         Ok(mib) => println!("peak resident memory     {mib:.1} MiB of a migration over loopback"),
         Err(why) => println!("peak resident memory     not measured: {why}"),
@@ -73,26 +75,27 @@ impl SandboxClock for Shared {
     }
 }
 
-/// Mean CPU in milliseconds from the first record to the last, and the simulated hours between them.
-fn cpu() -> (f64, f64) {
+/// Mean CPU in milliseconds from the first record to the last, the simulated hours between them, and the calls.
+fn cpu() -> (f64, f64, usize) {
     let text = std::fs::read_to_string(PLAYBOOK).expect("the shipped playbook is there");
     let source = Source::new(PLAYBOOK, text);
     let plan = compile(&source, &catalog(), &GivenInputs::default()).expect("it compiles");
-    let (mut spent, mut hours) = (Duration::ZERO, 0.0);
+    let (mut spent, mut hours, mut calls) = (Duration::ZERO, 0.0, 0);
     for _ in 0..RUNS {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
             .build()
             .expect("a runtime");
-        let (time, simulated) = runtime.block_on(migrate(&plan));
+        let (time, simulated, made) = runtime.block_on(migrate(&plan));
+        calls = made;
         spent += time;
         hours = simulated.as_secs_f64() / 3600.0;
     }
-    (spent.as_secs_f64() * 1e3 / RUNS as f64, hours)
+    (spent.as_secs_f64() * 1e3 / RUNS as f64, hours, calls)
 }
 
-async fn migrate(plan: &Plan) -> (Duration, Duration) {
+async fn migrate(plan: &Plan) -> (Duration, Duration, usize) {
     let clock = Clock::tokio("2026-11-23T03:00:00Z".parse().expect("a timestamp"), 1.0);
     let mut timings = Timings::default();
     timings.snapshot = Duration::from_secs(35 * 60);
@@ -135,7 +138,7 @@ async fn migrate(plan: &Plan) -> (Duration, Duration) {
     let engine = Engine::new(&registry, Rc::new(ledger), clock.clone(), CancellationToken::new());
     let end = engine.run().await;
     assert_eq!(end, End::Rest(Rest::Succeeded));
-    (cpu_time() - before, clock.since(begun))
+    (cpu_time() - before, clock.since(begun), sandbox.calls().len())
 }
 
 /// CPU of this process so far, from the scheduler: nanoseconds, where clock ticks would be 10 ms.
