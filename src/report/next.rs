@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::engine::journal::Rest;
 use crate::engine::{Phase, RunState};
+use crate::plan::UndoPolicy;
 
 /// A command and why one would give it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -85,7 +86,8 @@ fn commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
         }
     }
     match (&state.rest, &state.phase) {
-        (Some(Rest::Succeeded), _) => vec![back],
+        (Some(Rest::Succeeded), _) if undoable(state) => vec![back],
+        (Some(Rest::Succeeded), _) => Vec::new(),
         (Some(Rest::RolledBack | Rest::Cancelled), _) => Vec::new(),
         (Some(Rest::Waiting { step }), _) => vec![
             next(
@@ -106,4 +108,12 @@ fn commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
         }
         (None, Phase::Forward) => vec![on, back],
     }
+}
+
+/// Whether a rollback would bring anything back.
+fn undoable(state: &RunState) -> bool {
+    state
+        .to_undo()
+        .into_iter()
+        .any(|step| matches!(RunState::undo_policy(step), UndoPolicy::Undo | UndoPolicy::Pivot))
 }
