@@ -114,7 +114,7 @@ pub struct SeedReplicationGroup {
     pub tls: bool,
     /// The user group that controls access.
     pub user_group: Option<String>,
-    /// How many keys to fill it with.
+    /// How many keys to fill it with; with `every_type`, how many of each sort.
     pub keys: u64,
     /// Whether they are of every type.
     pub every_type: bool,
