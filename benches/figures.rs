@@ -121,7 +121,7 @@ async fn migrate(plan: &Plan) -> (Duration, Duration, usize) {
     let clients = aws::connect(&settings).await.expect("an in-process connection");
     let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
     let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
-    let registry = registry(&Rc::new(Env::new(clients, identity, data)));
+    let registry = registry(&Rc::new(Env::new(clients, identity, data, &clock)));
     let header = Record::Started {
         run: "01h3kq7xw2".parse().expect("a run id"),
         tool: "bench".to_owned(),

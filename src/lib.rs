@@ -6,6 +6,8 @@
 //! - `plan`: tree and inputs to a plan;
 //! - `engine`: plan to run, over a durable journal;
 //! - `steps`: what a playbook can do, one file per kind;
+//! - `survey`: what is there already, read only;
+//! - `facts`: what AWS's pages say, as tables;
 //! - `aws`: clients, error classes, identity;
 //! - `report`: events to terminal and JSON;
 //! - `cli`: commands, and the only place that reads the environment.
@@ -13,7 +15,9 @@
 pub mod aws;
 pub mod cli;
 pub mod engine;
+pub mod facts;
 pub mod plan;
 pub mod playbook;
 pub mod report;
 pub mod steps;
+pub mod survey;

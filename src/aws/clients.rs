@@ -31,6 +31,14 @@ pub struct Clients {
     pub route53: aws_sdk_route53::Client,
     /// STS.
     pub sts: aws_sdk_sts::Client,
+    /// IAM: the policy simulator.
+    pub iam: aws_sdk_iam::Client,
+    /// KMS: the state of keys.
+    pub kms: aws_sdk_kms::Client,
+    /// CloudWatch: how much memory a source uses.
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
+    /// Service Quotas.
+    pub servicequotas: aws_sdk_servicequotas::Client,
 }
 
 /// How to connect.
@@ -117,6 +125,10 @@ fn clients(config: &SdkConfig, region: String, path_style: bool) -> Clients {
         secretsmanager: aws_sdk_secretsmanager::Client::new(config),
         route53: aws_sdk_route53::Client::new(config),
         sts: aws_sdk_sts::Client::new(config),
+        iam: aws_sdk_iam::Client::new(config),
+        kms: aws_sdk_kms::Client::new(config),
+        cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+        servicequotas: aws_sdk_servicequotas::Client::new(config),
     }
 }
 

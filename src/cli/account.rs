@@ -19,6 +19,8 @@ pub(crate) struct Account {
     pub(crate) clock: Clock,
     /// Who we are and where.
     pub(crate) identity: Identity,
+    /// What they act with.
+    pub(crate) env: Rc<Env>,
     /// The step kinds, ready to act.
     pub(crate) registry: Registry,
     /// The sandbox inside this process, if there is one.
@@ -76,11 +78,12 @@ impl Account {
     ) -> Result<Self, CommandError> {
         let identity = aws::identify(&clients).await.map_err(unreachable)?;
         guard(plan.guard.as_ref(), &identity)?;
-        let env = Rc::new(Env::new(clients, identity.clone(), data));
+        let env = Rc::new(Env::new(clients, identity.clone(), data, &clock));
         Ok(Self {
             clock,
             identity,
             registry: registry(&env),
+            env,
             #[cfg(feature = "sandbox")]
             embedded: None,
         })

@@ -1,7 +1,11 @@
 //! A plan with what the step kinds say about it, for the report.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::Value;
 
+use crate::engine::{Around, Upstream};
 use crate::plan::{Effect, Plan, PlannedStep, UndoPolicy, Writes};
 use crate::report::{PlanView, StepView};
 use crate::steps::{About, Need};
@@ -58,6 +62,48 @@ pub(crate) fn plan_writes(plan: &Plan) -> Option<String> {
         Writes::LossAccepted { step, argument } => Some(format!(
             "NOT stopped: writes made to the source after each shard's snapshot instant are LOST; accepted by name at {step}.{argument}"
         )),
+    }
+}
+
+/// When each step begins and the run ends, by what steps usually take.
+pub(crate) struct Timeline {
+    begins: BTreeMap<String, Duration>,
+    ends: Duration,
+}
+
+/// Lanes of a stage run side by side as far as `max_parallel` lets them; that limit is not weighed here.
+#[must_use]
+pub(crate) fn timeline(plan: &Plan, kinds: &[About]) -> Timeline {
+    let mut begins = BTreeMap::new();
+    let mut stage_begins = Duration::ZERO;
+    for stage in &plan.stages {
+        let mut longest = Duration::ZERO;
+        for lane in &stage.lanes {
+            let mut at = Duration::ZERO;
+            for step in lane {
+                begins.insert(step.id.clone(), stage_begins + at);
+                let about = kinds.iter().find(|about| about.info.name == step.kind);
+                at += about.map_or(Duration::ZERO, |about| about.expected);
+            }
+            longest = longest.max(at);
+        }
+        stage_begins += longest;
+    }
+    Timeline { begins, ends: stage_begins }
+}
+
+/// What a step may know of the plan around it.
+#[must_use]
+pub(crate) fn around(plan: &Plan, step: &PlannedStep, timeline: &Timeline) -> Around {
+    let upstream = plan.upstream(step).into_iter().map(|from| Upstream {
+        step: from.id.clone(),
+        kind: from.kind.clone(),
+        args: from.args.partial(),
+    });
+    Around {
+        upstream: upstream.collect(),
+        begins_after: timeline.begins.get(&step.id).copied().unwrap_or_default(),
+        run_takes: timeline.ends,
     }
 }
 

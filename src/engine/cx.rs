@@ -17,6 +17,7 @@ use super::event::{EventKind, Look};
 use super::failure::{Class, Failure};
 use super::id::RunId;
 use super::journal::Record;
+use super::kind::Around;
 use super::ledger::Ledger;
 use super::machine::Decision;
 use super::pace::Pace;
@@ -36,6 +37,8 @@ pub struct Cx {
     pub decision: Option<Decision>,
     /// The note an earlier attempt left.
     pub note: Option<Value>,
+    /// The plan around the step; known while it is read before a run, empty during one.
+    pub around: Around,
     pub(super) ledger: Rc<Ledger>,
     pub(super) pace: Rc<Pace>,
     pub(super) cancel: CancellationToken,
@@ -55,6 +58,7 @@ impl Cx {
             accept_no_way_back: false,
             decision: None,
             note: None,
+            around: Around::default(),
             ledger,
             pace: Rc::default(),
             cancel: CancellationToken::new(),

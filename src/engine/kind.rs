@@ -1,13 +1,14 @@
 //! What the engine needs of a step kind. Typed kinds live in `steps`; here their data is JSON.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::cx::Cx;
-use super::failure::Failure;
+use super::failure::{Class, Failure};
 use super::journal::{Change, Resource};
 
 /// What `prepare` learned: durable before `execute` may change anything.
@@ -37,7 +38,7 @@ pub enum Outcome {
 }
 
 /// What reading tells about a step before anything runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing stands against it.
@@ -49,31 +50,101 @@ pub enum Verdict {
 }
 
 /// One check made before anything runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
+    /// Which check: a stable name such as "source.state".
+    pub check: Cow<'static, str>,
     /// What it means.
     pub verdict: Verdict,
     /// What was looked at and what was seen.
     pub what: String,
     /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
+    /// The facts the plan rests on here, by name. A saved plan is refused when one of them has changed, so they hold
+    /// nothing that changes by itself: no sizes, counts or times.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub seen: Map<String, Value>,
 }
 
 impl Finding {
+    fn new(verdict: Verdict, check: &'static str, what: impl Into<String>) -> Self {
+        let (check, what) = (Cow::Borrowed(check), what.into());
+        Self { check, verdict, what, mend: None, seen: Map::new() }
+    }
+
     /// Nothing stands against the step here.
-    pub fn ok(what: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, what: what.into(), mend: None }
+    pub fn ok(check: &'static str, what: impl Into<String>) -> Self {
+        Self::new(Verdict::Ok, check, what)
     }
 
     /// The step would fail.
-    pub fn will_fail(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::WillFail, what: what.into(), mend: Some(mend.into()) }
+    pub fn will_fail(
+        check: &'static str,
+        what: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self::new(Verdict::WillFail, check, what).mend(mend)
     }
 
     /// It could not be read.
-    pub fn cannot_know(what: impl Into<String>) -> Self {
-        Self { verdict: Verdict::CannotKnow, what: what.into(), mend: None }
+    pub fn cannot_know(check: &'static str, what: impl Into<String>) -> Self {
+        Self::new(Verdict::CannotKnow, check, what)
+    }
+
+    /// What a failed read, or a rule that the step itself would keep, means: a fault that may pass, or a right that is
+    /// missing for the look alone, says nothing about the step.
+    #[must_use]
+    pub fn of(check: &'static str, failure: &Failure) -> Self {
+        let unread = failure.class.may_pass() || failure.class == Class::Denied;
+        let verdict = if unread { Verdict::CannotKnow } else { Verdict::WillFail };
+        let mut finding = Self::new(verdict, check, failure.to_string());
+        finding.mend.clone_from(&failure.mend);
+        finding
+    }
+
+    /// Says what to do about it; nothing, if there is nothing to say.
+    #[must_use]
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into()).filter(|mend| !mend.is_empty());
+        self
+    }
+
+    /// Keeps a fact that the plan rests on.
+    #[must_use]
+    pub fn seen(mut self, name: &str, fact: impl Into<Value>) -> Self {
+        self.seen.insert(name.to_owned(), fact.into());
+        self
+    }
+}
+
+/// What a step may know of the plan around it while it only reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Around {
+    /// The steps whose outputs this step's arguments come from, also by way of others; nearest first.
+    pub upstream: Vec<Upstream>,
+    /// How long after the run's start this step begins, by what steps usually take.
+    pub begins_after: Duration,
+    /// How long the whole run usually takes.
+    pub run_takes: Duration,
+}
+
+/// A step that another one draws on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its id.
+    pub step: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its arguments, with `null` where only the run knows.
+    pub args: Value,
+}
+
+impl Around {
+    /// The arguments of the nearest upstream step of a kind.
+    #[must_use]
+    pub fn upstream(&self, kind: &str) -> Option<&Upstream> {
+        self.upstream.iter().find(|step| step.kind == kind)
     }
 }
 

@@ -27,7 +27,7 @@ pub use event::{Event, EventKind, Look, Sink};
 pub use failure::{Answer, Class, Failure};
 pub use id::{NotARunId, RunId};
 pub use inject::{Inject, Strike};
-pub use kind::{Finding, Kind, Kinds, Outcome, Prepared, Verdict};
+pub use kind::{Around, Finding, Kind, Kinds, Outcome, Prepared, Upstream, Verdict};
 pub use ledger::Ledger;
 pub use machine::{Decision, Header, Illegal, Phase, Progress, RunState, StepState, Undo};
 pub(crate) use run::STOPPED;

@@ -16,7 +16,7 @@ use super::cx::{Cx, seeded};
 use super::failure::{Class, Failure};
 use super::inject::{Inject, Strike};
 use super::journal::{Record, Rest, RollbackReason};
-use super::kind::{Kind, Kinds, Outcome};
+use super::kind::{Around, Kind, Kinds, Outcome};
 use super::ledger::Ledger;
 use super::machine::Phase;
 use super::pace::Pace;
@@ -373,6 +373,7 @@ impl<'a> Engine<'a> {
             accept_no_way_back: planned.accept_no_way_back,
             decision,
             note,
+            around: Around::default(),
             ledger: Rc::clone(&self.ledger),
             pace: Rc::clone(&self.pace),
             cancel,

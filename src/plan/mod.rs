@@ -6,6 +6,7 @@ mod compile;
 mod fill;
 mod fit;
 mod inputs;
+mod lineage;
 mod model;
 mod pivot;
 mod schema;

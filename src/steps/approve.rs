@@ -82,7 +82,9 @@ impl Step for Approve {
     async fn preflight(_env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
         let within = args.get("within").and_then(Value::as_str).map(parse_duration);
         match within {
-            Some(Err(error)) => vec![Finding::will_fail("`within` is not a duration", error)],
+            Some(Err(error)) => {
+                vec![Finding::will_fail("arguments", "`within` is not a duration", error)]
+            }
             _ => Vec::new(),
         }
     }

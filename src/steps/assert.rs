@@ -104,7 +104,9 @@ impl Step for Assert {
             .enumerate()
             .filter(|(_, (_, raw))| !unknown(raw))
             .filter_map(|(index, (check, _))| check.condition(index).err())
-            .map(|failure| Finding::will_fail(failure.to_string(), "correct it in the playbook"))
+            .map(|failure| {
+                Finding::will_fail("arguments", failure.to_string(), "correct it in the playbook")
+            })
             .collect()
     }
 

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use super::page::Page;
 use super::redis::DataPlane;
 use crate::aws::{Clients, Identity};
+use crate::engine::Clock;
+use crate::survey::Survey;
 
 /// What steps act with.
 pub struct Env {
@@ -14,6 +16,8 @@ pub struct Env {
     pub identity: Identity,
     /// The way to Redis and Valkey servers.
     pub data: Rc<dyn DataPlane>,
+    /// What is there already; for checks before a run, never during one: it remembers what it read.
+    pub survey: Survey,
     /// Manual ElastiCache snapshots, for those who wait for one.
     pub(crate) snapshots: Page<aws_sdk_elasticache::types::Snapshot>,
     /// MemoryDB clusters, likewise.
@@ -23,7 +27,8 @@ pub struct Env {
 impl Env {
     /// What steps of one process act with.
     #[must_use]
-    pub fn new(aws: Clients, identity: Identity, data: Rc<dyn DataPlane>) -> Self {
-        Self { aws, identity, data, snapshots: Page::default(), clusters: Page::default() }
+    pub fn new(aws: Clients, identity: Identity, data: Rc<dyn DataPlane>, clock: &Clock) -> Self {
+        let survey = Survey::new(aws.clone(), clock.clone());
+        Self { aws, identity, data, survey, snapshots: Page::default(), clusters: Page::default() }
     }
 }

@@ -107,6 +107,7 @@ impl Step for Pause {
             Ok(spec) => match how(&spec) {
                 Ok(_) => Vec::new(),
                 Err(failure) => vec![Finding::will_fail(
+                    "arguments",
                     failure.to_string(),
                     "write `pause: { for: 10m }` or `pause: { message: … }`",
                 )],

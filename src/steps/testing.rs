@@ -25,6 +25,10 @@ pub(crate) struct Rules<'a> {
     pub(crate) ssm: Vec<&'a Rule>,
     pub(crate) secretsmanager: Vec<&'a Rule>,
     pub(crate) route53: Vec<&'a Rule>,
+    pub(crate) iam: Vec<&'a Rule>,
+    pub(crate) kms: Vec<&'a Rule>,
+    pub(crate) cloudwatch: Vec<&'a Rule>,
+    pub(crate) servicequotas: Vec<&'a Rule>,
 }
 
 /// Clients answered by `rules`.
@@ -42,6 +46,10 @@ pub(crate) fn clients(rules: Rules<'_>) -> Clients {
         secretsmanager: mock_client!(aws_sdk_secretsmanager, any, rules.secretsmanager),
         route53: mock_client!(aws_sdk_route53, any, rules.route53),
         sts: aws_sdk_sts::Client::from_conf(sts),
+        iam: mock_client!(aws_sdk_iam, any, rules.iam),
+        kms: mock_client!(aws_sdk_kms, any, rules.kms),
+        cloudwatch: mock_client!(aws_sdk_cloudwatch, any, rules.cloudwatch),
+        servicequotas: mock_client!(aws_sdk_servicequotas, any, rules.servicequotas),
     }
 }
 
@@ -52,22 +60,29 @@ pub(crate) fn env(rules: Rules<'_>) -> Env {
 
 /// As `env` with these clients, but the Redis servers at these `host:port` are dead.
 pub(crate) fn env_with(aws: Clients, dead: &[&str]) -> Env {
+    let dead = dead.iter().map(|d| (*d).to_owned()).collect();
+    env_by(aws, Rc::new(Servers { dead }))
+}
+
+/// As `env` with these clients and this way to the data.
+pub(crate) fn env_by(aws: Clients, data: Rc<dyn DataPlane>) -> Env {
     let identity = Identity {
         account: "123456789012".to_owned(),
         arn: "arn:aws:iam::123456789012:user/tester".to_owned(),
         partition: "aws".to_owned(),
         region: REGION.to_owned(),
     };
-    Env::new(
-        aws,
-        identity,
-        Rc::new(Servers { dead: dead.iter().map(|d| (*d).to_owned()).collect() }),
-    )
+    // No test reads by the survey's clock unless it runs on virtual time itself.
+    Env::new(aws, identity, data, &Clock::system())
+}
+
+fn clock() -> Clock {
+    Clock::tokio(Timestamp::from_second(1_700_000_000).unwrap(), 1.0)
 }
 
 /// A context of run `0test0test` that records nothing. Call it under `#[tokio::test(start_paused = true)]`.
 pub(crate) fn cx(step: &str) -> Cx {
-    let clock = Clock::tokio(Timestamp::from_second(1_700_000_000).unwrap(), 1.0);
+    let clock = clock();
     let ledger = Rc::new(Ledger::none(clock.clone(), Rc::new(|_| {})));
     Cx::reading("0test0test".parse().unwrap(), step, ledger, clock)
 }

@@ -13,9 +13,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("plan", &["playbook"]),
     ("engine", &["plan", "playbook"]),
     ("aws", &["engine"]),
-    ("steps", &["aws", "engine", "plan", "playbook"]),
+    ("facts", &[]),
+    ("survey", &["aws", "engine"]),
+    ("steps", &["aws", "engine", "facts", "plan", "playbook", "survey"]),
     ("report", &["engine", "plan", "playbook"]),
-    ("cli", &["playbook", "plan", "engine", "steps", "aws", "report"]),
+    ("cli", &["playbook", "plan", "engine", "facts", "steps", "aws", "report", "survey"]),
 ];
 
 #[test]

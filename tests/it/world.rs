@@ -145,7 +145,7 @@ impl World {
         let clients = aws::connect(&settings).await.expect("an in-process connection");
         let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
         let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
-        let registry = registry(&Rc::new(Env::new(clients.clone(), identity, data)));
+        let registry = registry(&Rc::new(Env::new(clients.clone(), identity, data, &clock)));
         Self { sandbox, clock, registry, plan, aws: clients }
     }
 

@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::playbook_file;
 use crate::cli::state::Runs;
-use crate::cli::view::plan_view;
+use crate::cli::view::{around, plan_view, timeline};
 use crate::engine::journal::Rest;
 use crate::engine::{Cx, Finding, Kinds, Ledger, RunId, Verdict};
 use crate::plan::{Catalog, Plan};
@@ -114,11 +114,14 @@ pub(super) async fn preflight(
     account: &Account,
     output: Output,
 ) -> Vec<(String, Vec<Finding>)> {
+    account.env.survey.begin();
     let ledger = Rc::new(Ledger::none(account.clock.clone(), Rc::new(|_| {})));
     let run = RunId::new(account.clock.now(), &mut rand::rng());
+    let timeline = timeline(plan, &all());
     let checks = plan.steps().filter_map(|step| {
         let kind = account.registry.kind(&step.kind)?;
-        let cx = Cx::reading(run.clone(), &step.id, Rc::clone(&ledger), account.clock.clone());
+        let mut cx = Cx::reading(run.clone(), &step.id, Rc::clone(&ledger), account.clock.clone());
+        cx.around = around(plan, step, &timeline);
         let args = step.args.partial();
         Some(async move { (step.id.clone(), kind.preflight(&args, &cx).await) })
     });

@@ -2,6 +2,7 @@ mod catalog;
 mod compile;
 mod diagnostics;
 mod hostile;
+mod lineage;
 mod mends;
 mod pivot;
 mod schema;

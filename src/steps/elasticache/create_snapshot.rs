@@ -156,37 +156,50 @@ impl Step for CreateSnapshot {
 
     async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
         let Some(id) = args["replication_group"].as_str() else {
-            return vec![Finding::cannot_know("the replication group is not known yet")];
+            return vec![Finding::cannot_know(
+                "source.state",
+                "the replication group is not known yet",
+            )];
         };
         let mut findings = vec![match look::need_group(env, id).await {
-            Err(failure) if failure.class == Class::NotFound => {
-                Finding::will_fail(failure.message.clone(), failure.mend.unwrap_or_default())
-            }
-            Err(failure) => Finding::cannot_know(failure.to_string()),
+            Err(failure) if failure.class == Class::NotFound => Finding::will_fail(
+                "source.state",
+                failure.message.clone(),
+                failure.mend.unwrap_or_default(),
+            ),
+            Err(failure) => Finding::cannot_know("source.state", failure.to_string()),
             Ok(group) => match source(&group, id, args["prefer_node"].as_str()) {
                 Err(failure) if failure.class.may_pass() => {
-                    Finding::cannot_know(failure.to_string())
+                    Finding::cannot_know("source.state", failure.to_string())
                 }
-                Err(failure) => {
-                    Finding::will_fail(failure.to_string(), failure.mend.unwrap_or_default())
-                }
-                Ok(node) => Finding::ok(format!(
-                    "replication group \"{id}\" is available; {}",
-                    node.map_or_else(
-                        || "the whole group is snapshotted".to_owned(),
-                        |node| format!("node {node} is snapshotted")
-                    )
-                )),
+                Err(failure) => Finding::will_fail(
+                    "source.state",
+                    failure.to_string(),
+                    failure.mend.unwrap_or_default(),
+                ),
+                Ok(node) => Finding::ok(
+                    "source.state",
+                    format!(
+                        "replication group \"{id}\" is available; {}",
+                        node.map_or_else(
+                            || "the whole group is snapshotted".to_owned(),
+                            |node| format!("node {node} is snapshotted")
+                        )
+                    ),
+                ),
             },
         }];
         if let Some(name) = args["name"].as_str() {
             findings.push(match look::snapshot(env, &name.to_ascii_lowercase()).await {
-                Ok(None) => Finding::ok(format!("no snapshot is called \"{name}\" yet")),
+                Ok(None) => {
+                    Finding::ok("snapshot.name", format!("no snapshot is called \"{name}\" yet"))
+                }
                 Ok(Some(_)) => Finding::will_fail(
+                    "snapshot.name",
                     format!("a snapshot \"{name}\" exists already"),
                     "choose another `name`, or leave it out",
                 ),
-                Err(failure) => Finding::cannot_know(failure.to_string()),
+                Err(failure) => Finding::cannot_know("snapshot.name", failure.to_string()),
             });
         }
         findings

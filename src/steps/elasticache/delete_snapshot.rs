@@ -96,12 +96,15 @@ impl Step for DeleteSnapshot {
         let Some(name) = args["snapshot"].as_str() else { return Vec::new() };
         match find(env, name, args["arn"].as_str()).await {
             Ok(Some(_)) => Vec::new(),
-            Ok(None) => vec![Finding::ok(format!("snapshot \"{name}\" is gone already"))],
+            Ok(None) => {
+                vec![Finding::ok("snapshot.exists", format!("snapshot \"{name}\" is gone already"))]
+            }
             Err(failure) if failure.class == Class::Fatal => vec![Finding::will_fail(
+                "snapshot.exists",
                 failure.to_string(),
                 failure.mend.clone().unwrap_or_default(),
             )],
-            Err(failure) => vec![Finding::cannot_know(failure.to_string())],
+            Err(failure) => vec![Finding::cannot_know("snapshot.exists", failure.to_string())],
         }
     }
 

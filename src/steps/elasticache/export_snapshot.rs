@@ -145,18 +145,22 @@ impl Step for ExportSnapshot {
 
     async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
         let Some(bucket) = args["bucket"].as_str() else {
-            return vec![Finding::cannot_know("the bucket is not known yet")];
+            return vec![Finding::cannot_know("bucket.exists", "the bucket is not known yet")];
         };
         let mut findings = s3::bucket_findings(env, bucket, s3::Guest::ElastiCache).await;
         if let Some(name) = args["snapshot"].as_str() {
             findings.push(match source(env, name).await {
-                Ok(_) => Finding::ok(format!("snapshot \"{name}\" can be exported")),
+                Ok(_) => {
+                    Finding::ok("export.snapshot", format!("snapshot \"{name}\" can be exported"))
+                }
                 Err(failure) if failure.class.may_pass() => {
-                    Finding::cannot_know(failure.to_string())
+                    Finding::cannot_know("export.snapshot", failure.to_string())
                 }
-                Err(failure) => {
-                    Finding::will_fail(failure.to_string(), failure.mend.unwrap_or_default())
-                }
+                Err(failure) => Finding::will_fail(
+                    "export.snapshot",
+                    failure.to_string(),
+                    failure.mend.unwrap_or_default(),
+                ),
             });
         }
         findings

@@ -126,29 +126,41 @@ impl Step for FreezeWrites {
 
     async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
         let Ok(spec) = serde_json::from_value::<Spec>(args.clone()) else {
-            return vec![Finding::cannot_know("the replication group is not known yet")];
+            return vec![Finding::cannot_know(
+                "source.writers",
+                "the replication group is not known yet",
+            )];
         };
         match plan(env, &spec).await {
-            Ok(prepared) if prepared.accepted => vec![Finding::ok(lost(&prepared.group))],
-            Ok(prepared) if prepared.users.is_empty() => {
-                vec![Finding::cannot_know(format!(
-                    "no user can write to \"{}\" as it is; whether it stays so depends on whoever took the right, perhaps another run",
-                    prepared.group
-                ))]
+            Ok(prepared) if prepared.accepted => {
+                vec![Finding::ok("source.writers", lost(&prepared.group))]
             }
-            Ok(prepared) => vec![Finding::ok(format!(
-                "{} can write to \"{}\" and will lose the right: {}",
-                match prepared.users.len() {
-                    1 => "one user".to_owned(),
-                    n => format!("{n} users"),
-                },
-                prepared.group,
-                names(&prepared.users)
-            ))],
+            Ok(prepared) if prepared.users.is_empty() => {
+                vec![Finding::cannot_know(
+                    "source.writers",
+                    format!(
+                        "no user can write to \"{}\" as it is; whether it stays so depends on whoever took the right, perhaps another run",
+                        prepared.group
+                    ),
+                )]
+            }
+            Ok(prepared) => vec![Finding::ok(
+                "source.writers",
+                format!(
+                    "{} can write to \"{}\" and will lose the right: {}",
+                    match prepared.users.len() {
+                        1 => "one user".to_owned(),
+                        n => format!("{n} users"),
+                    },
+                    prepared.group,
+                    names(&prepared.users)
+                ),
+            )],
             Err(failure) if failure.class.may_pass() || failure.class == Class::Denied => {
-                vec![Finding::cannot_know(failure.to_string())]
+                vec![Finding::cannot_know("source.writers", failure.to_string())]
             }
             Err(failure) => vec![Finding::will_fail(
+                "source.writers",
                 failure.to_string(),
                 failure.mend.clone().unwrap_or_default(),
             )],

@@ -7,6 +7,7 @@ use crate::aws::{Op, call, found};
 use crate::engine::{Class, Cx, Failure};
 use crate::steps::page::Ticket;
 use crate::steps::{Env, ownership};
+use crate::survey;
 
 /// How services name ElastiCache in errors and share its pace.
 pub(super) const SERVICE: &str = "ElastiCache";
@@ -177,26 +178,7 @@ pub(super) fn node_groups(snapshot: &Snapshot) -> Vec<String> {
 
 /// Bytes in all shards, as far as AWS says: it gives texts such as "3 MB", and nothing while creating.
 pub(super) fn bytes(snapshot: &Snapshot) -> u64 {
-    snapshot.node_snapshots().iter().filter_map(|node| size(node.cache_size()?)).sum()
-}
-
-fn size(text: &str) -> Option<u64> {
-    let (number, unit) = text.trim().split_once(' ')?;
-    let shift = match unit.trim().to_ascii_uppercase().as_str() {
-        "B" | "BYTES" => 0,
-        "KB" => 10,
-        "MB" => 20,
-        "GB" => 30,
-        "TB" => 40,
-        _ => return None,
-    };
-    let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked above; about right is enough"
-    )]
-    Some((number * (1_u64 << shift) as f64) as u64)
+    snapshot.node_snapshots().iter().filter_map(|node| survey::size(node.cache_size()?)).sum()
 }
 
 /// The moment of each shard's snapshot, in the order of `node_groups`, as RFC 3339; "" where AWS does not say.
@@ -209,18 +191,4 @@ pub(super) fn taken_at(snapshot: &Snapshot) -> Vec<String> {
             .unwrap_or_default()
     };
     node_groups(snapshot).iter().map(at).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_from_the_service_s_words() {
-        assert_eq!(size("3 MB"), Some(3 << 20));
-        assert_eq!(size("1.5 GB"), Some(3 << 29));
-        for odd in ["", "3", "-1 MB", "NaN MB", "3 parsecs"] {
-            assert_eq!(size(odd), None, "{odd}");
-        }
-    }
 }

@@ -89,15 +89,19 @@ impl Step for ThawWrites {
 
     async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
         let Some(id) = args["replication_group"].as_str() else {
-            return vec![Finding::cannot_know("the replication group is not known yet")];
+            return vec![Finding::cannot_know(
+                "source.writers",
+                "the replication group is not known yet",
+            )];
         };
         match look::group(env, id).await {
             Ok(Some(_)) => Vec::new(),
             Ok(None) => vec![Finding::will_fail(
+                "source.writers",
                 format!("there is no replication group \"{id}\""),
                 "check the name, the region and the account",
             )],
-            Err(failure) => vec![Finding::cannot_know(failure.to_string())],
+            Err(failure) => vec![Finding::cannot_know("source.writers", failure.to_string())],
         }
     }
 

@@ -168,13 +168,14 @@ impl Step for Swap {
         for name in ["to", "from"] {
             if let Some(Err(error)) = text(name).map(str::parse::<Endpoint>) {
                 findings.push(Finding::will_fail(
+                    "arguments",
                     format!("`{name}` is not host:port: {error}"),
                     "write it like cache.example.com:6379",
                 ));
             }
         }
         if let Some(Err(error)) = text("settle").map(parse_duration) {
-            findings.push(Finding::will_fail("`settle` is not a duration", error));
+            findings.push(Finding::will_fail("arguments", "`settle` is not a duration", error));
         }
         let from = text("from").and_then(|from| from.parse::<Endpoint>().ok());
         let to = text("to").and_then(|to| to.parse::<Endpoint>().ok());
@@ -183,7 +184,11 @@ impl Step for Swap {
             let (place, form) = match target.checked(tls) {
                 Ok(checked) => checked,
                 Err(error) => {
-                    findings.push(Finding::will_fail(error, "correct the target in the playbook"));
+                    findings.push(Finding::will_fail(
+                        "arguments",
+                        error,
+                        "correct the target in the playbook",
+                    ));
                     continue;
                 }
             };
@@ -194,24 +199,25 @@ impl Step for Swap {
                     let shown = seen.open || seen.named.looks_like_a_host();
                     if from.is_some() && !known(&from) && !known(&to) {
                         Finding::will_fail(
+                            "endpoint.target",
                             format!("{place} does not name the endpoint that `from` expects"),
                             "correct `from`, or find out who changed the target",
                         )
                     } else if shown {
-                        Finding::ok(format!("{place} names {}", seen.named))
+                        Finding::ok("endpoint.target", format!("{place} names {}", seen.named))
                     } else {
-                        Finding::ok(format!("{place} can be read"))
+                        Finding::ok("endpoint.target", format!("{place} can be read"))
                     }
                 }
                 Err(failure) if failure.class.may_pass() => {
-                    Finding::cannot_know(failure.to_string())
+                    Finding::cannot_know("endpoint.target", failure.to_string())
                 }
                 Err(failure) => {
                     let mend = failure.mend.clone().unwrap_or_else(|| match failure.class {
                         Class::Denied => "grant the permission, see `orchestrate plan`".to_owned(),
                         _ => "correct the target in the playbook".to_owned(),
                     });
-                    Finding::will_fail(failure.to_string(), mend)
+                    Finding::will_fail("endpoint.target", failure.to_string(), mend)
                 }
             });
         }

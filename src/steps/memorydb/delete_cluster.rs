@@ -112,8 +112,10 @@ impl Step for DeleteCluster {
         let Some(name) = args["name"].as_str() else { return Vec::new() };
         match cluster::cluster(env, &name.to_ascii_lowercase()).await {
             Ok(Some(_)) => Vec::new(),
-            Ok(None) => vec![Finding::ok(format!("cluster \"{name}\" is gone already"))],
-            Err(failure) => vec![Finding::cannot_know(failure.to_string())],
+            Ok(None) => {
+                vec![Finding::ok("target.exists", format!("cluster \"{name}\" is gone already"))]
+            }
+            Err(failure) => vec![Finding::cannot_know("target.exists", failure.to_string())],
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::cluster;
 use crate::aws::split_s3_object_arn;
 use crate::engine::{Class, Cx, Failure, Verdict};
+use crate::facts;
 use crate::steps::s3::Magic;
 use crate::steps::{Env, s3};
 
@@ -132,11 +133,7 @@ fn readable(magic: Magic, (engine, version): (Option<&str>, Option<&str>)) -> Re
             ),
         };
     };
-    let newest = match (engine.to_ascii_lowercase().as_str(), version) {
-        ("redis", Some("6.2")) => 9,
-        ("redis", _) => 10,
-        _ => 11,
-    };
+    let newest = facts::newest_readable(engine, version);
     if magic.version <= newest {
         Readable::Yes
     } else if magic.version <= 11 {

@@ -189,13 +189,17 @@ impl Step for Compare {
         if let Some(text) = args["ttl_tolerance"].as_str()
             && let Err(why) = parse_duration(text)
         {
-            findings.push(Finding::will_fail(format!("`{text}` is not a duration"), why));
+            findings.push(Finding::will_fail(
+                "arguments",
+                format!("`{text}` is not a duration"),
+                why,
+            ));
         }
         if let (Some(source), Some(target)) =
             (args["source"]["endpoint"].as_str(), args["target"]["endpoint"].as_str())
             && source == target
         {
-            findings.push(Finding::will_fail(SAME, "name two deployments"));
+            findings.push(Finding::will_fail("arguments", SAME, "name two deployments"));
         }
         findings
     }

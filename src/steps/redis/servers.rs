@@ -6,16 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use aws_smithy_mocks::{Rule, RuleMode, mock_client};
+use aws_smithy_mocks::Rule;
 use redis::Value;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::compare::{Compare, Output};
 use super::plane::{DataPlane, Target};
-use crate::aws::{Clients, Identity};
 use crate::engine::{Clock, Cx, Failure, Ledger, Sink};
-use crate::steps::{Done, Env, Step};
+use crate::steps::{Done, Env, Step, testing};
 
 /// One server and the directory it runs in.
 pub(super) struct Server {
@@ -170,27 +169,9 @@ pub(super) fn env(data: Rc<dyn DataPlane>) -> Env {
 
 /// An environment whose Secrets Manager and Systems Manager answer so.
 pub(super) fn env_with(data: Rc<dyn DataPlane>, secrets: &[&Rule], parameters: &[&Rule]) -> Env {
-    let none: &[&Rule] = &[];
-    let sts = aws_sdk_sts::Config::builder()
-        .behavior_version(aws_config::BehaviorVersion::latest())
-        .build();
-    let aws = Clients {
-        region: "us-east-1".to_owned(),
-        elasticache: mock_client!(aws_sdk_elasticache, RuleMode::MatchAny, none),
-        memorydb: mock_client!(aws_sdk_memorydb, RuleMode::MatchAny, none),
-        s3: mock_client!(aws_sdk_s3, RuleMode::MatchAny, none),
-        ssm: mock_client!(aws_sdk_ssm, RuleMode::MatchAny, parameters),
-        secretsmanager: mock_client!(aws_sdk_secretsmanager, RuleMode::MatchAny, secrets),
-        route53: mock_client!(aws_sdk_route53, RuleMode::MatchAny, none),
-        sts: aws_sdk_sts::Client::from_conf(sts),
-    };
-    let identity = Identity {
-        account: "123456789012".to_owned(),
-        arn: "arn:aws:iam::123456789012:user/test".to_owned(),
-        partition: "aws".to_owned(),
-        region: "us-east-1".to_owned(),
-    };
-    Env::new(aws, identity, data)
+    let (secretsmanager, ssm) = (secrets.to_vec(), parameters.to_vec());
+    let rules = testing::Rules { secretsmanager, ssm, ..testing::Rules::default() };
+    testing::env_by(testing::clients(rules), data)
 }
 
 pub(super) fn cx(clock: Clock, sink: Sink) -> Cx {

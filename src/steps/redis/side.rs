@@ -78,17 +78,20 @@ pub(super) async fn check(env: &Env, args: &Value, name: &str) -> Vec<Finding> {
     let side = &args[name];
     let mut findings = Vec::new();
     match side["endpoint"].as_str() {
-        None => findings.push(Finding::cannot_know(format!(
-            "the {name}'s endpoint comes from an earlier step"
-        ))),
+        None => findings.push(Finding::cannot_know(
+            "compare.endpoint",
+            format!("the {name}'s endpoint comes from an earlier step"),
+        )),
         Some(text) => findings.push(match endpoint(text) {
             Err(failure) => Finding::will_fail(
+                "compare.endpoint",
                 failure.to_string(),
                 format!("write the {name}'s endpoint as `host:port`"),
             ),
             Ok((host, port)) => match env.data.answers(&host, port).await {
-                Ok(()) => Finding::ok(format!("the {name} answers at {text}")),
+                Ok(()) => Finding::ok("compare.endpoint", format!("the {name} answers at {text}")),
                 Err(failure) => Finding::will_fail(
+                    "compare.endpoint",
                     format!("the {name} does not answer: {failure}"),
                     failure.mend.unwrap_or_else(|| {
                         "run this where both deployments can be reached".to_owned()
@@ -100,15 +103,20 @@ pub(super) async fn check(env: &Env, args: &Value, name: &str) -> Vec<Finding> {
     if let Some(text) = side["password"].as_str() {
         findings.push(match text.parse::<SecretRef>() {
             Err(error) => Finding::will_fail(
+                "compare.password",
                 format!("the {name}'s password is no reference: {error}"),
                 "keep the password in Secrets Manager or Parameter Store and name it here",
             ),
             Ok(secret) => match reveal(env, &secret).await {
-                Ok(_) => Finding::ok(format!("the {name}'s password can be read")),
-                Err(failure) if failure.class.may_pass() => {
-                    Finding::cannot_know(format!("the {name}'s password: {failure}"))
+                Ok(_) => {
+                    Finding::ok("compare.password", format!("the {name}'s password can be read"))
                 }
+                Err(failure) if failure.class.may_pass() => Finding::cannot_know(
+                    "compare.password",
+                    format!("the {name}'s password: {failure}"),
+                ),
                 Err(failure) => Finding::will_fail(
+                    "compare.password",
                     format!("the {name}'s password: {failure}"),
                     "make the secret readable for the caller, or name another",
                 ),

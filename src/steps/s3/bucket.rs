@@ -68,13 +68,14 @@ pub(crate) async fn findings(env: &Env, bucket: &str, guest: Guest) -> Vec<Findi
                 Some(place) => place,
             };
             findings.push(if place == region {
-                Finding::ok(format!("bucket \"{bucket}\" is in {region}"))
+                Finding::ok("bucket.region", format!("bucket \"{bucket}\" is in {region}"))
             } else {
                 elsewhere(bucket, &format!("in {place}"), region)
             });
         }
         Err(failure) if failure.class == Class::NotFound => {
             return vec![Finding::will_fail(
+                "bucket.exists",
                 format!("there is no bucket \"{bucket}\""),
                 "create it in the snapshot's region, with SSE-S3 as its default encryption",
             )];
@@ -87,7 +88,7 @@ pub(crate) async fn findings(env: &Env, bucket: &str, guest: Guest) -> Vec<Findi
         {
             findings.push(elsewhere(bucket, "in another region", region));
         }
-        Err(failure) => findings.push(Finding::cannot_know(failure.to_string())),
+        Err(failure) => findings.push(Finding::cannot_know("bucket.region", failure.to_string())),
     }
     findings.push(encryption(env, bucket).await);
     findings.push(policy(env, bucket, guest).await);
@@ -96,6 +97,7 @@ pub(crate) async fn findings(env: &Env, bucket: &str, guest: Guest) -> Vec<Findi
 
 fn elsewhere(bucket: &str, place: &str, region: &str) -> Finding {
     Finding::will_fail(
+        "bucket.region",
         format!("bucket \"{bucket}\" is {place}, not in {region}"),
         format!("use a bucket in {region}: snapshots are exported within their region only"),
     )
@@ -125,15 +127,17 @@ async fn encryption(env: &Env, bucket: &str) -> Finding {
             "AES256".to_owned()
         }
         Err(failure) => {
-            return Finding::cannot_know(format!(
-                "the default encryption of bucket \"{bucket}\": {failure}"
-            ));
+            return Finding::cannot_know(
+                "bucket.encryption",
+                format!("the default encryption of bucket \"{bucket}\": {failure}"),
+            );
         }
     };
     if algorithm == "AES256" {
-        Finding::ok(format!("bucket \"{bucket}\" encrypts with SSE-S3"))
+        Finding::ok("bucket.encryption", format!("bucket \"{bucket}\" encrypts with SSE-S3"))
     } else {
         Finding::will_fail(
+            "bucket.encryption",
             format!("bucket \"{bucket}\" encrypts with {algorithm} by default"),
             "set its default encryption to SSE-S3 (AES256), or use another bucket: MemoryDB cannot restore from \
              objects encrypted with KMS",
@@ -150,7 +154,10 @@ pub(crate) async fn policy(env: &Env, bucket: &str, guest: Guest) -> Finding {
         Ok(answer) => answer.policy().unwrap_or("{}").to_owned(),
         Err(failure) if failure.class == Class::NotFound => "{}".to_owned(),
         Err(failure) => {
-            return Finding::cannot_know(format!("the policy of bucket \"{bucket}\": {failure}"));
+            return Finding::cannot_know(
+                "bucket.policy",
+                format!("the policy of bucket \"{bucket}\": {failure}"),
+            );
         }
     };
     let policy: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -161,12 +168,19 @@ pub(crate) async fn policy(env: &Env, bucket: &str, guest: Guest) -> Finding {
         .copied()
         .collect();
     if missing.is_empty() {
-        return Finding::ok(format!("the policy of bucket \"{bucket}\" lets {principal} in"));
+        return Finding::ok(
+            "bucket.policy",
+            format!("the policy of bucket \"{bucket}\" lets {principal} in"),
+        );
     }
     if let Ok(true) = legacy_grant(env, bucket).await {
-        return Finding::ok(format!("the ACL of bucket \"{bucket}\" lets the service in"));
+        return Finding::ok(
+            "bucket.policy",
+            format!("the ACL of bucket \"{bucket}\" lets the service in"),
+        );
     }
     Finding::will_fail(
+        "bucket.policy",
         format!(
             "the policy of bucket \"{bucket}\" does not allow {} to {principal}",
             missing.join(", ")

@@ -100,7 +100,11 @@ impl Step for DeleteObjects {
         objects
             .filter_map(|arn| place(arn).err())
             .map(|failure| {
-                Finding::will_fail(failure.to_string(), failure.mend.unwrap_or_default())
+                Finding::will_fail(
+                    "arguments",
+                    failure.to_string(),
+                    failure.mend.unwrap_or_default(),
+                )
             })
             .collect()
     }

@@ -12,10 +12,12 @@ pub(super) async fn findings(env: &Env, args: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut tell = |finding: Result<Finding, Failure>| {
         findings.push(finding.unwrap_or_else(|failure| match failure.class {
-            Class::Fatal | Class::NotFound => {
-                Finding::will_fail(failure.to_string(), failure.mend.clone().unwrap_or_default())
-            }
-            _ => Finding::cannot_know(failure.to_string()),
+            Class::Fatal | Class::NotFound => Finding::will_fail(
+                "target.arguments",
+                failure.to_string(),
+                failure.mend.clone().unwrap_or_default(),
+            ),
+            _ => Finding::cannot_know("target.arguments", failure.to_string()),
         }));
     };
     if let Ok(spec) = serde_json::from_value(args.clone())
@@ -50,8 +52,9 @@ pub(super) async fn findings(env: &Env, args: &Value) -> Vec<Finding> {
 
 async fn free_name(env: &Env, name: &str) -> Result<Finding, Failure> {
     Ok(match cluster::cluster(env, &name.to_ascii_lowercase()).await? {
-        None => Finding::ok(format!("no MemoryDB cluster is called \"{name}\" yet")),
+        None => Finding::ok("target.name", format!("no MemoryDB cluster is called \"{name}\" yet")),
         Some(_) => Finding::will_fail(
+            "target.name",
             format!("a MemoryDB cluster \"{name}\" exists already"),
             "choose another name in the playbook, or remove it yourself if nobody needs it",
         ),
@@ -61,12 +64,15 @@ async fn free_name(env: &Env, name: &str) -> Result<Finding, Failure> {
 async fn acl(env: &Env, name: &str) -> Result<Finding, Failure> {
     let found = cluster::acl(env, &name.to_ascii_lowercase()).await?;
     let found = found.ok_or_else(|| no_acl(name))?;
-    Ok(Finding::ok(if name.eq_ignore_ascii_case(OPEN_ACCESS) {
-        "ACL open-access: no authentication, whoever reaches the port may run every command"
-            .to_owned()
-    } else {
-        format!("ACL \"{name}\" lets {} users in", found.user_names().len())
-    }))
+    Ok(Finding::ok(
+        "target.acl",
+        if name.eq_ignore_ascii_case(OPEN_ACCESS) {
+            "ACL open-access: no authentication, whoever reaches the port may run every command"
+                .to_owned()
+        } else {
+            format!("ACL \"{name}\" lets {} users in", found.user_names().len())
+        },
+    ))
 }
 
 async fn subnet_group(env: &Env, name: &str, spread: bool) -> Result<Finding, Failure> {
@@ -82,20 +88,21 @@ async fn subnet_group(env: &Env, name: &str, spread: bool) -> Result<Finding, Fa
     Ok(if spread && zones.len() == 1 {
         // MemoryDB spreads every shard that has replicas (developer guide, minimizing downtime with Multi-AZ).
         Finding::will_fail(
+            "target.subnets",
             format!(
                 "subnet group \"{name}\" is in one availability zone, and shards with replicas need two"
             ),
             "add a subnet of another availability zone to it, or set replicas_per_shard: 0",
         )
     } else {
-        Finding::ok(format!("subnet group \"{name}\" is there"))
+        Finding::ok("target.subnets", format!("subnet group \"{name}\" is there"))
     })
 }
 
 async fn parameter_group(env: &Env, name: &str) -> Result<Finding, Failure> {
     let request = env.aws.memorydb.describe_parameter_groups().parameter_group_name(name);
     call(Op::read(SERVICE, "DescribeParameterGroups"), request.send()).await?;
-    Ok(Finding::ok(format!("parameter group \"{name}\" is there")))
+    Ok(Finding::ok("target.parameters", format!("parameter group \"{name}\" is there")))
 }
 
 async fn version_offered(
@@ -110,10 +117,11 @@ async fn version_offered(
         answer.engine_versions().iter().filter_map(|v| v.engine_version()).collect();
     let engine = engine.unwrap_or("MemoryDB");
     Ok(if offered.contains(version) || offered.is_empty() {
-        Finding::ok(format!("{engine} {version} is offered"))
+        Finding::ok("target.version", format!("{engine} {version} is offered"))
     } else {
         let offered: Vec<_> = offered.into_iter().collect();
         Finding::will_fail(
+            "target.version",
             format!("MemoryDB offers no {engine} {version} here"),
             format!("choose one of {}", offered.join(", ")),
         )

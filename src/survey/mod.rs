@@ -1,0 +1,17 @@
+//! What is there already: typed descriptions of the live account, for those who look before they act.
+//!
+//! Step kinds check with it before a run; `init`, `cost` and `advise` describe a source by it. It only reads, bears
+//! passing faults for a few seconds, and asks for each thing once in one reading.
+
+mod group;
+mod memo;
+mod parameters;
+mod read;
+mod snapshots;
+mod users;
+
+pub use group::{Durable, Endpoint, Group, Node, Shard, Window};
+pub use read::Survey;
+pub use snapshots::Taken;
+pub(crate) use snapshots::size;
+pub use users::{Authentication, User};

@@ -1,0 +1,120 @@
+//! One reading of the account.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::group::Group;
+use super::memo::Memo;
+use super::snapshots::Taken;
+use super::users::User;
+use super::{group, parameters, snapshots, users};
+use crate::aws::{Clients, Op, call};
+use crate::engine::{Class, Clock, Failure};
+
+/// Tries of a read whose fault may pass. Many reads begin together, so a throttled one is to be expected.
+const TRIES: u32 = 4;
+/// Before the second try; doubled before each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Reads the account. What was asked for once is not asked for again before `begin`.
+pub struct Survey {
+    pub(super) reader: Reader,
+    groups: Memo<Option<Group>>,
+    parameters: Memo<Vec<(String, String)>>,
+    users: Memo<Vec<User>>,
+    snapshots: Memo<Vec<Taken>>,
+}
+
+/// What reads go through. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) aws: Clients,
+    clock: Clock,
+}
+
+impl Survey {
+    /// A survey by these clients.
+    #[must_use]
+    pub fn new(aws: Clients, clock: Clock) -> Self {
+        Self {
+            reader: Reader { aws, clock },
+            groups: Memo::default(),
+            parameters: Memo::default(),
+            users: Memo::default(),
+            snapshots: Memo::default(),
+        }
+    }
+
+    /// Begins another reading: forgets what was read.
+    pub fn begin(&self) {
+        self.groups.clear();
+        self.parameters.clear();
+        self.users.clear();
+        self.snapshots.clear();
+    }
+
+    /// A replication group; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn group(&self, id: &str) -> Result<Rc<Option<Group>>, Failure> {
+        let id = id.to_ascii_lowercase();
+        let reader = self.reader.clone();
+        self.groups.get(&id.clone(), || async move { group::read(&reader, &id).await }).await
+    }
+
+    /// The parameters of an ElastiCache parameter group that its owner set, by name.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn set_parameters(&self, group: &str) -> Result<Rc<Vec<(String, String)>>, Failure> {
+        let (reader, name) = (self.reader.clone(), group.to_owned());
+        self.parameters.get(group, || async move { parameters::set(&reader, &name).await }).await
+    }
+
+    /// The users of an ElastiCache user group.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn users(&self, user_group: &str) -> Result<Rc<Vec<User>>, Failure> {
+        let (reader, name) = (self.reader.clone(), user_group.to_owned());
+        self.users.get(user_group, || async move { users::of(&reader, &name).await }).await
+    }
+
+    /// The manual and automatic snapshots of a replication group, newest first.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn snapshots(&self, group: &str) -> Result<Rc<Vec<Taken>>, Failure> {
+        let (reader, id) = (self.reader.clone(), group.to_owned());
+        self.snapshots.get(group, || async move { snapshots::of(&reader, &id).await }).await
+    }
+}
+
+impl Reader {
+    /// One read, tried again while its fault may pass.
+    ///
+    /// # Errors
+    /// As `aws::call`.
+    pub(super) async fn ask<T, E, F>(&self, op: Op, request: impl Fn() -> F) -> Result<T, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..TRIES {
+            match call(op, request()).await {
+                Err(failure) if matches!(failure.class, Class::Transient | Class::Throttled) => {
+                    self.clock.sleep(pause).await;
+                    pause *= 2;
+                }
+                answer => return answer,
+            }
+        }
+        call(op, request()).await
+    }
+}
