@@ -26,7 +26,7 @@ pub struct Cli {
 /// A playbook and what it is given.
 #[derive(Debug, Args)]
 pub struct PlaybookArgs {
-    /// The playbook, a YAML file
+    /// The playbook, a YAML file; or a plan that `orchestrate plan --out` kept
     pub playbook: PathBuf,
     /// An input, as name=value; may be repeated, and wins over the file
     #[arg(long = "input", short = 'i', value_name = "NAME=VALUE")]
@@ -129,6 +129,9 @@ pub struct RunArgsOfPlan {
     /// What to plan.
     #[command(flatten)]
     pub playbook: PlaybookArgs,
+    /// Keep the plan in a file, for `orchestrate migrate <file>` or `run <file>`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Plan against a sandbox inside this process, seeded with what the playbook needs
     #[cfg(feature = "sandbox")]
     #[arg(long)]

@@ -20,6 +20,8 @@ pub enum Exit {
     Locked = 6,
     /// An approval is outstanding.
     Waiting = 7,
+    /// `plan` found nothing that would fail, and could not find everything out.
+    CannotKnow = 8,
     /// This is a bug.
     Bug = 70,
     /// The state directory or a journal cannot be read or written.

@@ -12,6 +12,7 @@ mod output;
 mod playbook_file;
 #[cfg(feature = "sandbox")]
 pub mod sandboxed;
+mod saved;
 mod signals;
 mod state;
 mod view;

@@ -48,19 +48,19 @@ pub(crate) fn invalid(problems: &Diagnostics, output: Output) -> CommandError {
     CommandError::rendered(Exit::InvalidPlaybook, text)
 }
 
-/// Reads and compiles a playbook. `outputs` of an earlier run fill inputs that are not given.
+/// Compiles a playbook. `outputs` of an earlier run fill inputs that are not given.
 ///
 /// # Errors
 /// `InvalidPlaybook` with every problem.
 pub(crate) fn plan(
     args: &PlaybookArgs,
+    source: &Source,
     catalog: &Catalog,
     outputs: Option<serde_json::Map<String, serde_json::Value>>,
     output: Output,
 ) -> Result<Plan, CommandError> {
-    let source = read(&args.playbook, output)?;
     let file = args.inputs.as_deref().map(|path| read(path, output)).transpose()?;
     let given =
         GivenInputs { arguments: args.input.clone(), file, earlier: outputs.unwrap_or_default() };
-    compile(&source, catalog, &given).map_err(|problems| invalid(&problems, output))
+    compile(source, catalog, &given).map_err(|problems| invalid(&problems, output))
 }

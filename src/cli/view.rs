@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::engine::{Around, Upstream};
 use crate::plan::{Effect, Plan, PlannedStep, UndoPolicy, Writes};
-use crate::report::{PlanView, StepView};
+use crate::report::{PlanView, StepView, TouchView};
 use crate::steps::{About, Need};
 
 /// What a person reads before a run.
@@ -44,6 +44,12 @@ fn step_view(step: &PlannedStep, kinds: &[About]) -> StepView {
             .map_or(sketch.does.clone(), |d| format!("{} ({})", sketch.does, d.trim())),
         undo,
         loses: sketch.loses,
+        touches: about
+            .map(|about| (about.touches)(&step.args.partial()))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|touch| TouchView { role: touch.role, what: touch.what })
+            .collect(),
         pivot: step.effect.is_pivot(),
         expected_secs: about.map_or(0, |about| about.expected.as_secs()),
         timeout_secs: step
@@ -57,10 +63,10 @@ pub(crate) fn plan_writes(plan: &Plan) -> Option<String> {
     match &plan.writes {
         Writes::NotConcerned => None,
         Writes::StoppedBy { step } => Some(format!(
-            "step \"{step}\" stops writes to the source before the copy is taken; they stay stopped after the swap, and come back on rollback"
+            "writes after the snapshot, unless writes are stopped: step \"{step}\" stops them before the copy is taken; they stay stopped after the swap, and come back on rollback"
         )),
         Writes::LossAccepted { step, argument } => Some(format!(
-            "NOT stopped: writes made to the source after each shard's snapshot instant are LOST; accepted by name at {step}.{argument}"
+            "writes after the snapshot, unless writes are stopped, and they are NOT stopped: writes made to the source after each shard's snapshot instant are LOST; accepted by name at {step}.{argument}"
         )),
     }
 }

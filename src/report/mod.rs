@@ -18,7 +18,7 @@ use crate::engine::Event;
 pub use json::Json;
 pub use lines::Lines;
 pub use next::{NextCommand, Place, next_commands};
-pub use plan::{PlanView, StepView, render_findings, render_plan};
+pub use plan::{PlanView, StepView, TouchView, render_findings, render_plan};
 pub use status::{render_run_line, render_status};
 pub use style::Style;
 pub use summary::{render_summary, writes};

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::style::Style;
 use super::words::{duration, escape};
+use crate::engine::journal::Role;
 use crate::engine::{Finding, Verdict};
 
 /// A plan as a person reads it.
@@ -36,12 +37,23 @@ pub struct StepView {
     pub undo: Option<String>,
     /// What it loses or gives up.
     pub loses: Option<String>,
+    /// What it creates, changes and deletes.
+    pub touches: Vec<TouchView>,
     /// Whether the applications move with it.
     pub pivot: bool,
     /// How long it usually takes, in seconds.
     pub expected_secs: u64,
     /// When it gives up, in seconds.
     pub timeout_secs: u64,
+}
+
+/// Something a step creates, changes or deletes.
+#[derive(Clone, Debug, Serialize)]
+pub struct TouchView {
+    /// What happens to it.
+    pub role: Role,
+    /// What it is, with its name as far as it is known.
+    pub what: String,
 }
 
 /// The plan as text.
@@ -52,7 +64,7 @@ pub fn render_plan(view: &PlanView, style: Style) -> String {
         out += &format!("  {}\n", escape(description.trim()));
     }
     if let Some(writes) = &view.writes {
-        out += &format!("  {} {}\n", style.warn("writes:"), escape(writes));
+        out += &format!("  {} {}\n", style.warn("what is lost:"), escape(writes));
     }
     let steps: usize = view.stages.iter().map(Vec::len).sum();
     let total: u64 =
@@ -70,12 +82,28 @@ pub fn render_plan(view: &PlanView, style: Style) -> String {
     out += &format!(
         "  {}\n",
         style.dim(&format!(
-            "{steps} step{}, about {}; plan {}",
+            "{steps} step{}{}, about {}; plan {}",
             if steps == 1 { "" } else { "s" },
+            tally(view),
             duration(Duration::from_secs(total)),
             &view.digest[..view.digest.len().min(12)]
         ))
     );
+    out
+}
+
+/// ", 3 to create, 2 to change".
+fn tally(view: &PlanView) -> String {
+    let touches = || view.stages.iter().flatten().flat_map(|step| &step.touches);
+    let mut out = String::new();
+    for (role, verb) in
+        [(Role::Creates, "create"), (Role::Changes, "change"), (Role::Deletes, "delete")]
+    {
+        let count = touches().filter(|touch| touch.role == role).count();
+        if count > 0 {
+            out += &format!(", {count} to {verb}");
+        }
+    }
     out
 }
 
@@ -91,6 +119,14 @@ fn render_step(step: &StepView, last: bool, indent: bool, style: Style) -> Strin
     if let Some(loses) = &step.loses {
         line(style.warn(&format!("loses: {}", escape(loses))));
     }
+    for touch in &step.touches {
+        let (mark, verb) = match touch.role {
+            Role::Creates => (style.good("+"), "creates"),
+            Role::Changes => (style.warn("~"), "changes"),
+            Role::Deletes => (style.bad("-"), "deletes"),
+        };
+        line(format!("{mark} {verb} {}", escape(&touch.what)));
+    }
     if let Some(undo) = &step.undo {
         line(style.dim(&format!("undo: {}", escape(undo))));
     }
@@ -104,21 +140,53 @@ fn render_step(step: &StepView, last: bool, indent: bool, style: Style) -> Strin
     out
 }
 
-/// What reading the account told, step by step.
+/// What reading the account told: what is well first, so that what is not stands where the eye ends.
 #[must_use]
 pub fn render_findings(findings: &[(String, Vec<Finding>)], style: Style) -> String {
+    let of = |verdict: Verdict| {
+        let all = findings.iter().flat_map(|(step, found)| found.iter().map(move |f| (step, f)));
+        all.filter(move |(_, finding)| finding.verdict == verdict)
+    };
     let mut out = String::new();
-    for (step, findings) in findings {
-        for finding in findings {
-            let mark = match finding.verdict {
-                Verdict::Ok => style.good("ok         "),
-                Verdict::CannotKnow => style.warn("cannot know"),
-                Verdict::WillFail => style.bad("will fail  "),
-            };
-            out += &format!("  {mark}  {}  {}\n", style.bold(step), escape(&finding.what));
-            if let Some(mend) = &finding.mend {
-                out += &format!("               to mend: {}\n", escape(mend));
+    let mut counts = [0_usize; 3];
+    for (count, verdict) in
+        counts.iter_mut().zip([Verdict::Ok, Verdict::CannotKnow, Verdict::WillFail])
+    {
+        for (step, finding) in of(verdict) {
+            *count += 1;
+            out += &render_finding(step, finding, style);
+        }
+    }
+    let [ok, unknown, failing] = counts;
+    if ok + unknown + failing > 0 {
+        out += &format!("  {} checks: {ok} ok", ok + unknown + failing);
+        for (count, words) in [(unknown, "cannot know"), (failing, "will fail")] {
+            if count > 0 {
+                out += &format!(", {count} {words}");
             }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn render_finding(step: &str, finding: &Finding, style: Style) -> String {
+    let mark = match finding.verdict {
+        Verdict::Ok => style.good("ok         "),
+        Verdict::CannotKnow => style.warn("cannot know"),
+        Verdict::WillFail => style.bad("will fail  "),
+    };
+    let mut out = format!(
+        "  {mark}  {}  {}  {}\n",
+        style.bold(&escape(step)),
+        escape(&finding.what),
+        style.dim(&format!("[{}]", finding.check))
+    );
+    if let Some(mend) = &finding.mend {
+        let mut lines = mend.lines();
+        out += &format!("               to mend: {}\n", escape(lines.next().unwrap_or_default()));
+        for line in lines {
+            out += &format!("                 {}\n", escape(line));
         }
     }
     out

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::env::Env;
 use super::need::Need;
-use crate::engine::journal::{Change, Resource};
+use crate::engine::journal::{Change, Resource, Role};
 use crate::engine::{Cx, Failure, Finding, Kind, Outcome, Prepared};
 use crate::plan::{Effect, Fault, KindInfo};
 
@@ -53,6 +53,32 @@ pub struct Sketch {
     pub undo: Option<String>,
     /// What is lost, or given up, by this step, in plain words.
     pub loses: Option<String>,
+}
+
+/// Something a step creates, changes or deletes, before its exact name is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Touch {
+    /// What happens to it.
+    pub role: Role,
+    /// What it is, in the service's words, with its name as far as it is known: `MemoryDB cluster "prod-mdb"`.
+    pub what: String,
+}
+
+impl Touch {
+    /// Something that is created.
+    pub fn creates(what: impl Into<String>) -> Self {
+        Self { role: Role::Creates, what: what.into() }
+    }
+
+    /// Something that is changed.
+    pub fn changes(what: impl Into<String>) -> Self {
+        Self { role: Role::Changes, what: what.into() }
+    }
+
+    /// Something that is deleted.
+    pub fn deletes(what: impl Into<String>) -> Self {
+        Self { role: Role::Deletes, what: what.into() }
+    }
 }
 
 /// A step kind. The doc comment of its `Spec` is the user documentation.
@@ -98,6 +124,12 @@ pub trait Step: 'static {
 
     /// What it does, for the plan. `args` may hold `null` where an output of an earlier step is referred to.
     fn sketch(args: &Value) -> Sketch;
+
+    /// What it creates, changes or deletes, for the plan. `args` as in `sketch`. A kind that changes nothing has none.
+    fn touches(args: &Value) -> Vec<Touch> {
+        let _ = args;
+        Vec::new()
+    }
 
     /// What must exist for it, so that the sandbox can provide it. `args` as in `sketch`.
     fn needs(args: &Value) -> Vec<Need> {
@@ -160,6 +192,8 @@ pub struct About {
     pub expected: Duration,
     /// What it does, for the plan.
     pub sketch: fn(&Value) -> Sketch,
+    /// What it creates, changes or deletes.
+    pub touches: fn(&Value) -> Vec<Touch>,
     /// What must exist for it.
     pub needs: fn(&Value) -> Vec<Need>,
 }
@@ -187,6 +221,7 @@ pub fn about<S: Step>() -> About {
         timeout: S::TIMEOUT,
         expected: S::EXPECTED,
         sketch: S::sketch,
+        touches: S::touches,
         needs: S::needs,
     }
 }

@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use crate::aws::Identity;
 use crate::cli::account::Account;
 use crate::cli::args::{PlaybookArgs, RunArgsOfPlan};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::playbook_file;
+use crate::cli::saved::{Findings, Saved};
 use crate::cli::state::Runs;
 use crate::cli::view::{around, plan_view, timeline};
 use crate::engine::journal::Rest;
-use crate::engine::{Cx, Finding, Kinds, Ledger, RunId, Verdict};
+use crate::engine::{Cx, Kinds, Ledger, RunId, Verdict};
 use crate::plan::{Catalog, Plan};
+use crate::playbook::Source;
 use crate::report::{render_findings, render_plan};
 use crate::steps::{About, all};
 
@@ -23,12 +26,86 @@ pub(super) async fn run(
     ca: Option<PathBuf>,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    let plan = compile(&args.playbook, embedded(&args), &runs, output)?;
+    if args.out.is_some() && embedded(&args) {
+        return Err(CommandError::new(Exit::Usage, "`--out` cannot be used with `--sandbox`")
+            .because(
+                "that sandbox ends with this process, and a plan of it could never be carried out",
+            ));
+    }
+    let Intended { plan, saved } = intended(&args.playbook, embedded(&args), &runs, output)?;
     let account = connect(&plan, embedded(&args), ca, output).await?;
     let findings = preflight(&plan, &account, output).await;
+    let (identity, now) = (account.identity.clone(), account.clock.now());
     account.close().await;
-    let fails = findings.iter().any(|(_, f)| f.iter().any(|f| f.verdict == Verdict::WillFail));
-    Ok(if fails { Exit::Refused } else { Exit::Done })
+    if let Some(saved) = saved {
+        unchanged(&saved, &identity, &findings)?;
+    }
+    let verdict = worst(&findings);
+    if let Some(path) = &args.out {
+        Saved::new(plan, &identity, now, findings).write(path)?;
+        let path = path.display();
+        output.say(&format!("\n  saved: `orchestrate migrate {path}` carries out exactly this, unless something has changed by then"));
+        output.json(&serde_json::json!({ "event": "saved", "data": { "file": path.to_string() } }));
+    }
+    Ok(match verdict {
+        Verdict::Ok => Exit::Done,
+        Verdict::CannotKnow => Exit::CannotKnow,
+        Verdict::WillFail => Exit::Refused,
+    })
+}
+
+fn worst(findings: &Findings) -> Verdict {
+    let verdicts = findings.iter().flat_map(|(_, found)| found).map(|finding| finding.verdict);
+    verdicts.max().unwrap_or(Verdict::Ok)
+}
+
+/// What a command was given: a playbook, compiled now, or a plan that was kept.
+pub(super) struct Intended {
+    pub(super) plan: Plan,
+    pub(super) saved: Option<Saved>,
+}
+
+/// Compiles the playbook, or takes up the saved plan, and shows the plan, before anything is called.
+pub(super) fn intended(
+    args: &PlaybookArgs,
+    embedded: bool,
+    runs: &Runs,
+    output: Output,
+) -> Result<Intended, CommandError> {
+    let source = playbook_file::read(&args.playbook, output)?;
+    let Some(saved) = Saved::read(source.name(), source.text())? else {
+        return Ok(Intended { plan: compile(args, source, embedded, runs, output)?, saved: None });
+    };
+    let inputs = !args.input.is_empty() || args.inputs.is_some() || args.inputs_from.is_some();
+    if inputs || embedded {
+        let what = if inputs { "inputs" } else { "`--sandbox`" };
+        return Err(CommandError::new(Exit::Usage, format!("a saved plan takes no {what}"))
+            .because("it holds what was given when it was made, and the account it was made for")
+            .hint("make another plan from the playbook"));
+    }
+    output.say(&format!("  {}, from {}", saved.origin(), source.name()));
+    show(&saved.plan, &all(), output);
+    Ok(Intended { plan: saved.plan.clone(), saved: Some(saved) })
+}
+
+/// Refuses a saved plan when what it rests on has changed.
+pub(super) fn unchanged(
+    saved: &Saved,
+    identity: &Identity,
+    findings: &Findings,
+) -> Result<(), CommandError> {
+    let changes = saved.changes(identity, findings);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let message =
+        format!("the account is not as it was for {}; nothing was changed", saved.origin());
+    let error = changes
+        .into_iter()
+        .fold(CommandError::new(Exit::Locked, message), |error, change| error.because(change));
+    Err(error.hint(
+        "make a new plan with `orchestrate plan <playbook> --out <file>`, and look at it again",
+    ))
 }
 
 #[cfg(feature = "sandbox")]
@@ -41,9 +118,9 @@ fn embedded(_: &RunArgsOfPlan) -> bool {
     false
 }
 
-/// Compiles the playbook and shows the plan, before anything is called.
-pub(super) fn compile(
+fn compile(
     args: &PlaybookArgs,
+    source: Source,
     embedded: bool,
     runs: &Runs,
     output: Output,
@@ -52,7 +129,7 @@ pub(super) fn compile(
     let catalog = Catalog::new(kinds.iter().map(|kind| kind.info.clone()));
     let earlier =
         args.inputs_from.as_deref().map(|run| outputs_of(run, embedded, runs)).transpose()?;
-    let plan = playbook_file::plan(args, &catalog, earlier, output)?;
+    let plan = playbook_file::plan(args, &source, &catalog, earlier, output)?;
     show(&plan, &kinds, output);
     Ok(plan)
 }
@@ -109,11 +186,7 @@ pub(super) async fn connect(
 }
 
 /// Every step's read-only checks, all at once, shown.
-pub(super) async fn preflight(
-    plan: &Plan,
-    account: &Account,
-    output: Output,
-) -> Vec<(String, Vec<Finding>)> {
+pub(super) async fn preflight(plan: &Plan, account: &Account, output: Output) -> Findings {
     account.env.survey.begin();
     let ledger = Rc::new(Ledger::none(account.clock.clone(), Rc::new(|_| {})));
     let run = RunId::new(account.clock.now(), &mut rand::rng());

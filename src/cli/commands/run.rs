@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::plan::{compile, connect, preflight};
+use super::plan::{Intended, connect, intended, preflight, unchanged};
 use crate::cli::account::Account;
 use crate::cli::args::RunArgs;
 use crate::cli::ask;
@@ -24,7 +24,7 @@ pub(super) async fn run(
     ca: Option<PathBuf>,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    let plan = compile(&args.playbook, embedded(&args), &runs, output)?;
+    let Intended { plan, saved } = intended(&args.playbook, embedded(&args), &runs, output)?;
     if migrate && !plan.has_pivot() {
         return Err(CommandError::new(
             Exit::Usage,
@@ -46,6 +46,12 @@ pub(super) async fn run(
             format!("{fails} checks would fail; nothing was changed"),
         )
         .hint("mend what is listed above, then run the same command again"));
+    }
+    if let Some(saved) = &saved
+        && let Err(changed) = unchanged(saved, &account.identity, &findings)
+    {
+        account.close().await;
+        return Err(changed);
     }
     // `run` is for runbooks, which are asked about too when they change anything.
     if plan.steps().any(|step| step.effect.mutates()) && !account.is_embedded() {

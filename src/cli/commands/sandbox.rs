@@ -57,7 +57,8 @@ fn seed(args: &SandboxArgs, output: Output) -> Result<Seed, CommandError> {
         inputs: args.inputs.clone(),
         inputs_from: None,
     };
-    let plan = playbook_file::plan(&given, &catalog(), None, output)?;
+    let source = playbook_file::read(&given.playbook, output)?;
+    let plan = playbook_file::plan(&given, &source, &catalog(), None, output)?;
     Ok(seed_for(&plan))
 }
 

@@ -14,7 +14,7 @@ use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, ownership};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, ownership};
 
 /// Between the first call and `available`: snapshots of a few GB take minutes (no figures are published).
 const EXPECTED: Duration = Duration::from_secs(8 * 60);
@@ -145,6 +145,14 @@ impl Step for CreateSnapshot {
             undo: Some("delete the snapshot".to_owned()),
             loses: None,
         }
+    }
+
+    fn touches(args: &Value) -> Vec<Touch> {
+        let name = args["name"].as_str().map_or_else(
+            || "(its name comes from the run)".to_owned(),
+            |name| format!("\"{}\"", name.to_ascii_lowercase()),
+        );
+        vec![Touch::creates(format!("ElastiCache snapshot {name}"))]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

@@ -13,7 +13,7 @@ use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation;
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
 /// Deletes one manual ElastiCache snapshot, by name, and waits until it is gone.
 ///
@@ -86,6 +86,11 @@ impl Step for DeleteSnapshot {
             undo: None,
             loses: Some(format!("snapshot \"{name}\"")),
         }
+    }
+
+    fn touches(args: &Value) -> Vec<Touch> {
+        let name = args["snapshot"].as_str().unwrap_or("…");
+        vec![Touch::deletes(format!("ElastiCache snapshot \"{name}\""))]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

@@ -14,7 +14,7 @@ use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wait};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, ownership, s3};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
 
 /// Small exports take minutes; no figures are published.
 const EXPECTED: Duration = Duration::from_secs(5 * 60);
@@ -135,6 +135,13 @@ impl Step for ExportSnapshot {
             undo: Some("delete the exported files".to_owned()),
             loses: None,
         }
+    }
+
+    fn touches(args: &Value) -> Vec<Touch> {
+        let bucket = args["bucket"].as_str().unwrap_or("…");
+        let target = args["target_name"].as_str().unwrap_or("orc-<run>-export");
+        let target = target.to_ascii_lowercase();
+        vec![Touch::creates(format!("S3 objects s3://{bucket}/{target}-*.rdb, one for each shard"))]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

@@ -12,7 +12,7 @@ use super::look;
 use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, UndoPolicy};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
 /// A replica may trail its primary; its own lag is not asked for. The metric ReplicationLag is in seconds, and well
 /// below this in health (ElastiCache user guide, metrics).
@@ -115,6 +115,14 @@ impl Step for FreezeWrites {
             undo: Some("put the exact access strings back".to_owned()),
             loses: None,
         }
+    }
+
+    fn touches(args: &Value) -> Vec<Touch> {
+        if args["accept_lost_writes_of"].as_str().is_some_and(|name| !name.is_empty()) {
+            return Vec::new();
+        }
+        let group = args["replication_group"].as_str().unwrap_or("…");
+        vec![Touch::changes(format!("access strings of the ElastiCache users of \"{group}\""))]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

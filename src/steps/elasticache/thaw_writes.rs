@@ -12,7 +12,7 @@ use super::look;
 use crate::engine::journal::Resource;
 use crate::engine::{Cx, Failure, Finding};
 use crate::plan::{Effect, UndoPolicy};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
 /// Gives users of a replication group the right to write back: each gets the exact access string it had before
 /// `elasticache.freeze_writes`.
@@ -78,6 +78,11 @@ impl Step for ThawWrites {
             undo: Some("take the right to write from the same users again".to_owned()),
             loses: None,
         }
+    }
+
+    fn touches(args: &Value) -> Vec<Touch> {
+        let group = args["replication_group"].as_str().unwrap_or("…");
+        vec![Touch::changes(format!("access strings of the ElastiCache users of \"{group}\""))]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

@@ -14,7 +14,7 @@ use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::playbook::parse_duration;
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
 const ACTIONS: &[Action] = &[
     action("ssm:GetParameter", "parameter:{targets.ssm_parameter}"),
@@ -156,6 +156,11 @@ impl Step for Swap {
             ),
             loses: None,
         }
+    }
+
+    fn touches(args: &Value) -> Vec<Touch> {
+        let targets: Vec<_> = targets_in(args).map(|t| Touch::changes(label(&t))).collect();
+        if targets.is_empty() { vec![Touch::changes(listed(&[]))] } else { targets }
     }
 
     fn needs(args: &Value) -> Vec<Need> {

@@ -16,7 +16,7 @@ use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, ownership, s3};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
 
 /// An empty cluster takes about a quarter of an hour (test times of the Terraform provider).
 const EXPECTED: Duration = Duration::from_secs(15 * 60);
@@ -234,6 +234,11 @@ impl Step for CreateCluster {
                 "authentication: acl open-access lets whoever reaches the port run every command".to_owned()
             }),
         }
+    }
+
+    fn touches(args: &Value) -> Vec<Touch> {
+        let name = args["name"].as_str().map_or("…".to_owned(), str::to_ascii_lowercase);
+        vec![Touch::creates(format!("MemoryDB cluster \"{name}\""))]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

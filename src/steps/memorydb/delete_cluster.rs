@@ -12,7 +12,7 @@ use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation;
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
 const SNAPSHOT_STATES: States = States {
     pending: &["creating", "copying", "restoring"],
@@ -102,6 +102,14 @@ impl Step for DeleteCluster {
                 false => format!("cluster \"{name}\" and all its data"),
             }),
         }
+    }
+
+    fn touches(args: &Value) -> Vec<Touch> {
+        let name = args["name"].as_str().unwrap_or("…");
+        let snapshot = args["final_snapshot"].as_str().filter(|snapshot| !snapshot.is_empty());
+        let mut touches = vec![Touch::deletes(format!("MemoryDB cluster \"{name}\""))];
+        touches.extend(snapshot.map(|s| Touch::creates(format!("MemoryDB snapshot \"{s}\""))));
+        touches
     }
 
     fn needs(_args: &Value) -> Vec<Need> {

@@ -11,7 +11,7 @@ use crate::aws::split_s3_object_arn;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, Fault, UndoPolicy};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
 /// Deletes exported RDB files from S3, each by its recorded ARN.
 ///
@@ -88,6 +88,16 @@ impl Step for DeleteObjects {
             None => "delete the listed RDB files from S3".to_owned(),
         };
         Sketch { does, undo: None, loses: Some("the exported RDB files".to_owned()) }
+    }
+
+    fn touches(args: &Value) -> Vec<Touch> {
+        match args["objects"].as_array() {
+            Some(objects) => {
+                let names = objects.iter().map(|object| object.as_str().unwrap_or("…"));
+                names.map(|name| Touch::deletes(format!("S3 object {name}"))).collect()
+            }
+            None => vec![Touch::deletes("the listed S3 objects")],
+        }
     }
 
     fn needs(args: &Value) -> Vec<Need> {

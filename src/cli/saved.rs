@@ -1,0 +1,222 @@
+//! A plan that was made, looked at and kept: `plan --out plan.json`, carried out by `migrate plan.json`.
+
+use std::io::Write;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::CommandError;
+use super::exit::Exit;
+use crate::aws::Identity;
+use crate::engine::{Finding, Verdict};
+use crate::plan::{FORMAT, Plan};
+
+/// The version of this file's own shape.
+const SAVED: u32 = 1;
+
+/// What each step's checks found.
+pub(crate) type Findings = Vec<(String, Vec<Finding>)>;
+
+/// A plan with what the account looked like when it was made.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    /// [`SAVED`] of the program that wrote it.
+    orchestrate_plan: u32,
+    /// The program's version.
+    tool: String,
+    /// When it was made.
+    made_at: Timestamp,
+    /// The account it was made for.
+    account: String,
+    /// The region.
+    region: String,
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// What was found.
+    checks: Findings,
+}
+
+impl Saved {
+    pub(crate) fn new(
+        plan: Plan,
+        identity: &Identity,
+        made_at: Timestamp,
+        checks: Findings,
+    ) -> Self {
+        Self {
+            orchestrate_plan: SAVED,
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            made_at,
+            account: identity.account.clone(),
+            region: identity.region.clone(),
+            plan,
+            checks,
+        }
+    }
+
+    /// The saved plan that a file's text is, if it is one at all.
+    ///
+    /// # Errors
+    /// `Locked` if it is one and cannot be used: written by another version, or edited.
+    pub(crate) fn read(name: &str, text: &str) -> Result<Option<Self>, CommandError> {
+        if !text.trim_start().starts_with('{') {
+            return Ok(None);
+        }
+        let Ok(value) = serde_json::from_str::<Value>(text) else { return Ok(None) };
+        if value.get("orchestrate_plan").is_none() {
+            return Ok(None);
+        }
+        let refused = |why: String| {
+            CommandError::new(
+                Exit::Locked,
+                format!("{name}: this saved plan cannot be carried out"),
+            )
+            .because(why)
+            .because("nothing was called or changed")
+            .hint("make a new one with `orchestrate plan <playbook> --out <file>`")
+        };
+        let (saved, plan) = (&value["orchestrate_plan"], &value["plan"]["format"]);
+        if *saved != SAVED || *plan != FORMAT {
+            return Err(refused(format!(
+                "it was written by orchestrate {} in a form that this version does not read",
+                value["tool"].as_str().unwrap_or("of another version")
+            )));
+        }
+        let saved: Self =
+            serde_json::from_value(value).map_err(|error| refused(error.to_string()))?;
+        if saved.plan.compute_digest() != saved.plan.digest {
+            return Err(refused(
+                "its plan is not the one that was made: the digest differs".to_owned(),
+            ));
+        }
+        Ok(Some(saved))
+    }
+
+    /// Writes it, readable by its owner alone; a file that is there is replaced whole or not at all.
+    ///
+    /// # Errors
+    /// `State` if it cannot be written.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), CommandError> {
+        let failed = |error: std::io::Error| {
+            CommandError::new(
+                Exit::State,
+                format!("{}: the plan cannot be written", path.display()),
+            )
+            .because(error.to_string())
+        };
+        let mut text = serde_json::to_string_pretty(self)
+            .map_err(|error| failed(std::io::Error::other(error)))?;
+        text.push('\n');
+        let name =
+            path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}", std::process::id()));
+        let draft = path.with_file_name(hidden);
+        let written = private(&draft)
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all()
+            })
+            .and_then(|()| std::fs::rename(&draft, path));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&draft);
+            failed(error)
+        })
+    }
+
+    /// What is different now from what the plan was made on, a sentence each.
+    pub(crate) fn changes(&self, identity: &Identity, now: &Findings) -> Vec<String> {
+        let mut changes = Vec::new();
+        for (what, then, now) in [
+            ("account", &self.account, &identity.account),
+            ("region", &self.region, &identity.region),
+        ] {
+            if then != now {
+                changes.push(format!("{what} was {then}, is {now}"));
+            }
+        }
+        for (step, then) in &self.checks {
+            let now = now.iter().find(|(id, _)| id == step).map_or(&[][..], |(_, found)| found);
+            for (index, finding) in then.iter().enumerate() {
+                let nth = then[..index].iter().filter(|other| other.check == finding.check).count();
+                let same = now.iter().filter(|other| other.check == finding.check).nth(nth);
+                compare(step, finding, same, &mut changes);
+            }
+        }
+        changes
+    }
+
+    /// How the plan came about.
+    pub(crate) fn origin(&self) -> String {
+        format!("a plan of {}", crate::report::instant(self.made_at))
+    }
+}
+
+fn compare(step: &str, then: &Finding, now: Option<&Finding>, changes: &mut Vec<String>) {
+    let none = Map::new();
+    let seen = now.map_or(&none, |finding| &finding.seen);
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let place = format!("{step}, {}", then.check);
+    for (fact, was) in &then.seen {
+        match seen.get(fact) {
+            Some(is) if is == was => {}
+            Some(is) => {
+                changes.push(format!("{place}: {fact} was {}, is {}", shown(was), shown(is)))
+            }
+            None => {
+                let why = now.filter(|finding| finding.verdict == Verdict::CannotKnow);
+                let why = why.map_or(String::new(), |finding| format!(" ({})", finding.what));
+                changes
+                    .push(format!("{place}: {fact} was {}, and is not seen now{why}", shown(was)));
+            }
+        }
+    }
+    for (fact, is) in seen {
+        if !then.seen.contains_key(fact) {
+            changes.push(format!("{place}: {fact} was not seen, is {}", shown(is)));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn private(path: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+fn private(path: &Path) -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(state: &str) -> Finding {
+        Finding::ok("source.state", "it is there").seen("state", state).seen("shards", 2)
+    }
+
+    #[test]
+    fn every_fact_that_differs_is_named() {
+        let mut changes = Vec::new();
+        compare("snapshot", &finding("available"), Some(&finding("available")), &mut changes);
+        assert!(changes.is_empty());
+        let mut other = finding("modifying").seen("engine", "valkey");
+        other.seen.remove("shards");
+        compare("snapshot", &finding("available"), Some(&other), &mut changes);
+        changes.sort();
+        assert_eq!(
+            changes,
+            [
+                "snapshot, source.state: engine was not seen, is valkey",
+                "snapshot, source.state: shards was 2, and is not seen now",
+                "snapshot, source.state: state was available, is modifying",
+            ]
+        );
+    }
+}
