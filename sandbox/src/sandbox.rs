@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
@@ -45,6 +46,7 @@ pub struct Builder {
     servers: ServerPolicy,
     faults: FaultPlan,
     random_seed: u64,
+    latency: Duration,
 }
 
 impl Builder {
@@ -104,6 +106,13 @@ impl Builder {
         self
     }
 
+    /// How long every call takes on loopback; no time unless set. In process there is no network to be slow.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
     /// The sandbox.
     ///
     /// # Errors
@@ -121,7 +130,8 @@ impl Builder {
             calls: Mutex::default(),
             random: Mutex::new(StdRng::seed_from_u64(self.random_seed)),
         };
-        Ok(Sandbox { core: Arc::new(core), random_seed: self.random_seed })
+        let (core, random_seed, latency) = (Arc::new(core), self.random_seed, self.latency);
+        Ok(Sandbox { core, random_seed, latency })
     }
 }
 
@@ -130,6 +140,7 @@ impl Builder {
 pub struct Sandbox {
     core: Arc<Core>,
     random_seed: u64,
+    latency: Duration,
 }
 
 impl Sandbox {
@@ -144,7 +155,12 @@ impl Sandbox {
             servers: ServerPolicy::default(),
             faults: FaultPlan::default(),
             random_seed: 0,
+            latency: Duration::ZERO,
         }
+    }
+
+    pub(crate) fn latency(&self) -> Duration {
+        self.latency
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -162,6 +162,9 @@ pub struct SandboxArgs {
     /// Do not start Redis servers even if there are any on this machine
     #[arg(long)]
     pub no_servers: bool,
+    /// How long every call takes, in milliseconds, as over a network
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pub latency: u64,
     /// A JSON file of faults to answer with
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,

@@ -144,7 +144,7 @@ mod tests {
         };
         assert_eq!(other("cache.m7g.large"), "db.r7g.large");
         assert_eq!(other("cache.r5.xlarge"), "db.r7g.xlarge");
-        assert_eq!(other("cache.r5.4xlarge"), "db.r7g.8xlarge");
+        assert_eq!(other("cache.r5.4xlarge"), "db.r7g.4xlarge");
         assert_eq!(other("cache.t3.micro"), "db.t4g.small");
         assert!(matches!(memorydb_counterpart("cache.r6gd.xlarge"), Fit::None(_)));
         assert!(matches!(memorydb_counterpart("cache.x9.large"), Fit::None(_)));

@@ -91,6 +91,7 @@ async fn answer(
 ) -> Result<http::Response<Full<Bytes>>, io::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    tokio::time::sleep(sandbox.latency()).await;
     match sandbox.handle(http::Request::from_parts(parts, body)).await {
         Reply::Response(response) => Ok(response.map(Full::new)),
         // An error from the service closes the socket without an answer, which is what the caller is to see.

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use orchestrate_sandbox::{FaultPlan, Sandbox, Seed, ServerPolicy};
 use serde::de::DeserializeOwned;
@@ -18,11 +19,9 @@ use crate::steps::catalog;
 /// Serves until a signal comes; everything it started ends with it.
 pub(super) async fn run(args: SandboxArgs, output: Output) -> Result<Exit, CommandError> {
     let seed = seed(&args, output)?;
-    let mut builder = Sandbox::builder().speed(args.speed).servers(if args.no_servers {
-        ServerPolicy::Off
-    } else {
-        ServerPolicy::Auto
-    });
+    let servers = if args.no_servers { ServerPolicy::Off } else { ServerPolicy::Auto };
+    let latency = Duration::from_millis(args.latency);
+    let mut builder = Sandbox::builder().speed(args.speed).servers(servers).latency(latency);
     if let Some(path) = &args.faults {
         builder = builder.faults(read_json::<FaultPlan>(path)?);
     }

@@ -11,7 +11,7 @@ const MOST_LINES: usize = 700;
 /// Packages in Cargo.lock: the eleven AWS services and their runtime, tokio, clap, TLS,
 /// S3's protocol for the sandbox, and what the tests need. Each one more is code that somebody has to trust, and build
 /// time for everybody; ten are left for updates that split a crate in two.
-const MOST_PACKAGES: usize = 404;
+const MOST_PACKAGES: usize = 424;
 
 const MODELINE: &str = "# yaml-language-server: $schema=../docs/playbook.schema.json";
 
