@@ -14,7 +14,8 @@ fn venv(program: &str) -> PathBuf {
     path
 }
 
-fn stranger(served: &Served, program: &str, arguments: &[&str]) -> Said {
+/// A program of the Python environment, pointed at the sandbox.
+pub(crate) fn stranger(served: &Served, program: &str, arguments: &[&str]) -> Said {
     Command::new(venv(program))
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

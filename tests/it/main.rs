@@ -11,6 +11,7 @@ mod foreign;
 mod harness;
 mod meanwhile;
 mod pages;
+mod plans;
 mod playbooks;
 mod processes;
 mod program;

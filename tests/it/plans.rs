@@ -1,0 +1,212 @@
+//! Plans as a person meets them: what `plan` reads, how long it takes, what it ends with, and plans that are kept.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::foreign::stranger;
+use crate::program::{Place, Said, Served};
+use crate::world;
+
+const MIGRATION: &str = "playbooks/elasticache-to-memorydb.yaml";
+/// What "over a network" is taken to be.
+const LATENCY: &str = "20";
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// Arguments for the shipped migration, after `first`.
+fn migration<'a>(first: &[&'a str], inputs: &'a [String]) -> Vec<&'a str> {
+    let given = inputs.iter().flat_map(|input| ["--input", input]);
+    first.iter().copied().chain([MIGRATION]).chain(given).collect()
+}
+
+fn inputs() -> Vec<String> {
+    world::inputs("elasticache-to-memorydb")
+}
+
+/// A healthy account for the shipped migration.
+fn healthy(place: &Place, more: &[&str]) -> Served {
+    let more: Vec<&str> = more.iter().copied().chain(["--no-servers"]).collect();
+    with_servers(place, &more)
+}
+
+/// The same on real servers, which a run to the end needs: before it swaps it asks whether the old endpoint answers.
+fn with_servers(place: &Place, more: &[&str]) -> Served {
+    let inputs = inputs();
+    let mut arguments = migration(&[], &inputs);
+    arguments.extend(["--speed", "100000"]);
+    arguments.extend(more);
+    Served::start(place, &arguments)
+}
+
+fn plan(served: &Served, place: &Place, more: &[&str]) -> Said {
+    let inputs = inputs();
+    let mut arguments = migration(&["plan"], &inputs);
+    arguments.extend(more);
+    served.run(place, &arguments)
+}
+
+/// The operations that changed something, or would have.
+fn changes(served: &Served) -> Vec<Value> {
+    let calls = served.ask("calls");
+    let calls = calls.as_array().expect("a list of calls").iter();
+    calls.filter(|call| call["mutating"] == true).cloned().collect()
+}
+
+#[track_caller]
+fn assert_untouched(served: &Served) {
+    let changes = changes(served);
+    assert!(changes.is_empty(), "it claims to read only, and called {changes:#?}");
+}
+
+#[test]
+fn a_plan_takes_two_seconds_at_most_over_a_network_and_changes_nothing() {
+    let place = Place::new();
+    let served = healthy(&place, &["--latency", LATENCY]);
+    let begun = Instant::now();
+    let said = plan(&served, &place, &[]);
+    let took = begun.elapsed();
+    assert!(matches!(said.code, Some(0 | 8)), "{}", said.all());
+    assert!(took < WITHIN, "it took {took:?}\n{}", said.all());
+    let calls = served.ask("calls").as_array().map_or(0, Vec::len);
+    assert!(calls >= 10, "only {calls} calls: what did it look at?");
+    assert_untouched(&served);
+}
+
+#[test]
+fn a_plan_says_what_is_created_changed_and_lost_and_how_each_step_is_undone() {
+    let place = Place::new();
+    let served = healthy(&place, &[]);
+    let said = plan(&served, &place, &[]);
+    for words in [
+        "what is lost: writes after the snapshot, unless writes are stopped: step \"freeze\"",
+        "+ creates ElastiCache snapshot",
+        "+ creates S3 objects s3://acme-migration/",
+        "+ creates MemoryDB cluster \"prod-mdb\"",
+        "~ changes SSM parameter",
+        "the applications move here",
+        "undo: delete the cluster",
+        "3 to create, 2 to change",
+    ] {
+        said.says(words);
+    }
+    let inputs = inputs();
+    let mut accepting = migration(&["plan"], &inputs);
+    accepting.extend(["--input", "accept_lost_writes_of=prod"]);
+    served.run(&place, &accepting).says("NOT stopped").says("LOST");
+}
+
+#[test]
+fn the_exit_code_tells_ok_will_fail_and_cannot_know() {
+    let place = Place::new();
+    let served = healthy(&place, &[]);
+    let missing: Vec<String> = inputs()
+        .into_iter()
+        .map(|input| input.replace("bucket=acme-migration", "bucket=nobody-made-this"))
+        .collect();
+    served
+        .run(&place, &migration(&["plan"], &missing))
+        .ends_with(5)
+        .says("there is no bucket \"nobody-made-this\"")
+        .says("to mend:");
+    assert_untouched(&served);
+    let faults = json!({ "faults": [{ "service": "s3", "operation": "GetBucketPolicy", "times": 100, "kind": "denied" }] });
+    let faults = place.write("faults.json", faults.to_string());
+    let path = faults.to_str().expect("UTF-8");
+    let denied = healthy(&place, &["--faults", path]);
+    plan(&denied, &place, &[]).ends_with(8).says("cannot know").says("GetBucketPolicy");
+}
+
+#[test]
+fn a_kept_plan_is_carried_out() {
+    let place = Place::new();
+    let served = with_servers(&place, &[]);
+    let (kept, file) = kept(&place, &served);
+    assert_eq!(mode(&kept), 0o600, "a plan is its owner's alone");
+    served.run(&place, &["plan", &file]).says("from");
+    served.run(&place, &["migrate", &file, "--yes"]).ends_with(0);
+    assert_eq!(served.effects("CreateCluster"), 1);
+}
+
+#[test]
+fn a_kept_plan_is_refused_when_the_world_has_changed_and_names_what() {
+    let place = Place::new();
+    let served = healthy(&place, &[]);
+    let (_, file) = kept(&place, &served);
+    let elsewhere = "somebody-else.example.com:6379";
+    put_parameter(&served, "/prod/redis/endpoint", elsewhere);
+    let before = changes(&served).len();
+    for command in ["migrate", "plan"] {
+        let mut arguments = vec![command, &file];
+        if command == "migrate" {
+            arguments.push("--yes");
+        }
+        served
+            .run(&place, &arguments)
+            .ends_with(6)
+            .says("the account is not as it was")
+            .says("switch")
+            .says(elsewhere);
+    }
+    assert_eq!(changes(&served).len(), before, "a refused plan changes nothing");
+    assert!(place.runs().is_empty(), "and begins no run");
+}
+
+#[test]
+fn a_plan_file_that_is_not_what_was_written_is_refused() {
+    let place = Place::new();
+    let served = healthy(&place, &[]);
+    let (kept, file) = kept(&place, &served);
+    let text = std::fs::read_to_string(&kept).expect("the plan");
+    for (name, changed, words) in [
+        ("edited", text.replace("db.r7g.large", "db.r7g.16xlarge"), "the digest differs"),
+        (
+            "newer",
+            text.replace("\"orchestrate_plan\": 1", "\"orchestrate_plan\": 2"),
+            "does not read",
+        ),
+        ("more", text.replacen('{', "{ \"surprise\": 1,", 1), "surprise"),
+    ] {
+        assert_ne!(changed, text, "{name}");
+        let path = place.write(&format!("{name}.json"), changed);
+        let path = path.to_str().expect("UTF-8");
+        served.run(&place, &["migrate", path, "--yes"]).ends_with(6).says(words);
+    }
+    served.run(&place, &["migrate", &file, "--yes", "--input", "a=b"]).ends_with(2).says("inputs");
+    let cut = place.write("cut.json", &text[..text.len() / 2]);
+    served.run(&place, &["migrate", cut.to_str().expect("UTF-8"), "--yes"]).ends_with(3);
+    assert_untouched(&served);
+}
+
+#[test]
+fn a_plan_that_cannot_be_kept_says_so_and_leaves_what_was_there() {
+    let place = Place::new();
+    let served = healthy(&place, &[]);
+    let missing = place.path("no/such/folder/plan.json");
+    let said = plan(&served, &place, &["--out", missing.to_str().expect("UTF-8")]);
+    said.ends_with(74).says("the plan cannot be written");
+    place
+        .run(&["plan", "playbooks/quickstart.yaml", "--sandbox", "--out", "plan.json"])
+        .ends_with(2)
+        .says("`--sandbox`");
+}
+
+/// A plan of the migration, kept in a file.
+fn kept(place: &Place, served: &Served) -> (std::path::PathBuf, String) {
+    let path = place.path("plan.json");
+    let file = path.to_str().expect("UTF-8").to_owned();
+    let said = plan(served, place, &["--out", &file]);
+    assert!(matches!(said.code, Some(0 | 8)), "{}", said.all());
+    (path, file)
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).expect("the file").permissions().mode() & 0o777
+}
+
+/// Somebody else changes a parameter.
+fn put_parameter(served: &Served, name: &str, value: &str) {
+    let arguments = ["ssm", "put-parameter", "--name", name, "--value", value, "--overwrite"];
+    stranger(served, "aws", &arguments).ends_with(0);
+}
