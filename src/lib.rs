@@ -9,11 +9,15 @@
 //! - `survey`: what is there already, read only;
 //! - `facts`: what AWS's pages say, as tables;
 //! - `aws`: clients, error classes, identity;
+//! - `cost`: prices and shapes to estimates;
+//! - `advise`: answers to a recommendation;
 //! - `report`: events to terminal and JSON;
 //! - `cli`: commands, and the only place that reads the environment.
 
+pub mod advise;
 pub mod aws;
 pub mod cli;
+pub mod cost;
 pub mod engine;
 pub mod facts;
 pub mod plan;

@@ -120,6 +120,8 @@ pub struct SeedReplicationGroup {
     pub every_type: bool,
     /// Whether it is data-tiered.
     pub data_tiering: bool,
+    /// The `Durability` asked for: sync, async, disabled or default. Valkey 9 has it; nothing is shown without.
+    pub durability: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -139,6 +141,7 @@ impl Default for SeedReplicationGroup {
             keys: 0,
             every_type: true,
             data_tiering: false,
+            durability: None,
             tags: BTreeMap::new(),
         }
     }

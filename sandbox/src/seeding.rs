@@ -121,6 +121,7 @@ async fn replication_group(
             cluster_mode: seed.cluster_mode,
             tls: seed.tls,
             data_tiering: seed.data_tiering,
+            durability: seed.durability.clone(),
             user_groups,
             tags: seed.tags.clone(),
             created: ctx.now,

@@ -107,6 +107,17 @@ impl Account {
     }
 }
 
+/// Connects for reading alone, without asking who we are.
+///
+/// # Errors
+/// `Refused` without a region.
+pub(crate) async fn reading(region: Option<String>) -> Result<(Clients, Clock), CommandError> {
+    let clock = Clock::system();
+    let settings =
+        Settings { clock: clock.clone(), region, path_style: own_endpoint(), in_process: None };
+    Ok((aws::connect(&settings).await.map_err(CommandError::refused)?, clock))
+}
+
 fn unreachable(failure: Failure) -> CommandError {
     let no_mend = failure.mend.is_none();
     let error = CommandError::refused(failure.context("AWS does not say who we are"))

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::cost::{Engine, NodeType, Purchase, Quantity};
+
 /// Moves, exports and operates Redis data on AWS by playbook: plans, adopts, proves, undoes.
 #[derive(Debug, Parser)]
 #[command(name = "orchestrate", version, max_term_width = 100)]
@@ -106,6 +108,10 @@ pub enum Command {
     },
     /// List all runs
     Runs,
+    /// Compare what ElastiCache, durable ElastiCache and MemoryDB cost for a cluster; changes nothing
+    Cost(CostArgs),
+    /// Advise whether to stay on ElastiCache, make it durable, or move to MemoryDB; changes nothing
+    Advise(AdviseArgs),
     /// List the step kinds, or show the documentation of one
     Steps {
         /// The kind
@@ -136,6 +142,125 @@ pub struct RunArgsOfPlan {
     #[cfg(feature = "sandbox")]
     #[arg(long)]
     pub sandbox: bool,
+}
+
+/// The cluster that is priced.
+#[derive(Debug, Args)]
+pub struct ShapeArgs {
+    /// Read the cluster from this replication group; what is given besides wins over what was read
+    #[arg(long, value_name = "REPLICATION_GROUP")]
+    pub from: Option<String>,
+    /// What it runs today: redis or valkey [default: redis]
+    #[arg(long)]
+    pub engine: Option<Engine>,
+    /// Its nodes, such as r7g.large or cache.r7g.large
+    #[arg(long)]
+    pub node_type: Option<NodeType>,
+    /// How many shards [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub shards: Option<u32>,
+    /// How many replicas each shard has [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=5))]
+    pub replicas: Option<u32>,
+    /// How much data it holds, not counted again for replicas
+    #[arg(long, value_name = "GB")]
+    pub data_gb: Option<Quantity>,
+    /// How much is written in a month; MemoryDB charges for it
+    #[arg(long, value_name = "GB")]
+    pub written_gb: Option<Quantity>,
+    /// How much is kept in snapshots
+    #[arg(long, value_name = "GB", default_value = "0")]
+    pub backup_gb: Quantity,
+    /// The region whose prices are taken [default: the one of the AWS configuration, else us-east-1]
+    #[arg(long)]
+    pub region: Option<String>,
+    /// How nodes are paid for: none, or 1yr or 3yr with -no-upfront, -partial-upfront or -all-upfront
+    #[arg(long, value_name = "TERM-PAYMENT", default_value = "none")]
+    pub reserved: Purchase,
+    /// A price file instead of the one in the program
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+}
+
+/// Comparing costs.
+#[derive(Debug, Args)]
+pub struct CostArgs {
+    /// The cluster.
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// Requests a month in millions of ElastiCache processing units, to compare ElastiCache Serverless too
+    #[arg(long, value_name = "MILLIONS", requires = "data_gb")]
+    pub ecpus: Option<Quantity>,
+}
+
+/// Asking for advice.
+#[derive(Debug, Args)]
+pub struct AdviseArgs {
+    /// What may be missing after the worst failure: everything, a-day, ten-seconds, nothing
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub loss: Option<String>,
+    /// Whether this is the only copy of the data: yes, no
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub only_copy: Option<String>,
+    /// Whether losing an acknowledged write is forbidden by a law, a contract or an auditor: yes, no
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub loss_forbidden: Option<String>,
+    /// When a shard that lost all its nodes must serve its data again: never, hours, minutes
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub recovery: Option<String>,
+    /// In which regions the data must be: one, read-elsewhere, write-everywhere
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub regions: Option<String>,
+    /// How long a write may take: milliseconds, microseconds
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub write_latency: Option<String>,
+    /// MiB a second written to the busiest shard at peak
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub peak_write: Option<String>,
+    /// How much more a month it may cost: a sum, or any
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub budget: Option<String>,
+    /// Whether keys may be evicted when memory is full: yes, no
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub evicts: Option<String>,
+    /// Whether all clients speak the cluster protocol: yes, no
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub cluster_clients: Option<String>,
+    /// How clients authenticate: none, password, user-and-password, iam
+    #[arg(long, value_name = "ANSWER", help_heading = "Answers")]
+    pub auth: Option<String>,
+    /// A YAML or JSON file of answers, by the names of the flags; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub answers: Option<PathBuf>,
+    /// What one loss of data costs, for the break-even
+    #[arg(long, value_name = "SUM")]
+    pub loss_costs: Option<crate::cost::Money>,
+    /// How many losses a year are expected, for the break-even; may be below one
+    #[arg(long, value_name = "NUMBER")]
+    pub losses_a_year: Option<Quantity>,
+    /// The cluster.
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+}
+
+impl AdviseArgs {
+    /// The answers that were given as flags, by the names of their questions.
+    #[must_use]
+    pub fn given(&self) -> [(&'static str, Option<&str>); 11] {
+        [
+            ("loss", self.loss.as_deref()),
+            ("only-copy", self.only_copy.as_deref()),
+            ("loss-forbidden", self.loss_forbidden.as_deref()),
+            ("recovery", self.recovery.as_deref()),
+            ("regions", self.regions.as_deref()),
+            ("write-latency", self.write_latency.as_deref()),
+            ("peak-write", self.peak_write.as_deref()),
+            ("budget", self.budget.as_deref()),
+            ("evicts", self.evicts.as_deref()),
+            ("cluster-clients", self.cluster_clients.as_deref()),
+            ("auth", self.auth.as_deref()),
+        ]
+    }
 }
 
 /// Serving a sandbox.

@@ -92,6 +92,11 @@ impl CommandError {
         out
     }
 
+    /// Message and causes in one line, for a command that goes on without what failed.
+    pub(crate) fn in_a_line(&self) -> String {
+        std::iter::once(&self.message).chain(&self.causes).cloned().collect::<Vec<_>>().join(": ")
+    }
+
     /// Whether it is laid out already; machines have been told its parts then.
     pub(crate) fn is_rendered(&self) -> bool {
         self.rendered

@@ -20,7 +20,7 @@ pub enum Exit {
     Locked = 6,
     /// An approval is outstanding.
     Waiting = 7,
-    /// `plan` found nothing that would fail, and could not find everything out.
+    /// `plan` found nothing that would fail, and could not find everything out; or `advise` cannot tell.
     CannotKnow = 8,
     /// This is a bug.
     Bug = 70,

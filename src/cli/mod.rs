@@ -8,8 +8,10 @@ mod document;
 mod drive;
 mod error;
 mod exit;
+mod live;
 mod output;
 mod playbook_file;
+mod priced;
 #[cfg(feature = "sandbox")]
 pub mod sandboxed;
 mod saved;

@@ -1,6 +1,8 @@
 //! Events → terminal, plain lines, JSON. Functions of events and of the state they make, so that any run can be shown
 //! again from its journal.
 
+mod advice;
+mod cost;
 mod json;
 mod lines;
 mod next;
@@ -15,6 +17,8 @@ use jiff::Timestamp;
 
 use crate::engine::Event;
 
+pub use advice::{AdviceView, render_advice};
+pub use cost::{render_comparison, render_plan_cost};
 pub use json::Json;
 pub use lines::Lines;
 pub use next::{NextCommand, Place, next_commands};

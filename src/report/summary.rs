@@ -2,7 +2,7 @@
 
 use super::next::{Place, next_commands};
 use super::style::Style;
-use super::words::{escape, failure_lines};
+use super::words::{escape, failure_lines, visible};
 use crate::engine::journal::{Rest, Role, RollbackReason};
 use crate::engine::{Failure, Phase, Progress, RunState, STOPPED, Undo};
 use crate::plan::Writes;
@@ -191,19 +191,4 @@ fn block(label: &str, id: &str, lines: &[String]) -> String {
         }
     }
     out
-}
-
-/// Characters that take room: escapes do not.
-fn visible(text: &str) -> usize {
-    let mut count = 0;
-    let mut inside = false;
-    for c in text.chars() {
-        match (inside, c) {
-            (false, '\x1b') => inside = true,
-            (true, 'm') => inside = false,
-            (false, _) => count += 1,
-            (true, _) => {}
-        }
-    }
-    count
 }

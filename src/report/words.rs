@@ -35,6 +35,55 @@ pub fn escape(text: &str) -> String {
         .collect()
 }
 
+/// Text broken between words to fit a hundred columns: the first line indented by `first`, the others by `rest`.
+pub(super) fn wrapped(text: &str, first: usize, rest: usize) -> String {
+    const WIDTH: usize = 100;
+    let mut out = String::new();
+    let mut line = " ".repeat(first);
+    let mut used = first;
+    let mut empty = true;
+    // Blanks at the front are layout, and stay.
+    let body = text.trim_start_matches(' ');
+    let lead = text.len() - body.len();
+    line.push_str(&" ".repeat(lead));
+    used += lead;
+    for word in body.trim_end().split(' ') {
+        let width = visible(word);
+        if !empty && used + 1 + width > WIDTH {
+            out += line.trim_end();
+            out.push('\n');
+            line = " ".repeat(rest);
+            used = rest;
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+            used += 1;
+        }
+        line += word;
+        used += width;
+        empty = false;
+    }
+    out += line.trim_end();
+    out.push('\n');
+    out
+}
+
+/// Characters that take room: escapes do not.
+pub(super) fn visible(text: &str) -> usize {
+    let mut count = 0;
+    let mut inside = false;
+    for c in text.chars() {
+        match (inside, c) {
+            (false, '\x1b') => inside = true,
+            (true, 'm') => inside = false,
+            (false, _) => count += 1,
+            (true, _) => {}
+        }
+    }
+    count
+}
+
 /// A failure over several lines: what, why, what AWS said, the mend. Without indentation.
 pub(super) fn failure_lines(failure: &Failure) -> Vec<String> {
     let mut lines = vec![escape(&failure.message)];

@@ -82,6 +82,8 @@ fn the_reference_of_the_commands_is_generated() {
         "rollback",
         "status",
         "runs",
+        "cost",
+        "advise",
         "steps",
         "schema",
         "sandbox",
@@ -225,6 +227,7 @@ fn works(page: &Path, command: &str) {
     let alone = command.contains("--sandbox")
         || !(command.contains("plan ")
             || command.contains("migrate ")
+            || command.contains("--from ")
             || command.starts_with("aws "));
     let inputs = inputs.to_str().expect("UTF-8").to_owned();
     let served = (!alone).then(|| {

@@ -76,7 +76,14 @@ pub(super) fn group(ctx: &Ctx, g: &Group) -> Xml {
     if !g.user_groups.is_empty() {
         xml = xml.values("UserGroupIds", "member", &g.user_groups);
     }
-    xml.time("ReplicationGroupCreateTime", g.created)
+    // `default` comes to nothing on Valkey 9.0 (ElastiCache user guide, Configuring durability).
+    let effective = g.durability.as_deref().map(|asked| match asked {
+        "default" => "disabled",
+        asked => asked,
+    });
+    xml.maybe("Durability", g.durability.as_deref())
+        .maybe("EffectiveDurability", effective)
+        .time("ReplicationGroupCreateTime", g.created)
         .text("DataTiering", if g.data_tiering { "enabled" } else { "disabled" })
         .show("AutoMinorVersionUpgrade", true)
         .text("NetworkType", "ipv4")

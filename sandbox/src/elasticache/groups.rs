@@ -125,6 +125,7 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
             cluster_mode,
             tls: params.flag("TransitEncryptionEnabled").unwrap_or(false),
             data_tiering: params.flag("DataTieringEnabled").unwrap_or(false),
+            durability: params.get("Durability").map(str::to_owned),
             user_groups,
             tags: params.tags(),
             created: ctx.now,

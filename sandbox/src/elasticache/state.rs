@@ -46,6 +46,8 @@ pub(crate) struct Group {
     pub(crate) cluster_mode: bool,
     pub(crate) tls: bool,
     pub(crate) data_tiering: bool,
+    /// The durability asked for, of a Valkey 9 group.
+    pub(crate) durability: Option<String>,
     pub(crate) user_groups: Vec<String>,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) created: Timestamp,

@@ -1,7 +1,9 @@
 //! One file a command.
 
+mod advise;
 mod approve;
 mod completions;
+mod cost;
 mod kinds;
 mod plan;
 mod resume;
@@ -79,6 +81,8 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
         }
         Command::Status { run } => status::run(run.as_deref(), &runs()?, output),
         Command::Runs => runs::run(&runs()?, output),
+        Command::Cost(args) => block_on(cost::run(args, output)),
+        Command::Advise(args) => block_on(advise::run(args, output)),
         Command::Steps { kind } => kinds::run(kind.as_deref(), output),
         Command::Schema => schema::run(output),
         #[cfg(feature = "sandbox")]
