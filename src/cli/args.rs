@@ -135,6 +135,9 @@ pub struct RunArgsOfPlan {
     /// What to plan.
     #[command(flatten)]
     pub playbook: PlaybookArgs,
+    /// Prices to estimate by, instead of the program's own
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
     /// Keep the plan in a file, for `orchestrate migrate <file>` or `run <file>`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

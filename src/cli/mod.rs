@@ -10,6 +10,7 @@ mod error;
 mod exit;
 mod live;
 mod output;
+mod plan_cost;
 mod playbook_file;
 mod priced;
 #[cfg(feature = "sandbox")]

@@ -73,7 +73,11 @@ fn of_environment() -> Option<String> {
     set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION"))
 }
 
-fn prices(path: Option<&Path>, output: Output) -> Result<Prices, CommandError> {
+/// The price file that was named, or the program's own.
+///
+/// # Errors
+/// `InvalidPlaybook` if it is none.
+pub(crate) fn prices(path: Option<&Path>, output: Output) -> Result<Prices, CommandError> {
     let Some(path) = path else { return Ok(Prices::built_in()) };
     let source = playbook_file::read(path, output)?;
     Prices::read(source.text()).map_err(|error| {

@@ -77,6 +77,13 @@ pub(crate) struct Timeline {
     ends: Duration,
 }
 
+impl Timeline {
+    /// When the run ends.
+    pub(crate) fn ends(&self) -> Duration {
+        self.ends
+    }
+}
+
 /// Lanes of a stage run side by side as far as `max_parallel` lets them; that limit is not weighed here.
 #[must_use]
 pub(crate) fn timeline(plan: &Plan, kinds: &[About]) -> Timeline {

@@ -27,7 +27,7 @@ use std::rc::Rc;
 
 pub use env::Env;
 pub use need::Need;
-pub use step::{About, Action, Done, Sketch, Step, Touch, about, action};
+pub use step::{About, Action, Cargo, Done, Sketch, Step, Touch, about, action};
 
 use crate::engine::{Kind, Kinds};
 use crate::plan::Catalog;

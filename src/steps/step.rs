@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::env::Env;
 use super::need::Need;
+use crate::cost::CostEffect;
 use crate::engine::journal::{Change, Resource, Role};
 use crate::engine::{Cx, Failure, Finding, Kind, Outcome, Prepared};
 use crate::plan::{Effect, Fault, KindInfo};
@@ -81,6 +82,15 @@ impl Touch {
     }
 }
 
+/// The data that a plan moves, as far as reading its source told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cargo {
+    /// Its size in RDB files.
+    pub bytes: Option<u64>,
+    /// How many files: one for each shard of the source.
+    pub files: u32,
+}
+
 /// A step kind. The doc comment of its `Spec` is the user documentation.
 ///
 /// Everything the engine relies on: `prepare` only reads; what it returns is durable before `execute`; `execute` and
@@ -128,6 +138,12 @@ pub trait Step: 'static {
     /// What it creates, changes or deletes, for the plan. `args` as in `sketch`. A kind that changes nothing has none.
     fn touches(args: &Value) -> Vec<Touch> {
         let _ = args;
+        Vec::new()
+    }
+
+    /// What it does to the bill. `args` as in `sketch`.
+    fn costs(args: &Value, cargo: Cargo) -> Vec<CostEffect> {
+        let _ = (args, cargo);
         Vec::new()
     }
 
@@ -194,6 +210,8 @@ pub struct About {
     pub sketch: fn(&Value) -> Sketch,
     /// What it creates, changes or deletes.
     pub touches: fn(&Value) -> Vec<Touch>,
+    /// What it does to the bill.
+    pub costs: fn(&Value, Cargo) -> Vec<CostEffect>,
     /// What must exist for it.
     pub needs: fn(&Value) -> Vec<Need>,
 }
@@ -222,6 +240,7 @@ pub fn about<S: Step>() -> About {
         expected: S::EXPECTED,
         sketch: S::sketch,
         touches: S::touches,
+        costs: S::costs,
         needs: S::needs,
     }
 }

@@ -9,15 +9,16 @@ use crate::cli::args::{PlaybookArgs, RunArgsOfPlan};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::playbook_file;
 use crate::cli::saved::{Findings, Saved};
 use crate::cli::state::Runs;
 use crate::cli::view::{around, plan_view, timeline};
+use crate::cli::{plan_cost, playbook_file, priced};
+use crate::cost::Prices;
 use crate::engine::journal::Rest;
 use crate::engine::{Cx, Kinds, Ledger, RunId, Verdict};
 use crate::plan::{Catalog, Plan};
 use crate::playbook::Source;
-use crate::report::{render_findings, render_plan};
+use crate::report::{render_findings, render_plan, render_plan_cost};
 use crate::steps::{About, all};
 
 pub(super) async fn run(
@@ -33,8 +34,9 @@ pub(super) async fn run(
             ));
     }
     let Intended { plan, saved } = intended(&args.playbook, embedded(&args), &runs, output)?;
+    let prices = priced::prices(args.prices.as_deref(), output)?;
     let account = connect(&plan, embedded(&args), ca, output).await?;
-    let findings = preflight(&plan, &account, output).await;
+    let findings = preflight(&plan, &account, &prices, output).await;
     let (identity, now) = (account.identity.clone(), account.clock.now());
     account.close().await;
     if let Some(saved) = saved {
@@ -186,11 +188,17 @@ pub(super) async fn connect(
 }
 
 /// Every step's read-only checks, all at once, shown.
-pub(super) async fn preflight(plan: &Plan, account: &Account, output: Output) -> Findings {
+pub(super) async fn preflight(
+    plan: &Plan,
+    account: &Account,
+    prices: &Prices,
+    output: Output,
+) -> Findings {
     account.env.survey.begin();
     let ledger = Rc::new(Ledger::none(account.clock.clone(), Rc::new(|_| {})));
     let run = RunId::new(account.clock.now(), &mut rand::rng());
-    let timeline = timeline(plan, &all());
+    let kinds = all();
+    let timeline = timeline(plan, &kinds);
     let checks = plan.steps().filter_map(|step| {
         let kind = account.registry.kind(&step.kind)?;
         let mut cx = Cx::reading(run.clone(), &step.id, Rc::clone(&ledger), account.clock.clone());
@@ -198,7 +206,11 @@ pub(super) async fn preflight(plan: &Plan, account: &Account, output: Output) ->
         let args = step.args.partial();
         Some(async move { (step.id.clone(), kind.preflight(&args, &cx).await) })
     });
-    let findings = futures::future::join_all(checks).await;
+    let checks = futures::future::join_all(checks);
+    let cost = plan_cost::of(plan, &kinds, account, prices, &timeline);
+    let (findings, cost) = futures::join!(checks, cost);
+    output.say(&render_plan_cost(&cost, output.style));
+    output.json(&serde_json::json!({ "event": "plan_cost", "data": cost }));
     output.say(&render_findings(&findings, output.style));
     output.json(&serde_json::json!({ "event": "checked", "data": findings }));
     findings

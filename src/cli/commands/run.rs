@@ -12,6 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::state::Runs;
 use crate::cli::view::{needs, plan_writes};
+use crate::cost::Prices;
 use crate::engine::journal::{Record, Rest};
 use crate::engine::{RunId, Verdict};
 use crate::plan::{Plan, Writes};
@@ -33,7 +34,7 @@ pub(super) async fn run(
         .hint("use `orchestrate run` for it"));
     }
     let account = connect(&plan, embedded(&args), ca, output).await?;
-    let findings = preflight(&plan, &account, output).await;
+    let findings = preflight(&plan, &account, &Prices::built_in(), output).await;
     let fails = findings
         .iter()
         .flat_map(|(_, found)| found)

@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use super::look::{self, LONGEST_SNAPSHOT_NAME, SERVICE};
 use crate::aws::{Op, call, elasticache_arn};
+use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, ownership};
+use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership};
 
 /// Between the first call and `available`: snapshots of a few GB take minutes (no figures are published).
 const EXPECTED: Duration = Duration::from_secs(8 * 60);
@@ -153,6 +154,10 @@ impl Step for CreateSnapshot {
             |name| format!("\"{}\"", name.to_ascii_lowercase()),
         );
         vec![Touch::creates(format!("ElastiCache snapshot {name}"))]
+    }
+
+    fn costs(_args: &Value, cargo: Cargo) -> Vec<CostEffect> {
+        vec![CostEffect::ElastiCacheSnapshot { bytes: cargo.bytes }]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

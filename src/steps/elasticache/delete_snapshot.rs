@@ -9,11 +9,12 @@ use serde_json::Value;
 use super::create_snapshot::{delete, wait_gone};
 use super::look::{self, LONGEST_SNAPSHOT_NAME};
 use crate::aws::elasticache_arn;
+use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation;
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
+use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action};
 
 /// Deletes one manual ElastiCache snapshot, by name, and waits until it is gone.
 ///
@@ -91,6 +92,10 @@ impl Step for DeleteSnapshot {
     fn touches(args: &Value) -> Vec<Touch> {
         let name = args["snapshot"].as_str().unwrap_or("…");
         vec![Touch::deletes(format!("ElastiCache snapshot \"{name}\""))]
+    }
+
+    fn costs(_args: &Value, cargo: Cargo) -> Vec<CostEffect> {
+        vec![CostEffect::ElastiCacheSnapshotGone { bytes: cargo.bytes }]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

@@ -10,11 +10,12 @@ use serde_json::Value;
 use super::landing::{LANDED, Landing, MISSING, Progress, View};
 use super::look::{self, SERVICE};
 use crate::aws::{Op, call, s3_object_arn};
+use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wait};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
+use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
 
 /// Small exports take minutes; no figures are published.
 const EXPECTED: Duration = Duration::from_secs(5 * 60);
@@ -142,6 +143,10 @@ impl Step for ExportSnapshot {
         let target = args["target_name"].as_str().unwrap_or("orc-<run>-export");
         let target = target.to_ascii_lowercase();
         vec![Touch::creates(format!("S3 objects s3://{bucket}/{target}-*.rdb, one for each shard"))]
+    }
+
+    fn costs(_args: &Value, cargo: Cargo) -> Vec<CostEffect> {
+        vec![CostEffect::S3Objects { bytes: cargo.bytes, files: cargo.files }]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

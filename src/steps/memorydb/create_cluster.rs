@@ -12,11 +12,12 @@ use serde_json::Value;
 use super::cluster::{self, LONGEST_CLUSTER_NAME, OPEN_ACCESS, SERVICE};
 use super::restore;
 use crate::aws::{Op, call, memorydb_arn, split_s3_object_arn};
+use crate::cost::{CostEffect, Engine, Service};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
+use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
 
 /// An empty cluster takes about a quarter of an hour (test times of the Terraform provider).
 const EXPECTED: Duration = Duration::from_secs(15 * 60);
@@ -239,6 +240,23 @@ impl Step for CreateCluster {
     fn touches(args: &Value) -> Vec<Touch> {
         let name = args["name"].as_str().map_or("…".to_owned(), str::to_ascii_lowercase);
         vec![Touch::creates(format!("MemoryDB cluster \"{name}\""))]
+    }
+
+    fn costs(args: &Value, _cargo: Cargo) -> Vec<CostEffect> {
+        let count = |name: &str| {
+            let given = args.get(name).map_or(Some(1), Value::as_u64);
+            given.and_then(|count| u32::try_from(count).ok())
+        };
+        let node_type = args["node_type"].as_str().and_then(|name| name.parse().ok());
+        let (Some(node_type), Some(shards), Some(replicas)) =
+            (node_type, count("shards"), count("replicas_per_shard"))
+        else {
+            return Vec::new();
+        };
+        let valkey = args["engine"].as_str() == Some("valkey");
+        let engine = if valkey { Engine::Valkey } else { Engine::Redis };
+        let service = Service::MemoryDb;
+        vec![CostEffect::Cluster { service, engine, node_type, shards, replicas }]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::cluster::{self, LONGEST_CLUSTER_NAME, LONGEST_SNAPSHOT_NAME, SERVICE};
 use crate::aws::memorydb_arn;
+use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation;
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
+use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action};
 
 const SNAPSHOT_STATES: States = States {
     pending: &["creating", "copying", "restoring"],
@@ -110,6 +111,11 @@ impl Step for DeleteCluster {
         let mut touches = vec![Touch::deletes(format!("MemoryDB cluster \"{name}\""))];
         touches.extend(snapshot.map(|s| Touch::creates(format!("MemoryDB snapshot \"{s}\""))));
         touches
+    }
+
+    fn costs(args: &Value, _cargo: Cargo) -> Vec<CostEffect> {
+        let kept = args["final_snapshot"].as_str().is_some_and(|name| !name.is_empty());
+        kept.then_some(CostEffect::MemoryDbSnapshot { bytes: None }).into_iter().collect()
     }
 
     fn needs(_args: &Value) -> Vec<Need> {

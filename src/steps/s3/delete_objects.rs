@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::object::{self, Removed};
 use crate::aws::split_s3_object_arn;
+use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, Fault, UndoPolicy};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
+use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action};
 
 /// Deletes exported RDB files from S3, each by its recorded ARN.
 ///
@@ -98,6 +99,10 @@ impl Step for DeleteObjects {
             }
             None => vec![Touch::deletes("the listed S3 objects")],
         }
+    }
+
+    fn costs(_args: &Value, cargo: Cargo) -> Vec<CostEffect> {
+        vec![CostEffect::S3ObjectsGone { bytes: cargo.bytes }]
     }
 
     fn needs(args: &Value) -> Vec<Need> {
