@@ -155,7 +155,8 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                     seed.memorydb_users.push(client(user, user));
                 }
             }
-            seed.acls.push(SeedAcl { name, users: users.map(str::to_owned).to_vec() });
+            let users = users.map(str::to_owned).to_vec();
+            seed.acls.push(SeedAcl { name, users, ..SeedAcl::default() });
         }
         Need::SubnetGroup(name) => {
             seed.subnet_groups.push(SeedSubnetGroup { name, ..SeedSubnetGroup::default() })

@@ -7,8 +7,7 @@ use orchestrate_sandbox::{Seed, SeedKmsKey, SeedMemoryDbQuotas};
 use crate::support::{clients, code, config, sandbox, shop};
 
 fn query(node: &str) -> MetricDataQuery {
-    let dimension =
-        |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
+    let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
     let metric = Metric::builder()
         .namespace("AWS/ElastiCache")
         .metric_name("BytesUsedForCache")

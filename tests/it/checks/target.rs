@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use orchestrate::engine::{Around, Cx, End, Finding, Kinds, Ledger, Upstream, Verdict};
 use orchestrate::engine::journal::Rest;
+use orchestrate::engine::{Around, Cx, End, Finding, Kinds, Ledger, Upstream, Verdict};
 use orchestrate::steps::checks::ALL;
 use orchestrate_sandbox::{
     Fault, FaultKind, FaultPlan, Seed, SeedAcl, SeedCluster, SeedKmsKey, SeedParameterGroup,
@@ -304,9 +304,7 @@ const ROWS: &[Row] = &[
         verdict: Verdict::CannotKnow,
         says: &["the source lets \"reader\" in"],
         mend: "aws memorydb create-user --user-name reader",
-        then: Then::Holds(|world| {
-            world["memorydb"]["acls"]["demo-acl"]["users"] == json!(["app"])
-        }),
+        then: Then::Holds(|world| world["memorydb"]["acls"]["demo-acl"]["users"] == json!(["app"])),
         ..ROW
     },
     Row {
@@ -520,7 +518,9 @@ async fn read(world: &World, args: Option<Value>) -> Vec<Finding> {
 
 fn failed(done: &Done, words: &[&str]) -> Result<(), String> {
     let state = done.state();
-    let Some((step, _)) = state.failed() else { return Err(format!("no step failed: {:?}", done.end)) };
+    let Some((step, _)) = state.failed() else {
+        return Err(format!("no step failed: {:?}", done.end));
+    };
     if step.id != "cluster" {
         return Err(format!("step {} failed", step.id));
     }
@@ -587,7 +587,8 @@ fn every_check_of_the_target_has_a_failing_and_a_passing_form() {
         let world = world(&[], |_| {}).await;
         let findings = read(&world, None).await;
         for name in own() {
-            let plain = |f: &&Finding| f.check == name && f.verdict == Verdict::Ok && f.mend.is_none();
+            let plain =
+                |f: &&Finding| f.check == name && f.verdict == Verdict::Ok && f.mend.is_none();
             assert!(findings.iter().any(|f| plain(&f)), "{name}: {findings:#?}");
         }
         let known: BTreeSet<&str> = own().collect();

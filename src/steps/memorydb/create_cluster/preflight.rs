@@ -18,8 +18,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use self::source::Source;
-use super::super::cluster::{self, SERVICE};
-use super::{Class, Cx, Env, Failure, Finding, OPEN_ACCESS, Op, no_acl, s3, split_s3_object_arn};
+use super::super::cluster::SERVICE;
+use super::{Class, Cx, Env, Failure, Finding, Op, s3, split_s3_object_arn};
 use crate::aws::found;
 
 /// Looks at all that the arguments name, and holds it against the source where the plan tells which that is. `args` may
