@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::world::{Disturb, Done, RUN, World, virtually, written};
 
+/// Rows that are worked on at a time.
+const LANES: usize = 4;
 /// A security group that the source has.
 const GROUP: &str = "sg-0123456789abcdef0";
 
@@ -176,7 +178,7 @@ const ROWS: &[Row] = &[
         check: "target.memory",
         denied: Some(("monitoring", "GetMetricData")),
         verdict: Verdict::Ok,
-        says: &["at most", "CloudWatch could not be read", "AccessDenied", "50 % of"],
+        says: &["at most", "CloudWatch could not be read", "AccessDenied", "51 % of"],
         then: Then::Holds(available),
         ..ROW
     },
@@ -570,12 +572,20 @@ async fn hold(row: &Row) -> Result<(), String> {
 
 #[test]
 fn what_the_plan_says_of_the_target_is_what_comes_when_it_is_ignored() {
-    let mut wrong = Vec::new();
-    for (index, row) in ROWS.iter().enumerate() {
-        if let Err(error) = virtually(hold(row)) {
-            wrong.push(format!("row {index}, {}: {error}", row.check));
-        }
-    }
+    let check = |(index, row): (usize, &Row)| {
+        let held = virtually(hold(row));
+        held.err().map(|error| format!("row {index}, {}: {error}", row.check))
+    };
+    // Each row is a world of its own; some at a time.
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES)
+            .map(|lane| {
+                let rows = ROWS.iter().enumerate().skip(lane).step_by(LANES);
+                scope.spawn(move || rows.filter_map(check).collect::<Vec<_>>())
+            })
+            .collect();
+        lanes.into_iter().flat_map(|lane| lane.join().expect("no row panics")).collect()
+    });
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 

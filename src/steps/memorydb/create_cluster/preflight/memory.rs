@@ -33,7 +33,7 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Option
         },
         _ => return None,
     };
-    let missed: String = missed.iter().map(|why| format!(" ({why})")).collect();
+    let missed: String = missed.iter().map(|why| format!("; {why}")).collect();
     let Some(memory) = facts::memorydb_node_type(node_type).map(|node| node.maxmemory) else {
         return Some(unknown(&format!("no page tells how much memory {node_type} has")));
     };
