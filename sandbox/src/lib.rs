@@ -1,4 +1,5 @@
-//! A local AWS for ElastiCache, MemoryDB, S3, SSM, Secrets Manager, Route 53 and STS, at the wire.
+//! A local AWS for ElastiCache, MemoryDB, S3, SSM, Secrets Manager, Route 53 and STS, at the wire; of KMS, CloudWatch
+//! and Service Quotas it has what tells of the others.
 //!
 //! One [`Sandbox`] holds one state, one clock, one fault plan and one request log. It is reached in two ways: in
 //! process, as the HTTP client of an AWS SDK ([`Sandbox::http_client`]), where nothing touches a socket and virtual
@@ -8,16 +9,19 @@
 //! - `clock`, `timings`, `faults`, `log`, `seed`: time, durations, planned failures, what was asked, what exists at first
 //! - `seeding`, `bucket_access`, `names`, `events`: what several services share
 //! - `wire`: requests in and answers out; decides the service, the fault and the log line, once for all services
-//! - `elasticache`, `memorydb`, `s3`, `ssm`, `secretsmanager`, `route53`, `sts`: one folder per service
+//! - `elasticache`, `memorydb`, `s3`, `ssm`, `secretsmanager`, `route53`, `sts`, `kms`, `cloudwatch`, `servicequotas`: one
+//!   folder per service
 //! - `data`: what is inside the clusters, real servers or a model
 
 mod bucket_access;
 mod clock;
+mod cloudwatch;
 mod context;
 pub mod data;
 mod elasticache;
 mod events;
 mod faults;
+mod kms;
 mod log;
 mod memorydb;
 mod names;
@@ -27,6 +31,7 @@ mod sandbox;
 mod secretsmanager;
 mod seed;
 mod seeding;
+mod servicequotas;
 mod ssm;
 mod sts;
 mod timings;
@@ -39,9 +44,9 @@ pub use faults::{Fault, FaultKind, FaultPlan, RandomFaults};
 pub use log::{Call, Outcome};
 pub use sandbox::{Builder, Sandbox, SandboxError};
 pub use seed::{
-    EndpointFormat, Seed, SeedAcl, SeedBucket, SeedCluster, SeedHostedZone, SeedParameter,
-    SeedRecord, SeedReplicationGroup, SeedSecret, SeedSubnetGroup, SeedUser, SeedUserGroup,
-    SeedValue,
+    EndpointFormat, Seed, SeedAcl, SeedBucket, SeedCluster, SeedHostedZone, SeedKmsKey,
+    SeedMemoryDbQuotas, SeedParameter, SeedParameterGroup, SeedRecord, SeedReplicationGroup,
+    SeedSecret, SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue,
 };
 pub use timings::Timings;
 pub use wire::{Reply, Server};

@@ -20,8 +20,16 @@ pub struct Seed {
     pub acls: Vec<SeedAcl>,
     /// MemoryDB subnet groups; `default` is always there.
     pub subnet_groups: Vec<SeedSubnetGroup>,
+    /// MemoryDB parameter groups; each family's default is always there.
+    pub parameter_groups: Vec<SeedParameterGroup>,
+    /// How many nodes MemoryDB allows.
+    pub memorydb_quotas: SeedMemoryDbQuotas,
+    /// Node types that MemoryDB has beside those of its guide, with the bytes that a node of each holds.
+    pub memorydb_node_types: BTreeMap<String, u64>,
     /// MemoryDB clusters, with data.
     pub clusters: Vec<SeedCluster>,
+    /// KMS keys.
+    pub kms_keys: Vec<SeedKmsKey>,
     /// S3 buckets.
     pub buckets: Vec<SeedBucket>,
     /// SSM parameters.
@@ -122,6 +130,19 @@ pub struct SeedReplicationGroup {
     pub data_tiering: bool,
     /// The `Durability` asked for: sync, async, disabled or default. Valkey 9 has it; nothing is shown without.
     pub durability: Option<String>,
+    /// Whether clients log in with an AUTH token.
+    pub auth_token: bool,
+    /// Its parameter group; its engine's default, where it is absent.
+    pub parameter_group: Option<String>,
+    /// What the owner of that group set.
+    pub parameters: BTreeMap<String, String>,
+    /// Its security groups.
+    pub security_groups: Vec<String>,
+    /// Bytes of memory that each shard says it uses, and its files too; what the data takes, where it is absent. A model
+    /// alone can say other than the truth.
+    pub used_memory: Option<u64>,
+    /// Whether CloudWatch has no data of it.
+    pub without_metrics: bool,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -142,6 +163,12 @@ impl Default for SeedReplicationGroup {
             every_type: true,
             data_tiering: false,
             durability: None,
+            auth_token: false,
+            parameter_group: None,
+            parameters: BTreeMap::new(),
+            security_groups: Vec::new(),
+            used_memory: None,
+            without_metrics: false,
             tags: BTreeMap::new(),
         }
     }
@@ -155,6 +182,64 @@ pub struct SeedAcl {
     pub name: String,
     /// The names of its users.
     pub users: Vec<String>,
+    /// Such as `deleting`; `active`, where it is absent.
+    pub status: Option<String>,
+}
+
+/// A MemoryDB parameter group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedParameterGroup {
+    /// Its name.
+    pub name: String,
+    /// Such as `memorydb_valkey7`.
+    pub family: String,
+    /// The values that are not the family's defaults.
+    pub values: BTreeMap<String, String>,
+}
+
+/// How many nodes MemoryDB allows (developer guide, quotas).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedMemoryDbQuotas {
+    /// In the region.
+    pub nodes_per_region: u64,
+    /// In one cluster.
+    pub nodes_per_cluster: u64,
+}
+
+impl Default for SeedMemoryDbQuotas {
+    fn default() -> Self {
+        Self { nodes_per_region: 300, nodes_per_cluster: 90 }
+    }
+}
+
+/// A KMS key of the sandbox's account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedKmsKey {
+    /// Its id, or its whole ARN.
+    pub id: String,
+    /// Such as `alias/redis`.
+    pub alias: Option<String>,
+    /// Such as `Enabled`, `Disabled` or `PendingDeletion`.
+    pub state: String,
+    /// Such as `SYMMETRIC_DEFAULT` or `RSA_2048`.
+    pub spec: String,
+    /// Such as `ENCRYPT_DECRYPT` or `SIGN_VERIFY`.
+    pub usage: String,
+}
+
+impl Default for SeedKmsKey {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            alias: None,
+            state: "Enabled".to_owned(),
+            spec: "SYMMETRIC_DEFAULT".to_owned(),
+            usage: "ENCRYPT_DECRYPT".to_owned(),
+        }
+    }
 }
 
 /// A MemoryDB subnet group.
@@ -163,8 +248,12 @@ pub struct SeedAcl {
 pub struct SeedSubnetGroup {
     /// Its name.
     pub name: String,
-    /// Its subnets.
+    /// Its subnets; two, where none is named.
     pub subnets: Vec<String>,
+    /// The letters of their availability zones in order; `a`, `b`, `c`, `a`, …, where none is named.
+    pub zones: Vec<String>,
+    /// Its VPC; the one that everything else is in, where it is absent.
+    pub vpc: Option<String>,
 }
 
 /// A MemoryDB cluster.

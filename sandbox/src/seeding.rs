@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::bucket_access::ready_policy;
 use crate::context::Ctx;
-use crate::data::{Cluster, ClusterSpec, Fill};
+use crate::data::{Cluster, ClusterSpec, Fill, Pretence};
 use crate::elasticache::{self, state as ec};
+use crate::kms;
 use crate::memorydb::state as mdb;
 use crate::s3::state::{Bucket, Encryption, Versioning};
 use crate::sandbox::SandboxError;
@@ -66,7 +67,7 @@ fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
         known(&name, &acl.users, |user| memorydb.users.contains_key(user))?;
         let acl = mdb::Acl {
             name: name.clone(),
-            status: "active".to_owned(),
+            status: acl.status.clone().unwrap_or_else(|| "active".to_owned()),
             due: None,
             users: acl.users.clone(),
             tags: BTreeMap::new(),
@@ -75,8 +76,39 @@ fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
     }
     for group in &seed.subnet_groups {
         let name = group.name.to_ascii_lowercase();
-        let group = mdb::SubnetGroup { name: name.clone(), subnets: group.subnets.clone() };
-        memorydb.subnet_groups.insert(name, group);
+        let mut new = mdb::SubnetGroup::new(&name);
+        if !group.subnets.is_empty() {
+            new.subnets.clone_from(&group.subnets);
+        }
+        new.zones.clone_from(&group.zones);
+        new.vpc = group.vpc.clone().unwrap_or(new.vpc);
+        memorydb.subnet_groups.insert(name, new);
+    }
+    for group in &seed.parameter_groups {
+        let new =
+            mdb::ParameterGroup { family: group.family.clone(), values: group.values.clone() };
+        memorydb.parameter_groups.insert(group.name.to_ascii_lowercase(), new);
+    }
+    memorydb.quotas = mdb::Quotas {
+        nodes_per_region: seed.memorydb_quotas.nodes_per_region,
+        nodes_per_cluster: seed.memorydb_quotas.nodes_per_cluster,
+    };
+    memorydb.more_node_types.clone_from(&seed.memorydb_node_types);
+    for key in &seed.kms_keys {
+        let whole = key.id.rsplit_once(":key/");
+        let id = whole.map_or(key.id.as_str(), |(_, id)| id).to_owned();
+        let new = kms::state::Key {
+            arn: match whole {
+                Some(_) => key.id.clone(),
+                None => kms::arn(ctx, &format!("key/{id}")),
+            },
+            id: id.clone(),
+            alias: key.alias.clone(),
+            state: key.state.clone(),
+            spec: key.spec.clone(),
+            usage: key.usage.clone(),
+        };
+        world.kms.keys.insert(id, new);
     }
     Ok(())
 }
@@ -126,18 +158,43 @@ async fn replication_group(
             tags: seed.tags.clone(),
             created: ctx.now,
             visible: ctx.now,
+            auth_token: seed.auth_token,
+            parameter_group: seed.parameter_group.clone(),
+            security_groups: seed.security_groups.clone(),
+            // What is seeded is taken to have been there for long.
+            metrics_since: (!seed.without_metrics).then_some(jiff::Timestamp::UNIX_EPOCH),
             keys: seed.keys,
             cluster: None,
             shards: Vec::new(),
         };
+        if let Some(name) = &seed.parameter_group {
+            world.elasticache.parameter_groups.insert(name.clone(), seed.parameters.clone());
+        }
         world.elasticache.groups.insert(id.clone(), group);
     }
     elasticache::start_group(ctx, &id, seed.shards).await?;
     let cluster = ctx.world().elasticache.groups.get(&id).and_then(|group| group.cluster.clone());
     if let Some(cluster) = cluster {
+        let head = head(&seed.engine, &seed.engine_version);
+        let pretends = cluster.pretend(Pretence { head, used_memory: seed.used_memory });
+        if !pretends && seed.used_memory.is_some() {
+            let text = format!("{id}: real servers say themselves how much memory they use");
+            return Err(SandboxError::Seed(text));
+        }
         fill(&cluster, seed.keys, seed.every_type, random_seed).await?;
     }
     Ok(())
+}
+
+/// What the files of an engine begin with (the engines' own sources, `RDB_VERSION`; AWS's Redis 7.1 is compatible with
+/// 7.0).
+fn head(engine: &str, version: &str) -> &'static [u8; 9] {
+    match (engine, version.split('.').next()) {
+        ("valkey", Some("7" | "8")) => b"REDIS0011",
+        ("valkey", _) => b"VALKEY080",
+        (_, Some("7")) => b"REDIS0010",
+        _ => b"REDIS0009",
+    }
 }
 
 async fn fill(

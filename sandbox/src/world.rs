@@ -4,11 +4,15 @@ use serde_json::{Value, json};
 
 use crate::data::Cluster;
 use crate::elasticache::state::ElastiCacheState;
+use crate::kms::state::KmsState;
 use crate::memorydb::state::MemoryDbState;
 use crate::route53::state::Route53State;
 use crate::s3::state::S3State;
 use crate::secretsmanager::state::SecretsManagerState;
 use crate::ssm::state::SsmState;
+
+/// The one VPC that a seed does not name.
+pub(crate) const VPC: &str = "vpc-0sandbox";
 
 /// Everything that exists. A clone is a snapshot of the control plane; cluster handles in it are shared.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +23,7 @@ pub(crate) struct World {
     pub(crate) ssm: SsmState,
     pub(crate) secretsmanager: SecretsManagerState,
     pub(crate) route53: Route53State,
+    pub(crate) kms: KmsState,
 }
 
 /// The keys of a cluster: counted in the model; of real servers, what they were given.
@@ -44,6 +49,7 @@ impl World {
             "ssm": self.ssm.describe(),
             "secretsmanager": self.secretsmanager.describe(),
             "route53": self.route53.describe(),
+            "kms": self.kms.describe(),
         })
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use orchestrate_sandbox::{
     Clock as SandboxClock, EndpointFormat, Sandbox, Seed, SeedAcl, SeedBucket, SeedHostedZone,
-    SeedParameter, SeedRecord, SeedReplicationGroup, SeedSecret, SeedSubnetGroup, SeedUser,
-    SeedUserGroup, SeedValue, ServerPolicy,
+    SeedKmsKey, SeedParameter, SeedParameterGroup, SeedRecord, SeedReplicationGroup, SeedSecret,
+    SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue, ServerPolicy,
 };
 
 use serde_json::Value;
@@ -155,7 +155,8 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                     seed.memorydb_users.push(client(user, user));
                 }
             }
-            seed.acls.push(SeedAcl { name, users: users.map(str::to_owned).to_vec() });
+            let users = users.map(str::to_owned).to_vec();
+            seed.acls.push(SeedAcl { name, users, ..SeedAcl::default() });
         }
         Need::SubnetGroup(name) => {
             seed.subnet_groups.push(SeedSubnetGroup { name, ..SeedSubnetGroup::default() })
@@ -185,9 +186,28 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                 }),
             }
         }
+        Need::ParameterGroup { name, family } => {
+            seed.parameter_groups.push(SeedParameterGroup {
+                name,
+                family,
+                ..SeedParameterGroup::default()
+            });
+        }
+        Need::KmsKey(named) => seed.kms_keys.push(kms_key(named)),
         Need::Password(reference) => password(seed, &reference),
         // Made by the run that a clean-up follows; a seed file can put them there.
-        Need::Snapshot(_) | Need::Object(_) | Need::ParameterGroup(_) => {}
+        Need::Snapshot(_) | Need::Object(_) => {}
+    }
+}
+
+fn kms_key(named: String) -> SeedKmsKey {
+    match named.rfind("alias/") {
+        Some(at) => SeedKmsKey {
+            id: "00000000-0000-4000-a000-000000000000".to_owned(),
+            alias: Some(named[at..].to_owned()),
+            ..SeedKmsKey::default()
+        },
+        None => SeedKmsKey { id: named, ..SeedKmsKey::default() },
     }
 }
 

@@ -69,6 +69,12 @@ const fn gib(hundredths: u64) -> u64 {
     (hundredths << 30) / 100
 }
 
+/// MemoryDB's node types, smallest first in each family.
+#[must_use]
+pub fn memorydb_node_types() -> &'static [NodeType] {
+    MEMORYDB
+}
+
 /// A MemoryDB node type by its name, if the pages list it.
 #[must_use]
 pub fn memorydb_node_type(name: &str) -> Option<&'static NodeType> {

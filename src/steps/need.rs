@@ -18,7 +18,14 @@ pub enum Need {
     /// A MemoryDB subnet group.
     SubnetGroup(String),
     /// A MemoryDB parameter group.
-    ParameterGroup(String),
+    ParameterGroup {
+        /// Its name.
+        name: String,
+        /// Such as "memorydb_valkey7".
+        family: String,
+    },
+    /// An enabled KMS key, by id, ARN or alias.
+    KmsKey(String),
     /// An SSM parameter that names the source's endpoint in the given form.
     Parameter {
         /// Its name.

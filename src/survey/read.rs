@@ -57,6 +57,23 @@ impl Survey {
         self.snapshots.clear();
     }
 
+    /// One read by the same clients that is not remembered, tried again while its fault may pass.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub(crate) async fn ask<T, E, F>(&self, op: Op, request: impl Fn() -> F) -> Result<T, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        self.reader.ask(op, request).await
+    }
+
+    /// The time by the survey's clock.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.reader.clock.now()
+    }
+
     /// A replication group; `None` if there is none of that name.
     ///
     /// # Errors

@@ -132,6 +132,22 @@ until("the change", lambda: r53.get_change(Id=change["Id"])["ChangeInfo"]["Statu
 names = [r["Name"] for r in r53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]]
 assert "redis.strange.internal." in names, names
 
+# What tells of the others: metrics, quotas, keys.
+now = time.time()
+metric = {"Namespace": "AWS/ElastiCache", "MetricName": "BytesUsedForCache", "Dimensions": [
+    {"Name": "CacheClusterId", "Value": "demo-0001-001"}, {"Name": "CacheNodeId", "Value": "0001"}]}
+result = boto3.client("cloudwatch").get_metric_data(StartTime=now - 3600, EndTime=now, MetricDataQueries=[
+    {"Id": "used", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Maximum"}}])["MetricDataResults"][0]
+assert result["Values"] and min(result["Values"]) > 0 and len(result["Values"]) == len(result["Timestamps"]), result
+assert result["Timestamps"][0].timestamp() > result["Timestamps"][-1].timestamp(), result
+quotas = boto3.client("service-quotas").list_service_quotas(ServiceCode="memorydb")["Quotas"]
+assert {q["QuotaName"]: q["Value"] for q in quotas}["Nodes per Region"] == 300.0, quotas
+refused("NotFoundException", boto3.client("kms").describe_key, KeyId="alias/strange")
+assert mdb.describe_parameters(ParameterGroupName="default.memorydb-valkey7")["Parameters"]
+assert mdb.describe_reserved_nodes_offerings(NodeType="db.r7g.large")["ReservedNodesOfferings"]
+assert ec.describe_cache_parameters(CacheParameterGroupName="default.redis7.cluster.on")["Parameters"]
+assert ec.describe_cache_subnet_groups()["CacheSubnetGroups"][0]["VpcId"]
+
 # Everything goes away again.
 mdb.delete_cluster(ClusterName="strange")
 until("the cluster", lambda: gone("ClusterNotFoundFault", mdb.describe_clusters, ClusterName="strange"), "gone")

@@ -1,7 +1,7 @@
 use super::error::DataError;
 use super::model::{Model, ModelCluster};
 use super::real::RealCluster;
-use super::spec::{AclUser, Fill, ShardInfo, ShardSnapshot};
+use super::spec::{AclUser, Fill, Pretence, ShardInfo, ShardSnapshot};
 use super::{restore, snapshot, write};
 use bytes::Bytes;
 use std::fmt;
@@ -57,6 +57,28 @@ impl Cluster {
                 blocking(move || cluster.key_counts()).await
             }
             Inner::Model(cluster) => cluster.key_counts(),
+        }
+    }
+
+    /// Bytes that each shard uses, in the order of [`shards`](Self::shards).
+    pub async fn used_memory(&self) -> Result<Vec<u64>, DataError> {
+        match &self.inner {
+            Inner::Real(cluster) => {
+                let cluster = Arc::clone(cluster);
+                blocking(move || cluster.used_memory()).await
+            }
+            Inner::Model(cluster) => cluster.used_memory(),
+        }
+    }
+
+    /// Lets a model say this of itself. False for real servers: those speak for themselves.
+    pub fn pretend(&self, pretence: Pretence) -> bool {
+        match &self.inner {
+            Inner::Real(_) => false,
+            Inner::Model(cluster) => {
+                cluster.pretend(pretence);
+                true
+            }
         }
     }
 

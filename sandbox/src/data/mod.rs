@@ -25,5 +25,6 @@ pub use cluster::Cluster;
 pub use error::DataError;
 pub use model::{Model, ModelEntry, ModelShard};
 pub use plane::{DataPlane, PlaneKind, ServerPolicy};
+pub(crate) use rdb::stated_memory;
 pub use slots::slot_of;
-pub use spec::{AclUser, ClusterSpec, Fill, ShardInfo, ShardSnapshot};
+pub use spec::{AclUser, ClusterSpec, Fill, Pretence, ShardInfo, ShardSnapshot};

@@ -6,7 +6,7 @@ use super::fill::{self, Content};
 use super::rdb;
 use super::restore::more_than_one;
 use super::slots::{self, owner, slot_of};
-use super::spec::{AclUser, ClusterSpec, Fill, ShardInfo, ShardSnapshot};
+use super::spec::{AclUser, ClusterSpec, Fill, Pretence, ShardInfo, ShardSnapshot};
 use super::value::Value;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashSet};
@@ -86,6 +86,7 @@ pub(crate) struct ModelCluster {
     names: Arc<Names>,
     cluster_mode: bool,
     ranges: Vec<(u16, u16)>,
+    pretence: Mutex<Pretence>,
     /// `None` once stopped.
     shards: Mutex<Option<Vec<Entries>>>,
 }
@@ -107,6 +108,7 @@ impl ModelCluster {
             names: Arc::clone(names),
             cluster_mode: spec.cluster_mode,
             ranges: slots::split(spec.shards),
+            pretence: Mutex::default(),
             shards: Mutex::new(Some(vec![Entries::new(); usize::from(spec.shards)])),
         }))
     }
@@ -133,13 +135,30 @@ impl ModelCluster {
         self.with(|shards| shards.iter().map(|entries| entries.len() as u64).collect())
     }
 
+    pub(crate) fn pretend(&self, pretence: Pretence) {
+        *self.pretence.lock().unwrap_or_else(PoisonError::into_inner) = pretence;
+    }
+
+    fn pretence(&self) -> Pretence {
+        *self.pretence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What each shard says it uses, or about what its entries take.
+    pub(crate) fn used_memory(&self) -> Result<Vec<u64>, DataError> {
+        let pretence = self.pretence();
+        let used = |entries: &Entries| {
+            pretence.used_memory.unwrap_or_else(|| rdb::write(entries, pretence).len() as u64)
+        };
+        self.with(|shards| shards.iter().map(used).collect())
+    }
+
     pub(crate) fn snapshot(&self) -> Result<Vec<ShardSnapshot>, DataError> {
-        let infos = self.shards();
+        let (infos, pretence) = (self.shards(), self.pretence());
         self.with(|shards| {
             let snapshot = |(entries, info): (&mut Entries, ShardInfo)| ShardSnapshot {
                 shard_id: info.id,
                 slots: info.slots,
-                rdb: rdb::write(entries).into(),
+                rdb: rdb::write(entries, pretence).into(),
                 keys: entries.len() as u64,
             };
             shards.iter_mut().zip(infos).map(snapshot).collect()

@@ -1,6 +1,7 @@
 //! RDB files, version 10, in the plain encodings: what the model writes and reads back, and real servers load.
 
 use super::model::{Entries, Entry};
+use super::spec::Pretence;
 use super::value::Value;
 use crc::{CRC_64_REDIS, Crc};
 use std::collections::BTreeMap;
@@ -32,9 +33,12 @@ mod kind {
 }
 
 /// A whole file with these entries in database 0.
-pub(crate) fn write(entries: &Entries) -> Vec<u8> {
-    let mut out = b"REDIS0010".to_vec();
-    for (name, value) in [("redis-ver", "7.0.15"), ("redis-bits", "64"), ("ctime", CTIME)] {
+pub(crate) fn write(entries: &Entries, pretence: Pretence) -> Vec<u8> {
+    let mut out = pretence.head.to_vec();
+    let used = pretence.used_memory.map(|bytes| bytes.to_string());
+    let used = used.as_deref().map(|bytes| ("used-mem", bytes));
+    let aux = [("redis-ver", "7.0.15"), ("redis-bits", "64"), ("ctime", CTIME)];
+    for (name, value) in aux.into_iter().chain(used) {
         out.push(op::AUX);
         put_string(&mut out, name.as_bytes());
         put_string(&mut out, value.as_bytes());
@@ -177,6 +181,20 @@ fn check_header(bytes: &[u8]) -> Result<(), String> {
         return Err(format!("Can't handle RDB format version {version}"));
     }
     Ok(())
+}
+
+/// Bytes of memory that the server used when it wrote the file, where it says so.
+pub(crate) fn stated_memory(bytes: &[u8]) -> Option<u64> {
+    let mut cursor = Cursor { bytes, at: 9 };
+    loop {
+        if cursor.byte().ok()? != op::AUX {
+            return None;
+        }
+        let (name, value) = (cursor.string().ok()?, cursor.string().ok()?);
+        if name == b"used-mem" {
+            return std::str::from_utf8(&value).ok()?.parse().ok();
+        }
+    }
 }
 
 /// The key count in front of the first database, from a file of any kind of server: `Some(0)` without databases,

@@ -124,6 +124,17 @@ impl RealCluster {
         Ok(counts)
     }
 
+    /// Bytes that each shard's primary uses.
+    pub(crate) fn used_memory(&self) -> Result<Vec<u64>, DataError> {
+        let mut used = Vec::new();
+        for mut connection in self.connections()? {
+            let info = Node::info(&mut connection, "memory")?;
+            let field = info.iter().find(|(name, _)| name == "used_memory");
+            used.push(field.and_then(|(_, value)| value.parse().ok()).unwrap_or_default());
+        }
+        Ok(used)
+    }
+
     /// Replaces the users of every node; users left out are removed with their connections.
     pub(crate) fn set_users(&self, users: &[AclUser], open_access: bool) -> Result<(), DataError> {
         let rules = acl::rules(users, open_access)?;

@@ -2,6 +2,7 @@
 
 use super::state::{Group, Snapshot, User, UserGroup};
 use crate::context::Ctx;
+use crate::data::stated_memory;
 use crate::names;
 use crate::wire::query::Xml;
 
@@ -68,7 +69,7 @@ pub(super) fn group(ctx: &Ctx, g: &Group) -> Xml {
         .show("ClusterEnabled", g.cluster_mode)
         .text("ClusterMode", if g.cluster_mode { "enabled" } else { "disabled" })
         .text("CacheNodeType", &g.node_type)
-        .show("AuthTokenEnabled", false)
+        .show("AuthTokenEnabled", g.auth_token)
         .show("TransitEncryptionEnabled", g.tls)
         .maybe("TransitEncryptionMode", g.tls.then_some("required"))
         .show("AtRestEncryptionEnabled", true)
@@ -103,6 +104,8 @@ pub(super) fn nodes(ctx: &Ctx, g: &Group, with_node_info: bool) -> Vec<(String, 
     let node = |(i, id, shard): (usize, String, &crate::data::ShardInfo)| {
         let suffix = if g.cluster_mode { ".cluster.on" } else { "" };
         let family = engine_family(&g.engine, &g.engine_version);
+        let parameter_group =
+            g.parameter_group.clone().unwrap_or_else(|| format!("{family}{suffix}"));
         let mut xml = Xml::new("CacheCluster")
             .text("CacheClusterId", &id)
             .text("CacheNodeType", &g.node_type)
@@ -117,7 +120,7 @@ pub(super) fn nodes(ctx: &Ctx, g: &Group, with_node_info: bool) -> Vec<(String, 
             .list("CacheSecurityGroups", [])
             .child(
                 Xml::new("CacheParameterGroup")
-                    .text("CacheParameterGroupName", format!("{family}{suffix}"))
+                    .text("CacheParameterGroupName", parameter_group)
                     .text("ParameterApplyStatus", "in-sync")
                     .list("CacheNodeIdsToReboot", []),
             )
@@ -133,11 +136,16 @@ pub(super) fn nodes(ctx: &Ctx, g: &Group, with_node_info: bool) -> Vec<(String, 
         }
         let xml = xml
             .show("AutoMinorVersionUpgrade", true)
-            .list("SecurityGroups", [])
+            .list(
+                "SecurityGroups",
+                g.security_groups.iter().map(|id| {
+                    Xml::new("member").text("SecurityGroupId", id).text("Status", "active")
+                }),
+            )
             .text("ReplicationGroupId", &g.id)
             .show("SnapshotRetentionLimit", 0)
             .text("SnapshotWindow", "05:00-06:00")
-            .show("AuthTokenEnabled", false)
+            .show("AuthTokenEnabled", g.auth_token)
             .show("TransitEncryptionEnabled", g.tls)
             .show("AtRestEncryptionEnabled", true)
             .text("ARN", arn(ctx, "cluster", &id));
@@ -163,7 +171,9 @@ pub(super) fn snapshot(ctx: &Ctx, s: &Snapshot, with_config: bool) -> Xml {
         let file = s.files.as_ref().and_then(|files| files.get(i));
         xml = match file.filter(|_| done) {
             Some(file) => {
-                let size = file.rdb.len().div_ceil(1 << 20);
+                // The size of the cache, not of the file (ElastiCache API reference, NodeSnapshot).
+                let used = stated_memory(&file.rdb).unwrap_or(file.rdb.len() as u64);
+                let size = used.div_ceil(1 << 20);
                 xml.text("CacheSize", format!("{size} MB")).time("SnapshotCreateTime", s.created)
             }
             None => xml.text("CacheSize", ""),

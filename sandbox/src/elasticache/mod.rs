@@ -3,6 +3,7 @@ mod call;
 mod copy;
 mod events;
 mod groups;
+mod parameters;
 mod settle;
 mod snapshots;
 pub(crate) mod state;

@@ -17,6 +17,8 @@ pub(crate) struct ElastiCacheState {
     pub(crate) exports: Vec<Export>,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) user_groups: BTreeMap<String, UserGroup>,
+    /// The values that their owners set in parameter groups, by group.
+    pub(crate) parameter_groups: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) events: Vec<Event>,
     /// When manual snapshots were taken, by node or group, for the quota of a day.
     pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
@@ -52,6 +54,13 @@ pub(crate) struct Group {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) created: Timestamp,
     pub(crate) visible: Timestamp,
+    /// Whether clients log in with an AUTH token.
+    pub(crate) auth_token: bool,
+    /// Its parameter group, if it is not the default of its engine.
+    pub(crate) parameter_group: Option<String>,
+    pub(crate) security_groups: Vec<String>,
+    /// Since when CloudWatch has data of it; never, if it has none.
+    pub(crate) metrics_since: Option<Timestamp>,
     /// How many keys it was filled with.
     pub(crate) keys: u64,
     /// The servers; absent until they have started.

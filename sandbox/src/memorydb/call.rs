@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{access, catalog, clusters, create, events, snapshots, tags};
+use super::{access, catalog, clusters, create, events, parameters, snapshots, tags};
 use crate::context::Ctx;
 use crate::names;
 use crate::wire::ApiError;
@@ -25,6 +25,8 @@ pub(crate) async fn call(ctx: &Ctx, operation: &str, input: &Value) -> Result<Va
         "CreateUser" => access::create_user(ctx, input),
         "DescribeSubnetGroups" => catalog::subnet_groups(ctx, input),
         "DescribeParameterGroups" => catalog::parameter_groups(ctx, input),
+        "DescribeParameters" => parameters::describe(ctx, input),
+        "DescribeReservedNodesOfferings" => catalog::offerings(ctx, input),
         "DescribeEngineVersions" => catalog::engine_versions(input),
         "DescribeEvents" => events::describe(ctx, input),
         "ListTags" => tags::list(ctx, input),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::{arn, invalid_value, page};
-use super::state::SubnetGroup;
+use super::state::{MemoryDbState, SubnetGroup};
 use crate::context::Ctx;
 use crate::wire::ApiError;
 
@@ -43,25 +43,66 @@ pub(super) fn default_group(version: Version) -> String {
     format!("default.{}", version.family.replace('_', "-"))
 }
 
-/// Whether there is such a parameter group. Groups of a person's own are not modelled beyond their name's prefix.
-pub(super) fn has_group(name: &str) -> bool {
-    VERSIONS.iter().any(|v| default_group(*v) == name)
+/// The family of a parameter group, if there is such a group.
+pub(super) fn family_of(state: &MemoryDbState, group: &str) -> Option<String> {
+    let own = state.parameter_groups.get(&group.to_ascii_lowercase());
+    own.map(|group| group.family.clone()).or_else(|| {
+        let default = VERSIONS.iter().find(|v| default_group(**v).eq_ignore_ascii_case(group));
+        default.map(|v| v.family.to_owned())
+    })
 }
 
-/// Node types by family (MemoryDB developer guide, supported node types).
-pub(super) fn has_node_type(name: &str) -> bool {
-    const LARGE: [&str; 7] =
-        ["large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge"];
-    let Some((family, size)) = name.strip_prefix("db.").and_then(|rest| rest.split_once('.'))
-    else {
-        return false;
+/// Node types (MemoryDB developer guide, supported node types) with their `maxmemory`, which the parameter pages of the
+/// ElastiCache user guide give for the siblings. UNSURE above xlarge: taken as doubling.
+const NODE_TYPES: [(&str, u64); 20] = [
+    ("db.t4g.small", 1_471_026_299),
+    ("db.t4g.medium", 3_317_862_236),
+    ("db.r6g.large", LARGE),
+    ("db.r6g.xlarge", XLARGE),
+    ("db.r6g.2xlarge", 2 * XLARGE),
+    ("db.r6g.4xlarge", 4 * XLARGE),
+    ("db.r6g.8xlarge", 8 * XLARGE),
+    ("db.r6g.12xlarge", 12 * XLARGE),
+    ("db.r6g.16xlarge", 16 * XLARGE),
+    ("db.r7g.large", LARGE),
+    ("db.r7g.xlarge", XLARGE),
+    ("db.r7g.2xlarge", 2 * XLARGE),
+    ("db.r7g.4xlarge", 4 * XLARGE),
+    ("db.r7g.8xlarge", 8 * XLARGE),
+    ("db.r7g.12xlarge", 12 * XLARGE),
+    ("db.r7g.16xlarge", 16 * XLARGE),
+    ("db.r6gd.xlarge", XLARGE),
+    ("db.r6gd.2xlarge", 2 * XLARGE),
+    ("db.r6gd.4xlarge", 4 * XLARGE),
+    ("db.r6gd.8xlarge", 8 * XLARGE),
+];
+const LARGE: u64 = 14_037_181_030;
+const XLARGE: u64 = 28_261_849_702;
+
+/// Bytes that a node of this type holds, if there is such a type.
+pub(super) fn node_memory(state: &MemoryDbState, name: &str) -> Option<u64> {
+    let listed = NODE_TYPES.iter().find(|(listed, _)| *listed == name).map(|(_, bytes)| *bytes);
+    listed.or_else(|| state.more_node_types.get(name).copied())
+}
+
+/// DescribeReservedNodesOfferings, without prices.
+pub(super) fn offerings(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
+    let world = ctx.world();
+    let more = world.memorydb.more_node_types.keys().map(String::as_str);
+    let all = NODE_TYPES.iter().map(|(name, _)| *name).chain(more);
+    let wanted = input["NodeType"].as_str();
+    let offering = |(i, name): (usize, &str)| {
+        json!({
+            "ReservedNodesOfferingId": format!("00000000-0000-4000-a000-{i:012}"),
+            "NodeType": name,
+            "Duration": 31_536_000,
+            "FixedPrice": 0.0,
+            "OfferingType": "No Upfront",
+            "RecurringCharges": [],
+        })
     };
-    match family {
-        "r7g" | "r6g" => LARGE.contains(&size),
-        "r6gd" => ["xlarge", "2xlarge", "4xlarge", "8xlarge"].contains(&size),
-        "t4g" => ["small", "medium"].contains(&size),
-        _ => false,
-    }
+    let items = all.enumerate().filter(|(_, name)| wanted.is_none_or(|wanted| wanted == *name));
+    page(input, "ReservedNodesOfferings", items.map(offering).collect())
 }
 
 /// DescribeEngineVersions.
@@ -87,7 +128,11 @@ pub(super) fn engine_versions(input: &Value) -> Result<Value, ApiError> {
 
 /// DescribeParameterGroups.
 pub(super) fn parameter_groups(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
-    let mut groups: Vec<_> = VERSIONS.iter().map(|v| (default_group(*v), v.family)).collect();
+    let defaults = VERSIONS.iter().map(|v| (default_group(*v), v.family.to_owned()));
+    let world = ctx.world();
+    let own = world.memorydb.parameter_groups.iter();
+    let own = own.map(|(name, group)| (name.clone(), group.family.clone()));
+    let mut groups: Vec<_> = defaults.chain(own).collect();
     groups.sort();
     groups.dedup();
     if let Some(name) = input["ParameterGroupName"].as_str() {
@@ -100,7 +145,10 @@ pub(super) fn parameter_groups(ctx: &Ctx, input: &Value) -> Result<Value, ApiErr
         json!({
             "Name": name,
             "Family": family,
-            "Description": format!("Default parameter group for {family}"),
+            "Description": match name.starts_with("default.") {
+                true => format!("Default parameter group for {family}"),
+                false => String::new(),
+            },
             "ARN": arn(ctx, "parametergroup", &name),
         })
     });
@@ -119,17 +167,16 @@ pub(super) fn subnet_group_not_found(name: &str) -> ApiError {
 pub(super) fn subnet_groups(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     let world = ctx.world();
     let show = |group: &SubnetGroup| {
-        let zones = ["a", "b", "c"];
-        let subnets = group.subnets.iter().enumerate().map(|(i, id)| {
+        let subnets = group.subnets.iter().zip(group.zones()).map(|(id, zone)| {
             json!({
                 "Identifier": id,
-                "AvailabilityZone": {"Name": format!("{}{}", ctx.region(), zones[i % 3])},
+                "AvailabilityZone": {"Name": format!("{}{zone}", ctx.region())},
             })
         });
         json!({
             "Name": group.name,
             "Description": " ",
-            "VpcId": "vpc-0sandbox",
+            "VpcId": group.vpc,
             "Subnets": subnets.collect::<Vec<_>>(),
             "ARN": arn(ctx, "subnetgroup", &group.name),
         })

@@ -1,19 +1,18 @@
 //! CreateCluster: empty, from S3 objects, or from a snapshot.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::answer;
 use super::call::{invalid_combination, invalid_value, need, tags_in, texts};
 use super::catalog;
 use super::snapshots;
-use super::state::{Due, MdbCluster, OPEN_ACCESS, Origin};
+use super::state::{Due, MdbCluster, MemoryDbState, OPEN_ACCESS, Origin};
 use crate::context::Ctx;
 use crate::names;
 use crate::wire::ApiError;
 use crate::world::World;
-
-/// Nodes of one cluster (MemoryDB developer guide, quotas).
-const NODES: u64 = 90;
 
 /// CreateCluster. What can be seen from the request is refused at once; what is wrong with the files shows only at the
 /// end, as `restore-failed`.
@@ -21,9 +20,6 @@ pub(super) fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     let name =
         names::folded("ClusterName", need(input, "ClusterName")?, 40).map_err(invalid_value)?;
     let node_type = need(input, "NodeType")?;
-    if !catalog::has_node_type(node_type) {
-        return Err(invalid_value(format!("Invalid node type: {node_type}.")));
-    }
     let tls = input["TLSEnabled"].as_bool().unwrap_or(true);
     let shard_count = input["NumShards"].as_u64().unwrap_or(1);
     let replicas = input["NumReplicasPerShard"].as_u64().unwrap_or(1);
@@ -33,19 +29,23 @@ pub(super) fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     if shard_count == 0 {
         return Err(invalid_value("NumShards must be at least 1."));
     }
-    if shard_count.saturating_mul(replicas + 1) > NODES {
-        return Err(ApiError::bad(
-            "NodeQuotaForClusterExceededFault",
-            format!("The request exceeds the quota of {NODES} nodes per cluster."),
-        ));
-    }
     let engine = input["Engine"].as_str().unwrap_or("redis").to_ascii_lowercase();
     let version = catalog::version(&engine, input["EngineVersion"].as_str())?;
     let group = input["ParameterGroupName"].as_str();
-    if let Some(group) = group.filter(|group| !catalog::has_group(group)) {
-        return Err(catalog::group_not_found(group));
-    }
     let mut world = ctx.world();
+    let tiering = input["DataTiering"].as_bool().unwrap_or(false);
+    node_type_fits(&world.memorydb, node_type, tiering)?;
+    if let Some(group) = group {
+        family_fits(&world.memorydb, group, version.family)?;
+    }
+    quotas(&world.memorydb, shard_count.saturating_mul(replicas + 1))?;
+    if let Some(key) = input["KmsKeyId"].as_str() {
+        key_fits(&world, key)?;
+    }
+    if let Some(id) = texts(input, "SecurityGroupIds").iter().find(|id| !is_security_group(id)) {
+        // UNSURE of the code: CreateCluster declares none of its own for security groups.
+        return Err(invalid_value(format!("Invalid security group id: {id}.")));
+    }
     if world.memorydb.clusters.contains_key(&name) {
         return Err(ApiError::bad(
             "ClusterAlreadyExistsFault",
@@ -54,8 +54,14 @@ pub(super) fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     }
     let acl = acl(&world, input, tls)?;
     let subnet_group = input["SubnetGroupName"].as_str().unwrap_or("default").to_ascii_lowercase();
-    if !world.memorydb.subnet_groups.contains_key(&subnet_group) {
-        return Err(catalog::subnet_group_not_found(&subnet_group));
+    let subnets = world.memorydb.subnet_groups.get(&subnet_group);
+    let subnets = subnets.ok_or_else(|| catalog::subnet_group_not_found(&subnet_group))?;
+    let zones: BTreeSet<_> = subnets.zones().collect();
+    if replicas > 0 && zones.len() < 2 {
+        // A shard with replicas is spread over zones (developer guide, Multi-AZ). UNSURE of the code.
+        return Err(invalid_combination(format!(
+            "The subnet group {subnet_group} must cover at least two Availability Zones for a cluster with replicas."
+        )));
     }
     let origin = origin(ctx, &mut world, input)?;
     let (to, reason) = match ctx.effects.terminal.clone() {
@@ -82,7 +88,7 @@ pub(super) fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
         security_groups: texts(input, "SecurityGroupIds"),
         kms_key: input["KmsKeyId"].as_str().map(str::to_owned),
         retention: input["SnapshotRetentionLimit"].as_u64().unwrap_or(0),
-        data_tiering: input["DataTiering"].as_bool().unwrap_or(false),
+        data_tiering: tiering,
         tags: tags_in(input),
         created: ctx.now,
         visible: ctx.due(ctx.timings().visibility),
@@ -93,6 +99,80 @@ pub(super) fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     let answer = answer::cluster(ctx, &cluster, false);
     world.memorydb.clusters.insert(name, cluster);
     Ok(json!({"Cluster": answer}))
+}
+
+/// Data tiering goes with r6gd, and r6gd with data tiering (MemoryDB API reference, CreateCluster).
+fn node_type_fits(state: &MemoryDbState, node_type: &str, tiering: bool) -> Result<(), ApiError> {
+    if catalog::node_memory(state, node_type).is_none() {
+        return Err(invalid_value(format!("Invalid node type: {node_type}.")));
+    }
+    if node_type.starts_with("db.r6gd.") == tiering {
+        return Ok(());
+    }
+    // UNSURE of the words.
+    Err(invalid_combination(if tiering {
+        format!("Data tiering is not supported for the node type {node_type}.")
+    } else {
+        format!("DataTiering must be enabled for the node type {node_type}.")
+    }))
+}
+
+/// UNSURE of the code; the words are those of ElastiCache in the same place.
+fn family_fits(state: &MemoryDbState, group: &str, family: &str) -> Result<(), ApiError> {
+    let found = catalog::family_of(state, group).ok_or_else(|| catalog::group_not_found(group))?;
+    if found == family {
+        return Ok(());
+    }
+    Err(invalid_combination(format!(
+        "Expected a parameter group of family {family} but found one of family {found}"
+    )))
+}
+
+fn quotas(state: &MemoryDbState, nodes: u64) -> Result<(), ApiError> {
+    let quotas = state.quotas;
+    let clusters = state.clusters.values();
+    let there: u64 = clusters.map(|c| u64::from(c.shard_count) * (u64::from(c.replicas) + 1)).sum();
+    if nodes > quotas.nodes_per_cluster {
+        let most = quotas.nodes_per_cluster;
+        return Err(ApiError::bad(
+            "NodeQuotaForClusterExceededFault",
+            format!("The request exceeds the quota of {most} nodes per cluster."),
+        ));
+    }
+    if there.saturating_add(nodes) > quotas.nodes_per_region {
+        let most = quotas.nodes_per_region;
+        return Err(ApiError::bad(
+            "NodeQuotaForCustomerExceededFault",
+            format!(
+                "The request exceeds the quota of {most} nodes per Region; {there} are in use."
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// UNSURE of the code: CreateCluster declares no error for keys, and UpdateCluster's InvalidKMSKeyFault is not among its
+/// errors. The key's state counts as in KMS (KMS developer guide, key states).
+fn key_fits(world: &World, named: &str) -> Result<(), ApiError> {
+    let wrong = |why: &str| Err(invalid_value(format!("The KMS key {named} {why}.")));
+    match world.kms.find(named) {
+        None => wrong("does not exist, or cannot be used in this Region"),
+        Some(key) if key.state != "Enabled" => {
+            wrong(&format!("is not enabled: its state is {}", key.state))
+        }
+        Some(key) if key.spec != "SYMMETRIC_DEFAULT" || key.usage != "ENCRYPT_DECRYPT" => {
+            wrong("is not a symmetric encryption key")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// `sg-` and eight or seventeen hex digits (EC2 user guide, resource IDs).
+fn is_security_group(id: &str) -> bool {
+    let digits = id.strip_prefix("sg-");
+    digits.is_some_and(|digits| {
+        matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    })
 }
 
 /// The ACL of the cluster. Without TLS it must be `open-access` (MemoryDB developer guide, ACLs).

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
+use super::catalog;
 use super::state::{Due, MdbCluster, MemoryDbState, Origin};
 use crate::bucket_access::{Guest, may_read};
 use crate::context::Ctx;
-use crate::data::{Cluster, ClusterSpec, DataError};
+use crate::data::{Cluster, ClusterSpec, DataError, PlaneKind, stated_memory};
 use crate::s3::state::{Encryption, S3State};
 use crate::world::World;
 
@@ -168,15 +169,35 @@ fn read(ctx: &Ctx, s3: &S3State, name: &str, key: &str) -> Result<(String, Bytes
 }
 
 /// Why an engine cannot load a file, if its header says so. Redis 6.2 loads format 9 at most, and none of MemoryDB's
-/// engines loads that of Valkey 9. Beyond that the header is not held against a 7.x engine: the server on this machine
-/// stands for it and may write a newer format than MemoryDB's does.
-fn unloadable(engine_version: &str, file: &[u8]) -> Option<String> {
+/// engines loads that of Valkey 9. Beyond that the header is held against a Redis 7.x only if no server wrote the file: the
+/// one on this machine may write a newer format than the engine that it stands for.
+fn unloadable(of: &MdbCluster, modelled: bool, file: &[u8]) -> Option<String> {
     if file.starts_with(b"VALKEY") {
         return Some("Wrong signature trying to load DB from file: VALKEY".to_owned());
     }
     let version = std::str::from_utf8(file.get(5..9)?).ok()?.parse::<u32>().ok()?;
-    (engine_version == "6.2" && version > 9)
-        .then(|| format!("Can't handle RDB format version {version}"))
+    let newest = match (of.engine.as_str(), of.engine_version.as_str()) {
+        (_, "6.2") => 9,
+        ("redis", _) if modelled => 10,
+        _ => u32::MAX,
+    };
+    (version > newest).then(|| format!("Can't handle RDB format version {version}"))
+}
+
+/// Whether the files hold more than the nodes (developer guide, seeding: a restore that does not fit fails). UNSURE of
+/// the words. The keys are taken to spread evenly over the new shards.
+fn does_not_fit(ctx: &Ctx, of: &MdbCluster, files: &[(String, Bytes)]) -> Option<String> {
+    let node = catalog::node_memory(&ctx.world().memorydb, &of.node_type)?;
+    let held: u64 = files
+        .iter()
+        .map(|(_, body)| stated_memory(body).unwrap_or(body.len() as u64))
+        .fold(0, u64::saturating_add);
+    (held / u64::from(of.shard_count.max(1)) > node).then(|| {
+        format!(
+            "OOM: {held} bytes do not fit into {} shards of {} with {node} bytes each.",
+            of.shard_count, of.node_type
+        )
+    })
 }
 
 async fn run(
@@ -184,11 +205,13 @@ async fn run(
     of: &MdbCluster,
     files: Vec<(String, Bytes)>,
 ) -> Result<(Cluster, u64), Failure> {
+    let modelled = matches!(ctx.data().kind(), PlaneKind::Model { .. });
     for (file, body) in &files {
-        if let Some(reason) = unloadable(&of.engine_version, body) {
+        if let Some(reason) = unloadable(of, modelled, body) {
             return Err(Failure { file: Some(file.clone()), reason });
         }
     }
+    does_not_fit(ctx, of, &files).map_or(Ok(()), |reason| Err(Failure { file: None, reason }))?;
     let (users, open_access) = ctx.world().memorydb.access(&of.acl);
     let spec = ClusterSpec {
         name: of.name.clone(),

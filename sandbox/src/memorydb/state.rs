@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::data::{AclUser, Cluster, ShardInfo, ShardSnapshot};
 use crate::events::Event;
-use crate::world::key_count;
+use crate::world::{VPC, key_count};
 
 /// What exists in MemoryDB.
 #[derive(Debug, Clone)]
@@ -18,6 +18,10 @@ pub(crate) struct MemoryDbState {
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) acls: BTreeMap<String, Acl>,
     pub(crate) subnet_groups: BTreeMap<String, SubnetGroup>,
+    pub(crate) parameter_groups: BTreeMap<String, ParameterGroup>,
+    pub(crate) quotas: Quotas,
+    /// Node types beside those of the guide, with the bytes that a node holds.
+    pub(crate) more_node_types: BTreeMap<String, u64>,
     pub(crate) events: Vec<Event>,
     pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
 }
@@ -125,6 +129,40 @@ pub(crate) struct Acl {
 pub(crate) struct SubnetGroup {
     pub(crate) name: String,
     pub(crate) subnets: Vec<String>,
+    /// The letters of their availability zones; one after the other, where there are none.
+    pub(crate) zones: Vec<String>,
+    pub(crate) vpc: String,
+}
+
+impl SubnetGroup {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            subnets: vec!["subnet-0a".to_owned(), "subnet-0b".to_owned()],
+            zones: Vec::new(),
+            vpc: VPC.to_owned(),
+        }
+    }
+
+    /// The letter of each subnet's zone.
+    pub(crate) fn zones(&self) -> impl Iterator<Item = &str> {
+        let letter = |i: usize| self.zones.get(i).map_or(["a", "b", "c"][i % 3], String::as_str);
+        (0..self.subnets.len()).map(letter)
+    }
+}
+
+/// A parameter group of a person's own.
+#[derive(Debug, Clone)]
+pub(crate) struct ParameterGroup {
+    pub(crate) family: String,
+    pub(crate) values: BTreeMap<String, String>,
+}
+
+/// How many nodes there may be (developer guide, quotas).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quotas {
+    pub(crate) nodes_per_region: u64,
+    pub(crate) nodes_per_cluster: u64,
 }
 
 /// The ACL without any authentication, which every account has.
@@ -145,17 +183,16 @@ impl Default for MemoryDbState {
             users: vec!["default".to_owned()],
             tags: BTreeMap::new(),
         };
-        let subnets = SubnetGroup {
-            name: "default".to_owned(),
-            subnets: vec!["subnet-0a".to_owned(), "subnet-0b".to_owned()],
-        };
         Self {
             clusters: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             exports: Vec::new(),
             users: BTreeMap::from([("default".to_owned(), default_user)]),
             acls: BTreeMap::from([(OPEN_ACCESS.to_owned(), open_access)]),
-            subnet_groups: BTreeMap::from([("default".to_owned(), subnets)]),
+            subnet_groups: BTreeMap::from([("default".to_owned(), SubnetGroup::new("default"))]),
+            parameter_groups: BTreeMap::new(),
+            quotas: Quotas { nodes_per_region: 300, nodes_per_cluster: 90 },
+            more_node_types: BTreeMap::new(),
             events: Vec::new(),
             taken: BTreeMap::new(),
         }

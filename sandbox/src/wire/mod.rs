@@ -1,4 +1,5 @@
 mod admin;
+pub(crate) mod cbor;
 mod connector;
 pub(crate) mod error;
 pub(crate) mod json;

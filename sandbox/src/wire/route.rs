@@ -10,12 +10,14 @@ use serde_json::Value;
 use super::error::{self, ApiError};
 use super::query::{self, Params};
 use super::reply::Reply;
-use super::{admin, json};
+use super::{admin, cbor, json};
 use crate::context::{Core, Ctx, Effects, lock};
 use crate::faults::FaultKind;
 use crate::log::{Call, Outcome};
 use crate::sandbox::Sandbox;
-use crate::{elasticache, memorydb, route53, s3, secretsmanager, ssm, sts};
+use crate::{
+    cloudwatch, elasticache, kms, memorydb, route53, s3, secretsmanager, servicequotas, ssm, sts,
+};
 
 /// The services, by protocol and signing name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,11 @@ enum Service {
     SecretsManager,
     Route53,
     Sts,
+    Kms,
+    ServiceQuotas,
+    CloudWatch,
+    /// CloudWatch in the protocol that the newer SDKs speak.
+    CloudWatchCbor,
 }
 
 const ELASTICACHE_NS: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
@@ -42,11 +49,14 @@ impl Service {
             Self::SecretsManager => "secretsmanager",
             Self::Route53 => "route53",
             Self::Sts => "sts",
+            Self::Kms => "kms",
+            Self::ServiceQuotas => "servicequotas",
+            Self::CloudWatch | Self::CloudWatchCbor => "monitoring",
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        const ALL: [Service; 7] = [
+        const ALL: [Service; 10] = [
             Service::ElastiCache,
             Service::MemoryDb,
             Service::S3,
@@ -54,6 +64,9 @@ impl Service {
             Service::SecretsManager,
             Service::Route53,
             Service::Sts,
+            Service::Kms,
+            Service::ServiceQuotas,
+            Service::CloudWatch,
         ];
         ALL.into_iter().find(|service| service.name() == name)
     }
@@ -61,6 +74,15 @@ impl Service {
     /// The service of a request: by the scope of its signature, then `X-Amz-Target`, then the host, then the API version
     /// of a form body. What is none of these is S3, whose requests may be unsigned.
     fn of(parts: &Parts, body: &Bytes) -> Self {
+        match Self::named(parts, body) {
+            Self::CloudWatch if parts.headers.contains_key("smithy-protocol") => {
+                Self::CloudWatchCbor
+            }
+            service => service,
+        }
+    }
+
+    fn named(parts: &Parts, body: &Bytes) -> Self {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let by_scope = header("authorization")
             .and_then(|auth| auth.split_once("Credential="))
@@ -72,6 +94,9 @@ impl Service {
             Some("AmazonMemoryDB") => return Self::MemoryDb,
             Some("AmazonSSM") => return Self::Ssm,
             Some("secretsmanager") => return Self::SecretsManager,
+            Some("TrentService") => return Self::Kms,
+            Some("ServiceQuotasV20190624") => return Self::ServiceQuotas,
+            Some("GraniteServiceVersion20100801") => return Self::CloudWatch,
             _ => {}
         }
         let host = header("host").or(parts.uri.host()).unwrap_or_default();
@@ -120,7 +145,19 @@ impl Incoming {
                 let resource = form_resource(&params);
                 (operation, resource, Input::Form(params))
             }
-            Service::MemoryDb | Service::Ssm | Service::SecretsManager => {
+            Service::CloudWatchCbor => {
+                // /service/GraniteServiceVersion20100801/operation/GetMetricData (Smithy RPC v2 CBOR)
+                let operation = parts.uri.path().rsplit_once("/operation/").map(|(_, op)| op);
+                let operation = operation.unwrap_or_default().to_owned();
+                let input = cbor::parse(&body).map_err(|error| (service, error))?;
+                (operation, String::new(), Input::Json(input))
+            }
+            Service::MemoryDb
+            | Service::Ssm
+            | Service::SecretsManager
+            | Service::Kms
+            | Service::ServiceQuotas
+            | Service::CloudWatch => {
                 let target = parts.headers.get("x-amz-target").and_then(|t| t.to_str().ok());
                 let operation = target.and_then(|t| t.split_once('.')).map(|(_, op)| op.to_owned());
                 let input = json::parse(&body).map_err(|error| (service, error))?;
@@ -161,7 +198,7 @@ fn form_resource(params: &Params) -> String {
 }
 
 fn json_resource(input: &Value) -> String {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 14] = [
         "TargetSnapshotName",
         "ClusterName",
         "SnapshotName",
@@ -174,6 +211,8 @@ fn json_resource(input: &Value) -> String {
         "Name",
         "SourceName",
         "ResourceId",
+        "KeyId",
+        "ServiceCode",
     ];
     NAMES.iter().find_map(|name| input[name].as_str()).unwrap_or_default().to_owned()
 }
@@ -264,6 +303,17 @@ async fn call(ctx: &Ctx, incoming: Incoming, head: bool) -> (Reply, Outcome) {
         (Service::SecretsManager, Input::Json(input)) => {
             json_reply(secretsmanager::call(ctx, &operation, &input).await, ctx)
         }
+        (Service::Kms, Input::Json(input)) => json_reply(kms::call(ctx, &operation, &input), ctx),
+        (Service::ServiceQuotas, Input::Json(input)) => {
+            json_reply(servicequotas::call(ctx, &operation, &input), ctx)
+        }
+        (Service::CloudWatch, Input::Json(input)) => {
+            json_reply(cloudwatch::call(ctx, &operation, &input).await, ctx)
+        }
+        (Service::CloudWatchCbor, Input::Json(input)) => {
+            let output = cloudwatch::call(ctx, &operation, &input).await;
+            output.map(|output| cbor::respond(&output, cloudwatch::TIMES, &ctx.request_id))
+        }
         (Service::Route53, _) => route53::call(ctx, &parts, &body).await,
         (_, _) => Ok(s3::call(ctx, Request::from_parts(parts, body)).await),
     };
@@ -301,9 +351,13 @@ fn refuse(service: Service, error: &ApiError, ctx: &Ctx, head: bool) -> Reply {
     match service {
         Service::ElastiCache => error::query(error, ELASTICACHE_NS, &ctx.request_id),
         Service::Sts => error::query(error, STS_NS, &ctx.request_id),
-        Service::MemoryDb | Service::Ssm | Service::SecretsManager => {
-            error::json(error, &ctx.request_id)
-        }
+        Service::MemoryDb
+        | Service::Ssm
+        | Service::SecretsManager
+        | Service::Kms
+        | Service::ServiceQuotas
+        | Service::CloudWatch => error::json(error, &ctx.request_id),
+        Service::CloudWatchCbor => cbor::error(error, &ctx.request_id),
         Service::S3 => error::s3(error, &ctx.request_id, head),
         Service::Route53 => error::route53(error, &ctx.request_id),
     }
@@ -312,8 +366,13 @@ fn refuse(service: Service, error: &ApiError, ctx: &Ctx, head: bool) -> Reply {
 /// The answer of a fault that keeps the call from happening, in the words of the service.
 fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
     let service = incoming.service;
-    use Service::{MemoryDb, S3, SecretsManager, Ssm};
-    let json = matches!(service, MemoryDb | Ssm | SecretsManager);
+    use Service::{
+        CloudWatch, CloudWatchCbor, Kms, MemoryDb, S3, SecretsManager, ServiceQuotas, Ssm,
+    };
+    let json = matches!(
+        service,
+        MemoryDb | Ssm | SecretsManager | Kms | ServiceQuotas | CloudWatch | CloudWatchCbor
+    );
     let error = match fault {
         FaultKind::Throttle if json => ApiError::bad("ThrottlingException", "Rate exceeded"),
         FaultKind::Throttle if service == S3 => {
@@ -387,9 +446,16 @@ fn not_found(incoming: &Incoming) -> ApiError {
         Service::SecretsManager => "ResourceNotFoundException",
         Service::Route53 => "NoSuchHostedZone",
         Service::Sts => "InvalidAction",
+        Service::Kms => "NotFoundException",
+        Service::ServiceQuotas => "NoSuchResourceException",
+        Service::CloudWatch | Service::CloudWatchCbor => "ResourceNotFound",
     };
     let status = match incoming.service {
-        Service::Ssm | Service::SecretsManager | Service::MemoryDb => 400,
+        Service::Ssm
+        | Service::SecretsManager
+        | Service::MemoryDb
+        | Service::Kms
+        | Service::ServiceQuotas => 400,
         _ => 404,
     };
     ApiError::new(status, code, format!("{} not found.", incoming.resource))

@@ -14,3 +14,4 @@ mod s3;
 mod secretsmanager;
 mod ssm;
 mod support;
+mod told;

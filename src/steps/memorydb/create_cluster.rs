@@ -15,6 +15,7 @@ use crate::aws::{Op, call, memorydb_arn, split_s3_object_arn};
 use crate::cost::{CostEffect, Engine, Service};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
+use crate::facts;
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
@@ -178,6 +179,20 @@ impl Step for CreateCluster {
         action("memorydb:DescribeSubnetGroups", "subnetgroup/*"),
         action("memorydb:DescribeParameterGroups", "parametergroup/*"),
         action("memorydb:DescribeEngineVersions", "*"),
+        // Before a run, to hold the target against its source and the account's quotas.
+        action("memorydb:DescribeUsers", "user/*"),
+        action("memorydb:DescribeParameters", "parametergroup/*"),
+        action("memorydb:DescribeReservedNodesOfferings", "*"),
+        action("servicequotas:ListServiceQuotas", "*"),
+        action("cloudwatch:GetMetricData", "*"),
+        action("kms:DescribeKey", "{kms_key}"),
+        action("elasticache:DescribeReplicationGroups", "*"),
+        action("elasticache:DescribeCacheClusters", "*"),
+        action("elasticache:DescribeCacheParameters", "*"),
+        action("elasticache:DescribeCacheSubnetGroups", "*"),
+        action("elasticache:DescribeSnapshots", "*"),
+        action("elasticache:DescribeUserGroups", "*"),
+        action("elasticache:DescribeUsers", "*"),
         action("memorydb:DescribeSnapshots", "snapshot/*"),
         action("memorydb:CreateCluster", "cluster/{name}"),
         action("memorydb:CreateCluster", "acl/{acl}"),
@@ -270,15 +285,19 @@ impl Step for CreateCluster {
         }
         if let Some(group) = args["parameter_group"].as_str().filter(|g| !g.starts_with("default."))
         {
-            needs.push(Need::ParameterGroup(group.to_owned()));
+            let engine = args["engine"].as_str().unwrap_or("redis");
+            let family = facts::family_of(engine, args["engine_version"].as_str());
+            let (name, family) = (group.to_owned(), family.to_owned());
+            needs.push(Need::ParameterGroup { name, family });
         }
+        needs.extend(args["kms_key"].as_str().map(|key| Need::KmsKey(key.to_owned())));
         let files = args["restore_from"].as_array().into_iter().flatten();
         needs.extend(files.filter_map(|arn| Some(Need::Object(arn.as_str()?.to_owned()))));
         needs
     }
 
-    async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
-        preflight::findings(env, args).await
+    async fn preflight(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
+        preflight::findings(env, args, cx).await
     }
 
     async fn prepare(

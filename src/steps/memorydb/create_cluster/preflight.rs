@@ -1,129 +1,126 @@
 //! What can be told before anything runs.
 
+mod acl;
+mod clients;
+mod engine;
+mod fit;
+mod key;
+mod memory;
+mod network;
+mod node_type;
+mod parameters;
+mod quota;
+mod sizes;
+mod source;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::cluster::{self, SERVICE};
-use super::{Class, Env, Failure, Finding, OPEN_ACCESS, Op, call, no_acl, s3, split_s3_object_arn};
+use self::source::Source;
+use super::super::cluster::SERVICE;
+use super::{Class, Cx, Env, Failure, Finding, Op, s3, split_s3_object_arn};
+use crate::aws::found;
 
-/// Looks at all that the arguments name. `args` may hold `null` where an output is referred to.
-pub(super) async fn findings(env: &Env, args: &Value) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut tell = |finding: Result<Finding, Failure>| {
-        findings.push(finding.unwrap_or_else(|failure| match failure.class {
-            Class::Fatal | Class::NotFound => Finding::will_fail(
-                "target.arguments",
-                failure.to_string(),
-                failure.mend.clone().unwrap_or_default(),
-            ),
-            _ => Finding::cannot_know("target.arguments", failure.to_string()),
-        }));
-    };
-    if let Ok(spec) = serde_json::from_value(args.clone())
-        && let Err(failure) = super::check(&spec)
-    {
-        tell(Err(failure));
+/// Looks at all that the arguments name, and holds it against the source where the plan tells which that is. `args` may
+/// hold `null` where an output is referred to.
+pub(super) async fn findings(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
+    if !args.is_object() {
+        return Vec::new();
     }
-    if let Some(name) = args["name"].as_str() {
-        tell(free_name(env, name).await);
-    }
-    if let Some(name) = args["acl"].as_str() {
-        tell(acl(env, name).await);
-    }
-    if let Some(name) = args["subnet_group"].as_str() {
-        let spread = args["replicas_per_shard"].as_u64().unwrap_or(1) > 0;
-        tell(subnet_group(env, name, spread).await);
-    }
-    if let Some(name) = args["parameter_group"].as_str() {
-        tell(parameter_group(env, name).await);
-    }
-    if let Some(version) = args["engine_version"].as_str() {
-        tell(version_offered(env, args["engine"].as_str(), version).await);
-    }
-    let files = args["restore_from"].as_array().into_iter().flatten();
-    let buckets: BTreeSet<&str> =
-        files.filter_map(|arn| Some(split_s3_object_arn(arn.as_str()?)?.0)).collect();
-    for bucket in buckets {
-        findings.extend(s3::bucket_findings(env, bucket, s3::Guest::MemoryDb).await);
-    }
+    let mut findings = arguments(args);
+    let source = Source::of(env, cx).await;
+    let engine = engine::Engine::of(env, args).await;
+    let (name, node_type, memory, quota, network, acl, parameters, key, buckets) = futures::join!(
+        name(env, args),
+        node_type::findings(env, args, &source),
+        memory::findings(env, args, &source),
+        quota::findings(env, args),
+        network::findings(env, args, &source),
+        acl::findings(env, args, &source),
+        parameters::findings(env, args, &engine, &source),
+        key::findings(env, args),
+        buckets(env, args),
+    );
+    findings.extend(name);
+    findings.extend(node_type);
+    findings.extend(memory);
+    findings.extend(quota);
+    findings.extend(network);
+    findings.extend(acl);
+    findings.extend(engine.findings(args, &source));
+    findings.extend(parameters);
+    findings.extend(key);
+    findings.extend(clients::findings(args, &source));
+    findings.extend(buckets);
     findings
 }
 
-async fn free_name(env: &Env, name: &str) -> Result<Finding, Failure> {
-    Ok(match cluster::cluster(env, &name.to_ascii_lowercase()).await? {
-        None => Finding::ok("target.name", format!("no MemoryDB cluster is called \"{name}\" yet")),
-        Some(_) => Finding::will_fail(
-            "target.name",
-            format!("a MemoryDB cluster \"{name}\" exists already"),
-            "choose another name in the playbook, or remove it yourself if nobody needs it",
-        ),
-    })
+/// Nothing stands against the step, but applications will notice.
+fn mind(check: &'static str, what: impl Into<String>, mend: impl Into<String>) -> Finding {
+    Finding::ok(check, what).mend(mend)
 }
 
-async fn acl(env: &Env, name: &str) -> Result<Finding, Failure> {
-    let found = cluster::acl(env, &name.to_ascii_lowercase()).await?;
-    let found = found.ok_or_else(|| no_acl(name))?;
-    Ok(Finding::ok(
-        "target.acl",
-        if name.eq_ignore_ascii_case(OPEN_ACCESS) {
-            "ACL open-access: no authentication, whoever reaches the port may run every command"
-                .to_owned()
-        } else {
-            format!("ACL \"{name}\" lets {} users in", found.user_names().len())
-        },
-    ))
+/// What a failed read says of the step: what is not there will be missed, everything else cannot be known.
+fn unread(check: &'static str, failure: &Failure) -> Finding {
+    match failure.class {
+        Class::Fatal | Class::NotFound => Finding::of(check, failure),
+        _ => Finding::cannot_know(check, failure.to_string())
+            .mend(failure.mend.clone().unwrap_or_default()),
+    }
 }
 
-async fn subnet_group(env: &Env, name: &str, spread: bool) -> Result<Finding, Failure> {
-    let request = env.aws.memorydb.describe_subnet_groups();
-    let request = request.subnet_group_name(name.to_ascii_lowercase());
-    let answer = call(Op::read(SERVICE, "DescribeSubnetGroups"), request.send()).await?;
-    let zones: BTreeSet<_> = answer
-        .subnet_groups()
-        .iter()
-        .flat_map(|group| group.subnets())
-        .filter_map(|subnet| subnet.availability_zone()?.name())
+fn number(args: &Value, name: &str, default: u64) -> Option<u64> {
+    match args.get(name) {
+        None => Some(default),
+        Some(value) => value.as_u64(),
+    }
+}
+
+fn arguments(args: &Value) -> Vec<Finding> {
+    let faults = super::rules::faults(args).into_iter();
+    let broken: Vec<Finding> = faults
+        .map(|fault| {
+            Finding::will_fail("target.arguments", fault.message, fault.mend.unwrap_or_default())
+        })
         .collect();
-    Ok(if spread && zones.len() == 1 {
-        // MemoryDB spreads every shard that has replicas (developer guide, minimizing downtime with Multi-AZ).
-        Finding::will_fail(
-            "target.subnets",
-            format!(
-                "subnet group \"{name}\" is in one availability zone, and shards with replicas need two"
-            ),
-            "add a subnet of another availability zone to it, or set replicas_per_shard: 0",
-        )
-    } else {
-        Finding::ok("target.subnets", format!("subnet group \"{name}\" is there"))
+    match broken.is_empty() {
+        true => vec![Finding::ok("target.arguments", "the arguments fit one another")],
+        false => broken,
+    }
+}
+
+async fn name(env: &Env, args: &Value) -> Option<Finding> {
+    let name = args["name"].as_str()?.to_ascii_lowercase();
+    let client = &env.aws.memorydb;
+    let look = || client.describe_clusters().cluster_name(&name).send();
+    let answer = found(env.survey.ask(Op::read(SERVICE, "DescribeClusters"), look).await);
+    let there = answer.map(|answer| answer.and_then(|answer| answer.clusters?.into_iter().next()));
+    Some(match there {
+        Err(failure) => unread("target.name", &failure),
+        Ok(None) => {
+            Finding::ok("target.name", format!("no MemoryDB cluster is called \"{name}\" yet"))
+        }
+        Ok(Some(cluster)) => {
+            let status = cluster.status().unwrap_or("unknown");
+            Finding::will_fail(
+                "target.name",
+                format!("a MemoryDB cluster \"{name}\" exists already; it is {status}"),
+                format!(
+                    "choose another `name` in the playbook; or, if nobody needs the cluster: aws memorydb delete-cluster \
+                     --cluster-name {name} --region {}",
+                    env.identity.region
+                ),
+            )
+        }
     })
 }
 
-async fn parameter_group(env: &Env, name: &str) -> Result<Finding, Failure> {
-    let request = env.aws.memorydb.describe_parameter_groups().parameter_group_name(name);
-    call(Op::read(SERVICE, "DescribeParameterGroups"), request.send()).await?;
-    Ok(Finding::ok("target.parameters", format!("parameter group \"{name}\" is there")))
-}
-
-async fn version_offered(
-    env: &Env,
-    engine: Option<&str>,
-    version: &str,
-) -> Result<Finding, Failure> {
-    let request = env.aws.memorydb.describe_engine_versions();
-    let request = request.set_engine(engine.map(str::to_owned));
-    let answer = call(Op::read(SERVICE, "DescribeEngineVersions"), request.send()).await?;
-    let offered: BTreeSet<_> =
-        answer.engine_versions().iter().filter_map(|v| v.engine_version()).collect();
-    let engine = engine.unwrap_or("MemoryDB");
-    Ok(if offered.contains(version) || offered.is_empty() {
-        Finding::ok("target.version", format!("{engine} {version} is offered"))
-    } else {
-        let offered: Vec<_> = offered.into_iter().collect();
-        Finding::will_fail(
-            "target.version",
-            format!("MemoryDB offers no {engine} {version} here"),
-            format!("choose one of {}", offered.join(", ")),
-        )
-    })
+/// The buckets of files that are named outright; those of an export are checked by its step.
+async fn buckets(env: &Env, args: &Value) -> Vec<Finding> {
+    let files = args["restore_from"].as_array().into_iter().flatten();
+    let buckets: BTreeSet<&str> =
+        files.filter_map(|arn| Some(split_s3_object_arn(arn.as_str()?)?.0)).collect();
+    let looks = buckets.into_iter().map(|b| s3::bucket_findings(env, b, s3::Guest::MemoryDb));
+    futures::future::join_all(looks).await.into_iter().flatten().collect()
 }

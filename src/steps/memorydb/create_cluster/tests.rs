@@ -8,7 +8,9 @@ use aws_sdk_memorydb::operation::describe_acls::{DescribeACLsError, DescribeAcLs
 use aws_sdk_memorydb::operation::describe_clusters::{
     DescribeClustersError, DescribeClustersOutput,
 };
+use aws_sdk_memorydb::operation::describe_engine_versions::DescribeEngineVersionsOutput;
 use aws_sdk_memorydb::operation::describe_events::DescribeEventsOutput;
+use aws_sdk_memorydb::operation::describe_subnet_groups::DescribeSubnetGroupsOutput;
 use aws_sdk_memorydb::operation::list_tags::ListTagsOutput;
 use aws_sdk_memorydb::types::error::{
     AclNotFoundFault, ClusterAlreadyExistsFault, ClusterNotFoundFault,
@@ -21,6 +23,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
+use aws_sdk_servicequotas::operation::list_service_quotas::ListServiceQuotasOutput;
 use aws_smithy_mocks::{Rule, mock};
 use serde_json::json;
 
@@ -286,7 +289,15 @@ async fn preflight_bears_outputs_that_are_not_known_and_names_a_missing_acl() {
         let meta = ErrorMetadata::builder().code("ACLNotFoundFault").build();
         DescribeACLsError::AclNotFoundFault(AclNotFoundFault::builder().meta(meta).build())
     });
-    let env = testing::env(Rules { memorydb: vec![&describe, &acl], ..Rules::default() });
+    let versions = mock!(Client::describe_engine_versions)
+        .then_output(|| DescribeEngineVersionsOutput::builder().build());
+    let subnets = mock!(Client::describe_subnet_groups)
+        .then_output(|| DescribeSubnetGroupsOutput::builder().build());
+    let quotas = mock!(aws_sdk_servicequotas::Client::list_service_quotas)
+        .then_output(|| ListServiceQuotasOutput::builder().build());
+    let memorydb = vec![&describe, &acl, &versions, &subnets];
+    let servicequotas = vec![&quotas];
+    let env = testing::env(Rules { memorydb, servicequotas, ..Rules::default() });
     let cx = testing::cx("cluster");
     let mut args = args();
     args["restore_from"] = Value::Null;

@@ -1,0 +1,5 @@
+//! Service Quotas, for the service that enforces its quotas here: MemoryDB.
+
+mod call;
+
+pub(crate) use call::call;

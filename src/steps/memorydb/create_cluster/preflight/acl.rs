@@ -1,0 +1,170 @@
+//! The ACL, and what its users can do.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::super::cluster::SERVICE;
+use super::super::{Env, Failure, Finding, OPEN_ACCESS, Op, no_acl};
+use super::source::Source;
+use super::{mind, unread};
+use crate::aws::found;
+use crate::facts::Access;
+
+const ACL: &str = "target.acl";
+const USERS: &str = "target.acl.users";
+const SOURCE_USERS: &str = "target.acl.source_users";
+
+pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Finding> {
+    let Some(name) = args["acl"].as_str().map(str::to_ascii_lowercase) else { return Vec::new() };
+    if name == OPEN_ACCESS {
+        return vec![
+            mind(
+                ACL,
+                "ACL open-access means no authentication: whoever reaches the port may run every command",
+                format!(
+                    "make users and an ACL of your own: aws memorydb create-user, then aws memorydb create-acl --acl-name app \
+                     --user-names <users> --region {}",
+                    env.identity.region
+                ),
+            )
+            .seen("acl", OPEN_ACCESS),
+        ];
+    }
+    let client = &env.aws.memorydb;
+    let look = || client.describe_acls().acl_name(&name).send();
+    let answer = found(env.survey.ask(Op::read(SERVICE, "DescribeACLs"), look).await);
+    let acl = match answer.map(|answer| answer.and_then(|answer| answer.acls?.into_iter().next())) {
+        Err(failure) => return vec![unread(ACL, &failure)],
+        Ok(None) => return vec![unread(ACL, &no_acl(&name))],
+        Ok(Some(acl)) => acl,
+    };
+    let names: Vec<String> = acl.user_names().to_vec();
+    let mut findings = vec![state(&name, acl.status().unwrap_or("unknown"), &names)];
+    findings.push(match users(env, &names).await {
+        Ok(users) => what_users_can(&name, &users),
+        Err(failure) => Finding::cannot_know(USERS, failure.to_string()),
+    });
+    findings.extend(source_users(env, &name, &names, source).await);
+    findings
+}
+
+fn state(name: &str, status: &str, users: &[String]) -> Finding {
+    let finding = match status.to_ascii_lowercase().as_str() {
+        "active" => Finding::ok(ACL, format!("ACL \"{name}\" is active")),
+        "deleting" => Finding::will_fail(
+            ACL,
+            format!("ACL \"{name}\" is being deleted"),
+            "name another ACL, or make it again once it is gone",
+        ),
+        status => Finding::cannot_know(ACL, format!("ACL \"{name}\" is {status}"))
+            .mend("wait until it is active: aws memorydb describe-acls"),
+    };
+    finding.seen("users", users)
+}
+
+/// Access strings by user.
+async fn users(env: &Env, names: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let client = &env.aws.memorydb;
+    let read = |name: &String| {
+        let name = name.clone();
+        async move {
+            let look = || client.describe_users().user_name(&name).send();
+            let answer = env.survey.ask(Op::read(SERVICE, "DescribeUsers"), look).await?;
+            let access = answer.users().first().and_then(|user| user.access_string());
+            Ok((name.clone(), access.unwrap_or_default().to_owned()))
+        }
+    };
+    let all = futures::future::try_join_all(names.iter().map(read)).await?;
+    Ok(all.into_iter().collect())
+}
+
+/// The cluster is made all the same; who cannot work with it shows only after the swap. So it cannot be known whether
+/// that matters.
+fn what_users_can(acl: &str, users: &BTreeMap<String, String>) -> Finding {
+    let read: Vec<(&str, Access)> =
+        users.iter().map(|(name, access)| (name.as_str(), Access::read(access))).collect();
+    let update = |user: &str, access: &str| {
+        format!("aws memorydb update-user --user-name {user} --access-string '{access}'")
+    };
+    let (mut problems, mut mends) = (Vec::new(), Vec::new());
+    let enters: Vec<&(&str, Access)> = read.iter().filter(|(_, access)| access.on).collect();
+    if enters.is_empty() {
+        problems.push(format!("nobody may log in under ACL \"{acl}\""));
+        mends.push(format!("aws memorydb update-acl --acl-name {acl} --user-names-to-add <user>"));
+    } else if !enters.iter().any(|(_, access)| access.writes()) {
+        problems.push(format!("nobody may write under ACL \"{acl}\""));
+        mends.push(update(enters[0].0, "on ~* &* +@all"));
+    }
+    for (name, _) in read.iter().filter(|(_, access)| !access.on) {
+        problems.push(format!("user \"{name}\" is off"));
+    }
+    for (name, access) in &enters {
+        let lacks = access.lacks_for_clusters();
+        if !lacks.is_empty() && !access.selectors {
+            problems.push(format!("user \"{name}\" lacks {}", lacks.join(", ")));
+            let rules: Vec<&str> =
+                lacks.iter().filter_map(|lack| Some(lack.split_once(" (")?.0)).collect();
+            mends.push(update(name, &format!("{} {}", users[*name], rules.join(" "))));
+        }
+    }
+    let finding = match (problems.is_empty(), enters.len()) {
+        (true, count) => Finding::ok(
+            USERS,
+            format!(
+                "{count} users may log in, somebody may write, and all may do what cluster clients need"
+            ),
+        ),
+        (false, _) if mends.is_empty() => {
+            mind(USERS, problems.join("; "), "give them `on` if applications log in as them")
+        }
+        (false, _) => Finding::cannot_know(
+            USERS,
+            format!("{}; whether applications log in as them is not known", problems.join("; ")),
+        )
+        .mend(mends.join("; ")),
+    };
+    finding.seen("access strings", json!(users))
+}
+
+/// Passwords are not compared: neither service gives them back.
+async fn source_users(env: &Env, acl: &str, names: &[String], source: &Source) -> Option<Finding> {
+    let groups = &source.group()?.user_groups;
+    if groups.is_empty() {
+        return None;
+    }
+    let mut missing = Vec::new();
+    let mut all = 0;
+    for group in groups {
+        let users = match env.survey.users(group).await {
+            Ok(users) => users,
+            Err(failure) => {
+                return Some(Finding::cannot_know(SOURCE_USERS, failure.to_string()));
+            }
+        };
+        // Nobody logs in as a user that is off; and nobody may be called "default" in an ACL of MemoryDB.
+        for user in users.iter().filter(|user| Access::read(&user.access).on) {
+            all += 1;
+            let there = names.iter().any(|name| name.eq_ignore_ascii_case(&user.name));
+            if !there && !missing.contains(&user.name) {
+                missing.push(user.name.clone());
+            }
+        }
+    }
+    let list = missing.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    Some(match missing.first() {
+        None => Finding::ok(
+            SOURCE_USERS,
+            format!("each of the source's {all} users has one of its name in ACL \"{acl}\""),
+        ),
+        Some(first) => Finding::cannot_know(
+            SOURCE_USERS,
+            format!("the source lets {list} in, and ACL \"{acl}\" has nobody of that name: whoever logs in so is refused after the swap"),
+        )
+        .mend(format!(
+            "aws memorydb create-user --user-name {first} --authentication-mode Type=password,Passwords=<password> \
+             --access-string '<as at the source>'; aws memorydb update-acl --acl-name {acl} --user-names-to-add {first}"
+        )),
+    }
+    .seen("missing", missing))
+}

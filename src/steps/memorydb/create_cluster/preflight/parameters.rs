@@ -1,0 +1,192 @@
+//! The parameter group, and what behaves otherwise than at the source.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::super::cluster::SERVICE;
+use super::super::{Env, Failure, Finding, Op};
+use super::engine::Engine;
+use super::source::Source;
+use super::{mind, unread};
+use crate::aws::found;
+use crate::facts::{self, Difference};
+
+const GROUP: &str = "target.parameters";
+const DIFFERENCES: &str = "target.parameters.differences";
+
+pub(super) async fn findings(
+    env: &Env,
+    args: &Value,
+    engine: &Engine,
+    source: &Source,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let named = match args.get("parameter_group") {
+        None | Some(Value::Null) => None,
+        Some(name) => name.as_str().filter(|name| !name.is_empty()),
+    };
+    let mut family = engine.family.clone();
+    if let Some(name) = named {
+        match family_of(env, name).await {
+            Err(failure) => findings.push(unread(GROUP, &failure)),
+            Ok(None) => {
+                findings.push(missing(env, name, family.as_deref()));
+                return findings;
+            }
+            Ok(Some(found)) => {
+                findings.push(fits(env, name, &found, engine));
+                family = Some(found);
+            }
+        }
+    }
+    if let (Some(family), Some(_)) = (family, source.group()) {
+        findings.extend(differences(env, named, &family, source).await);
+    }
+    findings
+}
+
+async fn family_of(env: &Env, name: &str) -> Result<Option<String>, Failure> {
+    let client = &env.aws.memorydb;
+    let look = || client.describe_parameter_groups().parameter_group_name(name).send();
+    let answer = found(env.survey.ask(Op::read(SERVICE, "DescribeParameterGroups"), look).await)?;
+    let group = answer.and_then(|answer| answer.parameter_groups?.into_iter().next());
+    Ok(group.map(|group| group.family.unwrap_or_default()))
+}
+
+fn create(env: &Env, name: &str, family: &str) -> String {
+    format!(
+        "aws memorydb create-parameter-group --parameter-group-name {name} --family {family} --region {}",
+        env.identity.region
+    )
+}
+
+fn missing(env: &Env, name: &str, family: Option<&str>) -> Finding {
+    Finding::will_fail(
+        GROUP,
+        format!("there is no MemoryDB parameter group \"{name}\""),
+        create(env, name, family.unwrap_or("memorydb_valkey7")),
+    )
+}
+
+fn fits(env: &Env, name: &str, found: &str, engine: &Engine) -> Finding {
+    let finding = match &engine.family {
+        Some(wanted) if wanted != found => {
+            let engine = format!(
+                "{} {}",
+                engine.name.as_deref().unwrap_or("the engine"),
+                engine.version.as_deref().unwrap_or_default()
+            );
+            Finding::will_fail(
+                GROUP,
+                format!(
+                    "parameter group \"{name}\" is of family {found}, and {} needs {wanted}",
+                    engine.trim()
+                ),
+                format!(
+                    "{}; or leave `parameter_group` out for {}",
+                    create(
+                        env,
+                        &format!("{name}-{}", wanted.trim_start_matches("memorydb_")),
+                        wanted
+                    ),
+                    facts::default_parameter_group(wanted)
+                ),
+            )
+        }
+        _ => Finding::ok(GROUP, format!("parameter group \"{name}\" is of family {found}")),
+    };
+    finding.seen("family", found)
+}
+
+/// Nothing of this fails a step; applications notice.
+async fn differences(
+    env: &Env,
+    named: Option<&str>,
+    family: &str,
+    source: &Source,
+) -> Option<Finding> {
+    let group = source.group()?;
+    let at_source = match &group.node {
+        Ok(node) => node.parameter_group.clone()?,
+        Err(failure) => return Some(Finding::cannot_know(DIFFERENCES, failure.to_string())),
+    };
+    let at_target = named.map_or_else(|| facts::default_parameter_group(family), str::to_owned);
+    let (set, values) =
+        futures::join!(env.survey.set_parameters(&at_source), values(env, &at_target));
+    let (set, values) = match (set, values) {
+        (Ok(set), Ok(values)) => (set, values),
+        (Err(failure), _) | (_, Err(failure)) => {
+            return Some(Finding::cannot_know(DIFFERENCES, failure.to_string()));
+        }
+    };
+    let found = facts::differences(&set, family, &values);
+    if found.is_empty() {
+        let what = format!(
+            "\"{at_target}\" means the same as the source's \"{at_source}\", as far as applications notice"
+        );
+        return Some(Finding::ok(DIFFERENCES, what).seen("differences", json!({})));
+    }
+    let (mut words, mut facts_seen, mut settings) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for difference in &found {
+        match difference {
+            Difference::Other { name, source, target, effect } => {
+                let effect = effect.map(|effect| format!(" ({effect})")).unwrap_or_default();
+                words.push(format!(
+                    "{name} is \"{source}\" at the source and \"{target}\" here{effect}"
+                ));
+                settings.push(format!("ParameterName={name},ParameterValue={source}"));
+                facts_seen.insert(name.clone(), format!("{source} → {target}"));
+            }
+            Difference::Gone(dropped) => {
+                let why = dropped.why.unwrap_or("MemoryDB has no such parameter");
+                words.push(format!("{} = {} is dropped: {why}", dropped.name, dropped.value));
+                facts_seen.insert(dropped.name.clone(), format!("{} → none", dropped.value));
+            }
+        }
+    }
+    let mend = mend(env, named, family, &settings);
+    Some(mind(DIFFERENCES, words.join("; "), mend).seen("differences", json!(facts_seen)))
+}
+
+/// UpdateParameterGroup takes 20 parameters a call (MemoryDB API reference).
+fn mend(env: &Env, named: Option<&str>, family: &str, settings: &[String]) -> String {
+    if settings.is_empty() {
+        return "nothing can be set for it: see that no application relies on it".to_owned();
+    }
+    let own = named.filter(|name| !name.starts_with("default."));
+    let name = own.unwrap_or("<name>");
+    let mut commands: Vec<String> = Vec::new();
+    if own.is_none() {
+        commands.push(create(env, name, family));
+    }
+    commands.extend(settings.chunks(20).map(|some| {
+        format!(
+            "aws memorydb update-parameter-group --parameter-group-name {name} --parameter-name-values {} --region {}",
+            some.join(" "),
+            env.identity.region
+        )
+    }));
+    if own.is_none() {
+        commands.push(format!("then `parameter_group: {name}` in the playbook"));
+    }
+    commands.join("; ")
+}
+
+async fn values(env: &Env, group: &str) -> Result<BTreeMap<String, String>, Failure> {
+    let client = &env.aws.memorydb;
+    let (mut all, mut token) = (BTreeMap::new(), None);
+    loop {
+        let request = || {
+            let request = client.describe_parameters().parameter_group_name(group);
+            request.set_next_token(token.clone()).send()
+        };
+        let answer = env.survey.ask(Op::read(SERVICE, "DescribeParameters"), request).await?;
+        let parameters = answer.parameters.unwrap_or_default().into_iter();
+        all.extend(parameters.filter_map(|p| Some((p.name?, p.value.unwrap_or_default()))));
+        token = answer.next_token.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return Ok(all);
+        }
+    }
+}
