@@ -1,6 +1,7 @@
 //! Puts a seed into the state.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use crate::context::Ctx;
 use crate::data::{Cluster, ClusterSpec, Fill};
 use crate::elasticache::{self, state as ec};
 use crate::memorydb::state as mdb;
-use crate::s3::state::{Bucket, Encryption, Versioning};
+use crate::s3::state::{Bucket, Encryption, Object, Versioning};
 use crate::sandbox::SandboxError;
 use crate::seed::{EndpointFormat, Seed, SeedCluster, SeedReplicationGroup, SeedValue};
 
@@ -112,8 +113,12 @@ async fn replication_group(
         let group = ec::Group {
             id: id.clone(),
             description: id.clone(),
-            status: "available".to_owned(),
-            due: None,
+            status: seed.status.clone(),
+            due: seed.status_minutes.map(|minutes| ec::Due {
+                at: ctx.due(Duration::from_secs(u64::from(minutes) * 60)),
+                to: Some("available".to_owned()),
+                reason: None,
+            }),
             engine: seed.engine.clone(),
             engine_version: seed.engine_version.clone(),
             node_type: seed.node_type.clone(),
@@ -129,10 +134,28 @@ async fn replication_group(
             keys: seed.keys,
             cluster: None,
             shards: Vec::new(),
+            settings: ec::Settings {
+                auth_token: seed.auth_token,
+                pending: seed.pending.clone(),
+                retention: seed.snapshot_retention_days,
+                snapshot_window: seed.snapshot_window.clone(),
+                maintenance_window: seed.maintenance_window.clone(),
+                parameter_group: seed
+                    .parameter_group
+                    .clone()
+                    .or_else(|| (!seed.parameters.is_empty()).then(|| format!("{id}-parameters"))),
+                parameters: seed.parameters.clone(),
+                subnet_group: seed.subnet_group.clone(),
+                security_groups: seed.security_groups.clone(),
+                global: seed.global_datastore.clone().map(|name| (name, seed.global_role.clone())),
+                databases: seed.databases,
+                last_windows: (None, None),
+            },
         };
         world.elasticache.groups.insert(id.clone(), group);
     }
     elasticache::start_group(ctx, &id, seed.shards).await?;
+    elasticache::seed_history(ctx, &id, &seed.manual_snapshots);
     let cluster = ctx.world().elasticache.groups.get(&id).and_then(|group| group.cluster.clone());
     if let Some(cluster) = cluster {
         fill(&cluster, seed.keys, seed.every_type, random_seed).await?;
@@ -221,25 +244,45 @@ fn buckets(ctx: &Ctx, seed: &Seed) {
         if bucket.versioning {
             new.versioning = Versioning::Enabled;
         }
+        if !bucket.statements.is_empty() {
+            new.policy = Some(with_statements(new.policy.take(), &bucket.statements));
+        }
+        if let Some(ownership) = &bucket.ownership {
+            new.ownership = Some(ownership.clone());
+        }
+        new.object_lock_days = bucket.object_lock_days;
+        for key in &bucket.objects {
+            let object = Object::new(key.clone().into(), ctx.now, Encryption::Aes256);
+            new.objects.insert(key.clone(), object);
+        }
         world.s3.buckets.insert(bucket.name.clone(), new);
     }
+}
+
+fn with_statements(policy: Option<String>, more: &[Value]) -> String {
+    let policy = policy.and_then(|policy| serde_json::from_str::<Value>(&policy).ok());
+    let mut policy = policy.unwrap_or_else(|| serde_json::json!({"Version": "2012-10-17"}));
+    let mut statements = policy["Statement"].as_array().cloned().unwrap_or_default();
+    statements.extend(more.iter().cloned());
+    policy["Statement"] = Value::Array(statements);
+    policy.to_string()
 }
 
 fn values(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
     for parameter in &seed.parameters {
         let value = text(ctx, &parameter.value)?;
-        ctx.world().ssm.seed(&parameter.name, &value, &parameter.kind, ctx.now);
+        ctx.world().ssm.seed(parameter, &value, ctx.now);
     }
     let prefix = format!("arn:aws:secretsmanager:{}:{}:secret:", ctx.region(), ctx.account());
     for secret in &seed.secrets {
         let value = text(ctx, &secret.value)?;
-        ctx.world().secretsmanager.seed(&secret.name, &value, &prefix, ctx.now);
+        ctx.world().secretsmanager.seed(secret, &value, &prefix, ctx.now);
     }
     for zone in &seed.hosted_zones {
         let mut records = Vec::new();
         for record in &zone.records {
             let values: Result<Vec<_>, _> = record.values.iter().map(|v| text(ctx, v)).collect();
-            records.push((record.name.clone(), record.kind.clone(), record.ttl, values?));
+            records.push((record.clone(), values?));
         }
         ctx.world().route53.seed(&zone.id, &zone.name, zone.private, &records);
     }

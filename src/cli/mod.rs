@@ -12,6 +12,7 @@ mod live;
 mod output;
 mod playbook_file;
 mod priced;
+pub mod reading;
 #[cfg(feature = "sandbox")]
 pub mod sandboxed;
 mod saved;

@@ -160,13 +160,11 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
         Need::SubnetGroup(name) => {
             seed.subnet_groups.push(SeedSubnetGroup { name, ..SeedSubnetGroup::default() })
         }
-        Need::Parameter { name, form } => seed.parameters.push(SeedParameter {
-            name,
-            value: endpoint(source, &form),
-            kind: "String".to_owned(),
-        }),
+        Need::Parameter { name, form } => {
+            seed.parameters.push(SeedParameter::new(name, endpoint(source, &form)));
+        }
         Need::Secret { name, form } => {
-            seed.secrets.push(SeedSecret { name, value: endpoint(source, &form) });
+            seed.secrets.push(SeedSecret::new(name, endpoint(source, &form)));
         }
         Need::Record { zone, name } => {
             let record = SeedRecord {
@@ -174,6 +172,8 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                 kind: "CNAME".to_owned(),
                 ttl: 60,
                 values: vec![endpoint(source, "host")],
+                alias: None,
+                weight: None,
             };
             match seed.hosted_zones.iter_mut().find(|known| known.id == zone) {
                 Some(known) => known.records.push(record),
@@ -194,11 +194,8 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
 fn password(seed: &mut Seed, reference: &str) {
     let value = SeedValue::Text(PASSWORD.to_owned());
     if let Some(name) = reference.strip_prefix("ssm:") {
-        seed.parameters.push(SeedParameter {
-            name: name.to_owned(),
-            value,
-            kind: "SecureString".to_owned(),
-        });
+        let kind = "SecureString".to_owned();
+        seed.parameters.push(SeedParameter { kind, ..SeedParameter::new(name, value) });
     } else if let Some(name) = reference.strip_prefix("secretsmanager:") {
         let (name, value) = match name.split_once('#') {
             None => (name, value),
@@ -207,7 +204,7 @@ fn password(seed: &mut Seed, reference: &str) {
             }
         };
         if !seed.secrets.iter().any(|known| known.name == name) {
-            seed.secrets.push(SeedSecret { name: name.to_owned(), value });
+            seed.secrets.push(SeedSecret::new(name, value));
         }
     }
 }

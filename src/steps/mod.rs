@@ -6,6 +6,7 @@ mod approve;
 mod assert;
 #[cfg(test)]
 mod check_tests;
+pub mod checks;
 mod creation;
 mod elasticache;
 mod endpoint;

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod bad_input;
+mod checks;
 mod cost;
 mod crashes;
 mod docs;

@@ -1,6 +1,6 @@
 //! From an action to the function that answers it.
 
-use super::{copy, events, groups, snapshots, tags, users};
+use super::{copy, events, groups, parameters, snapshots, tags, users};
 use crate::context::Ctx;
 use crate::names;
 use crate::wire::ApiError;
@@ -11,6 +11,7 @@ pub(crate) async fn call(ctx: &Ctx, action: &str, params: &Params) -> Result<Xml
     match action {
         "DescribeReplicationGroups" => groups::describe(ctx, params),
         "DescribeCacheClusters" => groups::describe_nodes(ctx, params),
+        "DescribeCacheParameters" => parameters::describe(ctx, params),
         "CreateReplicationGroup" => groups::create(ctx, params).await,
         "DeleteReplicationGroup" => groups::delete(ctx, params),
         "CreateSnapshot" => snapshots::create(ctx, params).await,

@@ -2,7 +2,7 @@
 
 use super::answer;
 use super::call::{invalid_combination, invalid_value, page};
-use super::state::{Due, Group};
+use super::state::{Due, Group, Settings};
 use crate::context::Ctx;
 use crate::data::{ClusterSpec, DataError};
 use crate::names;
@@ -133,6 +133,10 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
             keys: 0,
             cluster: None,
             shards: Vec::new(),
+            settings: Settings {
+                auth_token: params.get("AuthToken").is_some(),
+                ..Settings::default()
+            },
         };
         world.elasticache.groups.insert(id.clone(), group);
     }

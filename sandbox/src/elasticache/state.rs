@@ -57,6 +57,50 @@ pub(crate) struct Group {
     /// The servers; absent until they have started.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) shards: Vec<ShardInfo>,
+    pub(crate) settings: Settings,
+}
+
+/// What of a group is told, and changes little else here.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) auth_token: bool,
+    /// Changes that wait for the maintenance window.
+    pub(crate) pending: BTreeMap<String, String>,
+    /// For how many days daily snapshots are kept.
+    pub(crate) retention: u32,
+    pub(crate) snapshot_window: String,
+    pub(crate) maintenance_window: String,
+    /// AWS's own, where it is absent.
+    pub(crate) parameter_group: Option<String>,
+    /// What is set in it.
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) subnet_group: String,
+    pub(crate) security_groups: Vec<String>,
+    /// The global datastore, and the role in it.
+    pub(crate) global: Option<(String, String)>,
+    /// How many logical databases hold keys.
+    pub(crate) databases: u16,
+    /// The openings of the windows that were noticed last: of snapshots, and of maintenance.
+    pub(crate) last_windows: (Option<Timestamp>, Option<Timestamp>),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            auth_token: false,
+            pending: BTreeMap::new(),
+            retention: 0,
+            snapshot_window: "05:00-06:00".to_owned(),
+            maintenance_window: "sun:07:00-sun:08:00".to_owned(),
+            parameter_group: None,
+            parameters: BTreeMap::new(),
+            subnet_group: "default".to_owned(),
+            security_groups: Vec::new(),
+            global: None,
+            databases: 1,
+            last_windows: (None, None),
+        }
+    }
 }
 
 impl Group {

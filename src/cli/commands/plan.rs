@@ -1,7 +1,6 @@
 //! `orchestrate plan`, and the reading that every run begins with.
 
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use crate::aws::Identity;
 use crate::cli::account::Account;
@@ -10,11 +9,12 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::playbook_file;
+use crate::cli::reading::read;
 use crate::cli::saved::{Findings, Saved};
 use crate::cli::state::Runs;
-use crate::cli::view::{around, plan_view, timeline};
+use crate::cli::view::plan_view;
 use crate::engine::journal::Rest;
-use crate::engine::{Cx, Kinds, Ledger, RunId, Verdict};
+use crate::engine::{RunId, Verdict};
 use crate::plan::{Catalog, Plan};
 use crate::playbook::Source;
 use crate::report::{render_findings, render_plan};
@@ -187,18 +187,9 @@ pub(super) async fn connect(
 
 /// Every step's read-only checks, all at once, shown.
 pub(super) async fn preflight(plan: &Plan, account: &Account, output: Output) -> Findings {
-    account.env.survey.begin();
-    let ledger = Rc::new(Ledger::none(account.clock.clone(), Rc::new(|_| {})));
     let run = RunId::new(account.clock.now(), &mut rand::rng());
-    let timeline = timeline(plan, &all());
-    let checks = plan.steps().filter_map(|step| {
-        let kind = account.registry.kind(&step.kind)?;
-        let mut cx = Cx::reading(run.clone(), &step.id, Rc::clone(&ledger), account.clock.clone());
-        cx.around = around(plan, step, &timeline);
-        let args = step.args.partial();
-        Some(async move { (step.id.clone(), kind.preflight(&args, &cx).await) })
-    });
-    let findings = futures::future::join_all(checks).await;
+    let (kinds, survey) = (&account.registry, &account.env.survey);
+    let findings = read(plan, kinds, survey, &account.clock, &run).await;
     output.say(&render_findings(&findings, output.style));
     output.json(&serde_json::json!({ "event": "checked", "data": findings }));
     findings

@@ -187,6 +187,9 @@ impl Step for CreateCluster {
         // The caller, too, must be able to read each file (MemoryDB API permissions reference).
         action("s3:GetObject", "{restore_from}"),
         action("s3:ListBucket", "{restore_from.bucket}"),
+        action("s3:ListAllMyBuckets", "*"),
+        action("s3:GetBucketLocation", "{restore_from.bucket}"),
+        action("s3:GetEncryptionConfiguration", "{restore_from.bucket}"),
         action("s3:GetBucketPolicy", "{restore_from.bucket}"),
         action("s3:GetBucketAcl", "{restore_from.bucket}"),
         action("memorydb:DescribeEvents", "*"),
@@ -259,8 +262,8 @@ impl Step for CreateCluster {
         needs
     }
 
-    async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
-        preflight::findings(env, args).await
+    async fn preflight(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
+        preflight::findings(env, args, cx).await
     }
 
     async fn prepare(

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::cluster::{self, SERVICE};
-use super::{Class, Env, Failure, Finding, OPEN_ACCESS, Op, call, no_acl, s3, split_s3_object_arn};
+use super::{
+    Class, Cx, Env, Failure, Finding, OPEN_ACCESS, Op, call, no_acl, s3, split_s3_object_arn,
+};
 
 /// Looks at all that the arguments name. `args` may hold `null` where an output is referred to.
-pub(super) async fn findings(env: &Env, args: &Value) -> Vec<Finding> {
+pub(super) async fn findings(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut tell = |finding: Result<Finding, Failure>| {
         findings.push(finding.unwrap_or_else(|failure| match failure.class {
@@ -45,9 +47,20 @@ pub(super) async fn findings(env: &Env, args: &Value) -> Vec<Finding> {
     let buckets: BTreeSet<&str> =
         files.filter_map(|arn| Some(split_s3_object_arn(arn.as_str()?)?.0)).collect();
     for bucket in buckets {
-        findings.extend(s3::bucket_findings(env, bucket, s3::Guest::MemoryDb).await);
+        findings.extend(s3::bucket_findings(env, bucket, s3::Guest::MemoryDb, None).await);
+    }
+    // Of a bucket that an earlier step exports to, that step says the rest.
+    if let Some((bucket, target)) = bucket_of_export(cx) {
+        let lets_in = s3::bucket_lets_in(env, bucket, s3::Guest::MemoryDb, target).await;
+        findings.extend(lets_in);
     }
     findings
+}
+
+/// The bucket that the files to restore from are exported to by an earlier step, and what their keys begin with.
+fn bucket_of_export(cx: &Cx) -> Option<(&str, Option<&str>)> {
+    let args = &cx.around.upstream("elasticache.export_snapshot")?.args;
+    Some((args["bucket"].as_str()?, args["target_name"].as_str()))
 }
 
 async fn free_name(env: &Env, name: &str) -> Result<Finding, Failure> {
