@@ -17,12 +17,17 @@ use crate::survey;
 /// What resolvers may keep of a record without making the swap slow, in seconds.
 const SHORT_TTL: i64 = 60;
 
+/// How long the step may take, unless the playbook says otherwise.
+const TIMEOUT: std::time::Duration = <super::Swap as crate::steps::Step>::TIMEOUT;
+
 /// What the plan tells of both ends.
 struct Ends {
     from: Option<Endpoint>,
     to: Option<Endpoint>,
     /// `tls` of the step.
     tls: Option<bool>,
+    /// Whether the step says how long caches may take.
+    settles: bool,
     /// The replication group that the plan copies, and where it is reached.
     source: Option<Source>,
     /// The name of the cluster that the plan makes, and whether it speaks TLS.
@@ -59,6 +64,7 @@ impl Ends {
             from: endpoint("from"),
             to: endpoint("to"),
             tls: args["tls"].as_bool(),
+            settles: args["settle"].is_string(),
             source,
             cluster,
         }
@@ -140,7 +146,7 @@ async fn one(env: &Env, cx: &Cx, ends: &Ends, index: usize, target: &Target) -> 
     findings.extend(match &seen.kept {
         Kept::Parameter(_) => None,
         Kept::Secret(secret) => Some(rotation(place, target, secret)),
-        Kept::Record(record) => Some(ttl(place, record)),
+        Kept::Record(record) => Some(ttl(ends, place, record)),
     });
     findings.extend(tls(ends, place, &form));
     findings.extend(login(ends, place, &form, &seen));
@@ -304,9 +310,15 @@ fn rotation(place: Place<'_>, target: &Target, secret: &Secret) -> Finding {
 }
 
 /// Resolvers keep the old value as long as they were told to when they asked for it.
-fn ttl(place: Place<'_>, record: &Record) -> Finding {
+fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
     const CHECK: &str = "swap.ttl";
     let ttl = record.old_ttl;
+    // The step waits until resolvers have let go, unless it is told how long to wait.
+    let late = if !ends.settles && u64::try_from(ttl).is_ok_and(|ttl| ttl >= TIMEOUT.as_secs()) {
+        ". The step waits for as long, and fails when its time is up: give it a longer `timeout`, or `settle`"
+    } else {
+        ""
+    };
     let finding = if ttl > SHORT_TTL {
         let batch = json!({"Changes": [{"Action": "UPSERT", "ResourceRecordSet": {
             "Name": record.name, "Type": "CNAME", "TTL": SHORT_TTL,
@@ -314,7 +326,7 @@ fn ttl(place: Place<'_>, record: &Record) -> Finding {
         }}]});
         Finding::cannot_know(
             CHECK,
-            format!("{place} has a TTL of {ttl} s: for so long after the swap clients may still be sent to the old endpoint"),
+            format!("{place} has a TTL of {ttl} s: for so long after the swap clients may still be sent to the old endpoint{late}"),
         )
         .mend(format!(
             "lower it, and wait {ttl} s before the run: aws route53 change-resource-record-sets --hosted-zone-id {} \

@@ -274,7 +274,7 @@ fn arguments_that_a_step_would_refuse_are_found_before() {
             ("pause", serde_json::json!({"for": "10m"}), serde_json::json!({"for": "soon"})),
             (
                 "s3.delete_objects",
-                serde_json::json!({"objects": ["arn:aws:s3:::b/k"]}),
+                serde_json::json!({"objects": ["arn:aws:s3:::b/k-0001.rdb"]}),
                 serde_json::json!({"objects": ["s3://b/k"]}),
             ),
         ] {

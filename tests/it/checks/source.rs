@@ -86,11 +86,12 @@ pub(super) fn rows() -> Vec<Row> {
         Row {
             check: "source.state",
             case: "there is none",
-            seed: |seed| seed.replication_groups.clear(),
-            edits: &[
-                ACCEPTING,
-                ("[{ ssm_parameter: /demo/redis/endpoint }]", "[{ ssm_parameter: /other }]"),
-            ],
+            seed: |seed| {
+                seed.replication_groups.clear();
+                let nowhere = "old.example.com:6379".to_owned();
+                seed.parameters[0].value = orchestrate_sandbox::SeedValue::Text(nowhere);
+            },
+            edits: &[ACCEPTING],
             found: REFUSED,
             then: fails("snapshot", "there is no replication group \"demo\""),
             ..Row::default()

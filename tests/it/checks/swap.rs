@@ -170,11 +170,20 @@ pub(super) fn rows() -> Vec<Row> {
         of("swap.ttl", &[RECORD]),
         Row {
             check: "swap.ttl",
-            case: "an hour",
+            case: "five minutes",
+            edits: &[RECORD],
+            seed: |seed| record(seed).ttl = 300,
+            found: WARNED,
+            then: Then::Goes(&["\"ttl\":300"]),
+            ..Row::default()
+        },
+        Row {
+            check: "swap.ttl",
+            case: "longer than the step may take",
             edits: &[RECORD],
             seed: |seed| record(seed).ttl = 3600,
             found: WARNED,
-            then: Then::Goes(&["\"ttl\":3600"]),
+            then: fails("switch", "the step's time is up"),
             ..Row::default()
         },
         bare("swap.tls"),
