@@ -130,14 +130,6 @@ pub struct SeedReplicationGroup {
     pub data_tiering: bool,
     /// The `Durability` asked for: sync, async, disabled or default. Valkey 9 has it; nothing is shown without.
     pub durability: Option<String>,
-    /// Whether clients log in with an AUTH token.
-    pub auth_token: bool,
-    /// Its parameter group; its engine's default, where it is absent.
-    pub parameter_group: Option<String>,
-    /// What the owner of that group set.
-    pub parameters: BTreeMap<String, String>,
-    /// Its security groups.
-    pub security_groups: Vec<String>,
     /// Bytes of memory that each shard says it uses, and its files too; what the data takes, where it is absent. A model
     /// alone can say other than the truth.
     pub used_memory: Option<u64>,
@@ -145,6 +137,37 @@ pub struct SeedReplicationGroup {
     pub without_metrics: bool,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// `available`, or another state.
+    pub status: String,
+    /// For how long it is in that state before it is `available`; for good, where it is absent.
+    pub status_minutes: Option<u32>,
+    /// Whether clients log in with an AUTH token.
+    pub auth_token: bool,
+    /// Changes that wait for the maintenance window, when they are carried out: `engine_version`, `node_type`,
+    /// `cluster_mode`, `transit_encryption_mode`.
+    pub pending: BTreeMap<String, String>,
+    /// For how many days daily snapshots are kept; 0 takes none.
+    pub snapshot_retention_days: u32,
+    /// When the daily snapshot is taken, in UTC.
+    pub snapshot_window: String,
+    /// When it is maintained, in UTC.
+    pub maintenance_window: String,
+    /// Its parameter group; AWS's own, unless `parameters` are set.
+    pub parameter_group: Option<String>,
+    /// What is set in its parameter group.
+    pub parameters: BTreeMap<String, String>,
+    /// Its subnet group.
+    pub subnet_group: String,
+    /// Its VPC security groups.
+    pub security_groups: Vec<String>,
+    /// The global datastore it is in.
+    pub global_datastore: Option<String>,
+    /// Its role there: `PRIMARY` or `SECONDARY`.
+    pub global_role: String,
+    /// How many logical databases hold keys. The keys of all but the first are of the model alone.
+    pub databases: u16,
+    /// When manual snapshots were taken of it (or of its first replica, with cluster mode off), in hours before now.
+    pub manual_snapshots: Vec<u32>,
 }
 
 impl Default for SeedReplicationGroup {
@@ -163,13 +186,24 @@ impl Default for SeedReplicationGroup {
             every_type: true,
             data_tiering: false,
             durability: None,
-            auth_token: false,
-            parameter_group: None,
-            parameters: BTreeMap::new(),
-            security_groups: Vec::new(),
             used_memory: None,
             without_metrics: false,
             tags: BTreeMap::new(),
+            status: "available".to_owned(),
+            status_minutes: None,
+            auth_token: false,
+            pending: BTreeMap::new(),
+            snapshot_retention_days: 0,
+            snapshot_window: "05:00-06:00".to_owned(),
+            maintenance_window: "sun:07:00-sun:08:00".to_owned(),
+            parameter_group: None,
+            parameters: BTreeMap::new(),
+            subnet_group: "default".to_owned(),
+            security_groups: Vec::new(),
+            global_datastore: None,
+            global_role: "PRIMARY".to_owned(),
+            databases: 1,
+            manual_snapshots: Vec::new(),
         }
     }
 }
@@ -309,6 +343,14 @@ pub struct SeedBucket {
     pub kms_key: Option<String>,
     /// Whether it keeps versions.
     pub versioning: bool,
+    /// Statements of its policy, besides those of `ready_for_exports`.
+    pub statements: Vec<serde_json::Value>,
+    /// `BucketOwnerEnforced`, `BucketOwnerPreferred` or `ObjectWriter`; the first, where it is absent.
+    pub ownership: Option<String>,
+    /// For how many days new objects are locked. Needs `versioning`.
+    pub object_lock_days: Option<u32>,
+    /// Keys of objects in it, each with a few bytes.
+    pub objects: Vec<String>,
 }
 
 /// An SSM parameter.
@@ -322,6 +364,25 @@ pub struct SeedParameter {
     /// `String`, `StringList` or `SecureString`.
     #[serde(default = "plain", rename = "type")]
     pub kind: String,
+    /// The expression that values must match.
+    #[serde(default)]
+    pub allowed_pattern: Option<String>,
+    /// The types of its policies: `Expiration`, `ExpirationNotification`, `NoChangeNotification`.
+    #[serde(default)]
+    pub policies: Vec<String>,
+}
+
+impl SeedParameter {
+    /// A plain parameter.
+    pub fn new(name: impl Into<String>, value: SeedValue) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            kind: plain(),
+            allowed_pattern: None,
+            policies: Vec::new(),
+        }
+    }
 }
 
 fn plain() -> String {
@@ -336,6 +397,22 @@ pub struct SeedSecret {
     pub name: String,
     /// The text of its current version.
     pub value: SeedValue,
+    /// Whether it is rotated.
+    #[serde(default)]
+    pub rotation: bool,
+    /// Whether it is scheduled for deletion.
+    #[serde(default)]
+    pub deleted: bool,
+    /// The AWS service that manages it, such as `rds`.
+    #[serde(default)]
+    pub owning_service: Option<String>,
+}
+
+impl SeedSecret {
+    /// A secret that nothing is special about.
+    pub fn new(name: impl Into<String>, value: SeedValue) -> Self {
+        Self { name: name.into(), value, rotation: false, deleted: false, owning_service: None }
+    }
 }
 
 /// A Route 53 hosted zone.
@@ -365,7 +442,14 @@ pub struct SeedRecord {
     #[serde(default = "minute")]
     pub ttl: u64,
     /// Its values.
+    #[serde(default)]
     pub values: Vec<SeedValue>,
+    /// The name an alias leads to, in place of values.
+    #[serde(default)]
+    pub alias: Option<String>,
+    /// Its weight, with weighted routing.
+    #[serde(default)]
+    pub weight: Option<u8>,
 }
 
 fn minute() -> u64 {

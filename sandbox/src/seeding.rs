@@ -1,6 +1,7 @@
 //! Puts a seed into the state.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::data::{Cluster, ClusterSpec, Fill, Pretence};
 use crate::elasticache::{self, state as ec};
 use crate::kms;
 use crate::memorydb::state as mdb;
-use crate::s3::state::{Bucket, Encryption, Versioning};
+use crate::s3::state::{Bucket, Encryption, Object, Versioning};
 use crate::sandbox::SandboxError;
 use crate::seed::{EndpointFormat, Seed, SeedCluster, SeedReplicationGroup, SeedValue};
 
@@ -144,8 +145,12 @@ async fn replication_group(
         let group = ec::Group {
             id: id.clone(),
             description: id.clone(),
-            status: "available".to_owned(),
-            due: None,
+            status: seed.status.clone(),
+            due: seed.status_minutes.map(|minutes| ec::Due {
+                at: ctx.due(Duration::from_secs(u64::from(minutes) * 60)),
+                to: Some("available".to_owned()),
+                reason: None,
+            }),
             engine: seed.engine.clone(),
             engine_version: seed.engine_version.clone(),
             node_type: seed.node_type.clone(),
@@ -158,25 +163,36 @@ async fn replication_group(
             tags: seed.tags.clone(),
             created: ctx.now,
             visible: ctx.now,
-            auth_token: seed.auth_token,
-            parameter_group: seed.parameter_group.clone(),
-            security_groups: seed.security_groups.clone(),
             // What is seeded is taken to have been there for long.
             metrics_since: (!seed.without_metrics).then_some(jiff::Timestamp::UNIX_EPOCH),
             keys: seed.keys,
             cluster: None,
             shards: Vec::new(),
+            settings: ec::Settings {
+                auth_token: seed.auth_token,
+                pending: seed.pending.clone(),
+                retention: seed.snapshot_retention_days,
+                snapshot_window: seed.snapshot_window.clone(),
+                maintenance_window: seed.maintenance_window.clone(),
+                parameter_group: seed
+                    .parameter_group
+                    .clone()
+                    .or_else(|| (!seed.parameters.is_empty()).then(|| format!("{id}-parameters"))),
+                parameters: seed.parameters.clone(),
+                subnet_group: seed.subnet_group.clone(),
+                security_groups: seed.security_groups.clone(),
+                global: seed.global_datastore.clone().map(|name| (name, seed.global_role.clone())),
+                databases: seed.databases,
+                last_windows: (None, None),
+            },
         };
-        if let Some(name) = &seed.parameter_group {
-            world.elasticache.parameter_groups.insert(name.clone(), seed.parameters.clone());
-        }
         world.elasticache.groups.insert(id.clone(), group);
     }
     elasticache::start_group(ctx, &id, seed.shards).await?;
+    elasticache::seed_history(ctx, &id, &seed.manual_snapshots);
     let cluster = ctx.world().elasticache.groups.get(&id).and_then(|group| group.cluster.clone());
     if let Some(cluster) = cluster {
-        let head = head(&seed.engine, &seed.engine_version);
-        let pretends = cluster.pretend(Pretence { head, used_memory: seed.used_memory });
+        let pretends = cluster.pretend(Pretence { used_memory: seed.used_memory });
         if !pretends && seed.used_memory.is_some() {
             let text = format!("{id}: real servers say themselves how much memory they use");
             return Err(SandboxError::Seed(text));
@@ -184,17 +200,6 @@ async fn replication_group(
         fill(&cluster, seed.keys, seed.every_type, random_seed).await?;
     }
     Ok(())
-}
-
-/// What the files of an engine begin with (the engines' own sources, `RDB_VERSION`; AWS's Redis 7.1 is compatible with
-/// 7.0).
-fn head(engine: &str, version: &str) -> &'static [u8; 9] {
-    match (engine, version.split('.').next()) {
-        ("valkey", Some("7" | "8")) => b"REDIS0011",
-        ("valkey", _) => b"VALKEY080",
-        (_, Some("7")) => b"REDIS0010",
-        _ => b"REDIS0009",
-    }
 }
 
 async fn fill(
@@ -278,25 +283,45 @@ fn buckets(ctx: &Ctx, seed: &Seed) {
         if bucket.versioning {
             new.versioning = Versioning::Enabled;
         }
+        if !bucket.statements.is_empty() {
+            new.policy = Some(with_statements(new.policy.take(), &bucket.statements));
+        }
+        if let Some(ownership) = &bucket.ownership {
+            new.ownership = Some(ownership.clone());
+        }
+        new.object_lock_days = bucket.object_lock_days;
+        for key in &bucket.objects {
+            let object = Object::new(key.clone().into(), ctx.now, Encryption::Aes256);
+            new.objects.insert(key.clone(), object);
+        }
         world.s3.buckets.insert(bucket.name.clone(), new);
     }
+}
+
+fn with_statements(policy: Option<String>, more: &[Value]) -> String {
+    let policy = policy.and_then(|policy| serde_json::from_str::<Value>(&policy).ok());
+    let mut policy = policy.unwrap_or_else(|| serde_json::json!({"Version": "2012-10-17"}));
+    let mut statements = policy["Statement"].as_array().cloned().unwrap_or_default();
+    statements.extend(more.iter().cloned());
+    policy["Statement"] = Value::Array(statements);
+    policy.to_string()
 }
 
 fn values(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
     for parameter in &seed.parameters {
         let value = text(ctx, &parameter.value)?;
-        ctx.world().ssm.seed(&parameter.name, &value, &parameter.kind, ctx.now);
+        ctx.world().ssm.seed(parameter, &value, ctx.now);
     }
     let prefix = format!("arn:aws:secretsmanager:{}:{}:secret:", ctx.region(), ctx.account());
     for secret in &seed.secrets {
         let value = text(ctx, &secret.value)?;
-        ctx.world().secretsmanager.seed(&secret.name, &value, &prefix, ctx.now);
+        ctx.world().secretsmanager.seed(secret, &value, &prefix, ctx.now);
     }
     for zone in &seed.hosted_zones {
         let mut records = Vec::new();
         for record in &zone.records {
             let values: Result<Vec<_>, _> = record.values.iter().map(|v| text(ctx, v)).collect();
-            records.push((record.name.clone(), record.kind.clone(), record.ttl, values?));
+            records.push((record.clone(), values?));
         }
         ctx.world().route53.seed(&zone.id, &zone.name, zone.private, &records);
     }

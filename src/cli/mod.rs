@@ -13,6 +13,7 @@ mod output;
 mod plan_cost;
 mod playbook_file;
 mod priced;
+pub mod reading;
 #[cfg(feature = "sandbox")]
 pub mod sandboxed;
 mod saved;

@@ -1,23 +1,18 @@
 //! What a plan costs, with the size and the price of the source where they can be read.
 
 use super::account::Account;
-use super::view::{Timeline, needs};
+use super::view::{needs, timeline};
 use crate::cost::{
     Engine, Mode, NodeType, PlanCost, Prices, Purchase, Quantity, Service, Shape, StepCosts,
     gigabytes, of_plan,
 };
 use crate::plan::Plan;
-use crate::steps::{About, Cargo, Need};
+use crate::steps::{Cargo, Need, all};
 use crate::survey::Group;
 
 /// Prices the plan. What cannot be read of the source is left out, and named as not priced.
-pub(crate) async fn of(
-    plan: &Plan,
-    kinds: &[About],
-    account: &Account,
-    prices: &Prices,
-    timeline: &Timeline,
-) -> PlanCost {
+pub(crate) async fn of(plan: &Plan, account: &Account, prices: &Prices) -> PlanCost {
+    let kinds = &all();
     let source = needs(plan, kinds).into_iter().find_map(|need| match need {
         Need::ReplicationGroup(id) => Some(id),
         _ => None,
@@ -34,7 +29,7 @@ pub(crate) async fn of(
             Some(StepCosts { step: step.id.clone(), effects })
         })
         .collect();
-    let minutes = timeline.ends().as_secs().div_ceil(60);
+    let minutes = timeline(plan, kinds).ends().as_secs().div_ceil(60);
     of_plan(prices, &account.identity.region, &steps, minutes, shape.as_ref())
 }
 

@@ -161,13 +161,11 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
         Need::SubnetGroup(name) => {
             seed.subnet_groups.push(SeedSubnetGroup { name, ..SeedSubnetGroup::default() })
         }
-        Need::Parameter { name, form } => seed.parameters.push(SeedParameter {
-            name,
-            value: endpoint(source, &form),
-            kind: "String".to_owned(),
-        }),
+        Need::Parameter { name, form } => {
+            seed.parameters.push(SeedParameter::new(name, endpoint(source, &form)));
+        }
         Need::Secret { name, form } => {
-            seed.secrets.push(SeedSecret { name, value: endpoint(source, &form) });
+            seed.secrets.push(SeedSecret::new(name, endpoint(source, &form)));
         }
         Need::Record { zone, name } => {
             let record = SeedRecord {
@@ -175,6 +173,8 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                 kind: "CNAME".to_owned(),
                 ttl: 60,
                 values: vec![endpoint(source, "host")],
+                alias: None,
+                weight: None,
             };
             match seed.hosted_zones.iter_mut().find(|known| known.id == zone) {
                 Some(known) => known.records.push(record),
@@ -214,11 +214,8 @@ fn kms_key(named: String) -> SeedKmsKey {
 fn password(seed: &mut Seed, reference: &str) {
     let value = SeedValue::Text(PASSWORD.to_owned());
     if let Some(name) = reference.strip_prefix("ssm:") {
-        seed.parameters.push(SeedParameter {
-            name: name.to_owned(),
-            value,
-            kind: "SecureString".to_owned(),
-        });
+        let kind = "SecureString".to_owned();
+        seed.parameters.push(SeedParameter { kind, ..SeedParameter::new(name, value) });
     } else if let Some(name) = reference.strip_prefix("secretsmanager:") {
         let (name, value) = match name.split_once('#') {
             None => (name, value),
@@ -227,7 +224,7 @@ fn password(seed: &mut Seed, reference: &str) {
             }
         };
         if !seed.secrets.iter().any(|known| known.name == name) {
-            seed.secrets.push(SeedSecret { name: name.to_owned(), value });
+            seed.secrets.push(SeedSecret::new(name, value));
         }
     }
 }

@@ -108,13 +108,17 @@ pub(crate) fn timeline(plan: &Plan, kinds: &[About]) -> Timeline {
 /// What a step may know of the plan around it.
 #[must_use]
 pub(crate) fn around(plan: &Plan, step: &PlannedStep, timeline: &Timeline) -> Around {
-    let upstream = plan.upstream(step).into_iter().map(|from| Upstream {
-        step: from.id.clone(),
-        kind: from.kind.clone(),
-        args: from.args.partial(),
-    });
+    let told = |steps: Vec<&PlannedStep>| {
+        let tell = |step: &PlannedStep| Upstream {
+            step: step.id.clone(),
+            kind: step.kind.clone(),
+            args: step.args.partial(),
+        };
+        steps.into_iter().map(tell).collect()
+    };
     Around {
-        upstream: upstream.collect(),
+        upstream: told(plan.upstream(step)),
+        downstream: told(plan.downstream(step)),
         begins_after: timeline.begins.get(&step.id).copied().unwrap_or_default(),
         run_takes: timeline.ends,
     }

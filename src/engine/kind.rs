@@ -123,13 +123,15 @@ impl Finding {
 pub struct Around {
     /// The steps whose outputs this step's arguments come from, also by way of others; nearest first.
     pub upstream: Vec<Upstream>,
+    /// The steps that draw on this one likewise.
+    pub downstream: Vec<Upstream>,
     /// How long after the run's start this step begins, by what steps usually take.
     pub begins_after: Duration,
     /// How long the whole run usually takes.
     pub run_takes: Duration,
 }
 
-/// A step that another one draws on.
+/// A step that another one draws on, or that draws on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// Its id.
@@ -145,6 +147,12 @@ impl Around {
     #[must_use]
     pub fn upstream(&self, kind: &str) -> Option<&Upstream> {
         self.upstream.iter().find(|step| step.kind == kind)
+    }
+
+    /// The first step of a kind that draws on this one.
+    #[must_use]
+    pub fn downstream(&self, kind: &str) -> Option<&Upstream> {
+        self.downstream.iter().find(|step| step.kind == kind)
     }
 }
 

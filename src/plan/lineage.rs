@@ -32,6 +32,13 @@ impl Plan {
         }
         found
     }
+
+    /// The steps that draw on a step's outputs, also by way of others, in the order in which they run.
+    #[must_use]
+    pub fn downstream(&self, step: &PlannedStep) -> Vec<&PlannedStep> {
+        let draws = |other: &&PlannedStep| self.upstream(other).iter().any(|up| up.id == step.id);
+        self.steps().filter(draws).collect()
+    }
 }
 
 fn drawn_on(step: &PlannedStep) -> Vec<&str> {

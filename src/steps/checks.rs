@@ -1,7 +1,68 @@
-//! The names of the checks that are made before a run: stable, and none is used again for another check.
+//! Every check that is made before a run, by its stable name: a line each, sorted. No name is used again for another check.
 
-/// Name and what is looked at, by name.
+/// What each check looks at.
 pub const ALL: &[(&str, &str)] = &[
+    ("arguments", "a step's arguments, as far as they are known before the run"),
+    (
+        "bucket.denies",
+        "no statement of the bucket's policy denies what the services or the caller need",
+    ),
+    (
+        "bucket.encryption",
+        "the bucket encrypts with SSE-S3 by default, so that MemoryDB can read what lies in it",
+    ),
+    ("bucket.exists", "the bucket is there"),
+    ("bucket.names", "no file of the export's name lies in the bucket already"),
+    ("bucket.object_lock", "the bucket locks no objects, so that an undo can remove them"),
+    ("bucket.owner", "the bucket belongs to the caller's account"),
+    ("bucket.ownership", "what a service writes into the bucket belongs to the bucket's owner"),
+    (
+        "bucket.policy",
+        "the bucket's policy allows the service's regional principal each action it needs",
+    ),
+    ("bucket.region", "the bucket is in the caller's region"),
+    ("bucket.versions", "whether the bucket keeps versions, which an undo leaves behind"),
+    ("compare.endpoint", "a server that is to be compared answers from here"),
+    ("compare.password", "the password for a comparison can be read"),
+    ("export.snapshot", "a snapshot that is there already can be exported"),
+    ("snapshot.exists", "a snapshot that is to be deleted is there"),
+    ("snapshot.name", "no other snapshot has the name that a new one is to get"),
+    ("source.auth", "clients of the source log in as users, as they must in MemoryDB"),
+    (
+        "source.cluster_mode",
+        "clients of the source speak the cluster protocol, as they must in MemoryDB",
+    ),
+    (
+        "source.data_tiering",
+        "the source keeps no data on disk, since such a group cannot be exported",
+    ),
+    ("source.databases", "the source has keys in database 0 alone, the only one of MemoryDB"),
+    ("source.durability", "whether the source is durable already in ElastiCache"),
+    ("source.engine", "the source's engine and version, and the RDB version that they write"),
+    ("source.global", "the source is in no global datastore"),
+    ("source.maintenance_window", "no maintenance window is open while the source is snapshotted"),
+    ("source.memory_reserve", "the source reserves enough memory for a snapshot"),
+    ("source.node_type", "the source's node type can be snapshotted"),
+    ("source.pending", "no change to the source is pending"),
+    (
+        "source.snapshot_quota",
+        "fewer than 20 manual snapshots of the source were taken in the last 24 hours",
+    ),
+    ("source.snapshot_window", "no daily snapshot is due while the source is snapshotted"),
+    ("source.state", "the source is there and available"),
+    ("source.tls", "the source speaks TLS if the target does"),
+    ("source.users", "each RBAC user of the source can be had in MemoryDB"),
+    ("source.writers", "who can write to the source, and that the right can be taken from them"),
+    ("swap.login", "the value of a target logs in as a user"),
+    ("swap.rotation", "a secret is not rotated while it is swapped"),
+    ("swap.source", "a target names the source whose data is copied"),
+    (
+        "swap.target",
+        "a target can be read, and holds an endpoint in the form that the playbook says",
+    ),
+    ("swap.tls", "a target tells clients of TLS where that changes"),
+    ("swap.ttl", "a record's TTL is at most 60 s"),
+    ("swap.writable", "nothing that can be read stands against writing a target"),
     ("target.acl", "the ACL exists and is active, or means no authentication"),
     (
         "target.acl.source_users",
@@ -37,7 +98,7 @@ mod tests {
     use super::ALL;
 
     #[test]
-    fn names_are_sorted_and_each_is_there_once() {
-        assert!(ALL.windows(2).all(|two| two[0].0 < two[1].0), "{ALL:?}");
+    fn the_list_is_sorted_and_names_each_check_once() {
+        assert!(ALL.windows(2).all(|pair| pair[0].0 < pair[1].0), "{ALL:?}");
     }
 }

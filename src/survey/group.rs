@@ -1,11 +1,10 @@
 //! A replication group, as the services show it.
 
-use aws_sdk_elasticache::types::{CacheCluster, NodeGroup, ReplicationGroup};
-use jiff::civil::{Time, Weekday};
-
 use super::read::Reader;
+use super::window::Window;
 use crate::aws::{Op, found};
 use crate::engine::Failure;
+use aws_sdk_elasticache::types::{CacheCluster, NodeGroup, ReplicationGroup};
 
 /// A replication group.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,46 +99,6 @@ pub struct Durable {
     pub asked: String,
     /// What is in force.
     pub effective: Option<String>,
-}
-
-/// A span of each day, or of one day of the week, in UTC: "04:00-05:00", "sun:05:00-sun:06:00".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// As AWS writes it.
-    pub text: String,
-    /// When it opens, and on which day; on every day, without one.
-    pub opens: Option<(Option<Weekday>, Time)>,
-    /// When it closes, likewise.
-    pub closes: Option<(Option<Weekday>, Time)>,
-}
-
-impl Window {
-    fn parse(text: &str) -> Self {
-        let (opens, closes) = text.split_once('-').unzip();
-        Self {
-            text: text.to_owned(),
-            opens: opens.and_then(moment),
-            closes: closes.and_then(moment),
-        }
-    }
-}
-
-fn moment(text: &str) -> Option<(Option<Weekday>, Time)> {
-    let clock = |text: &str| {
-        let (hour, minute) = text.split_once(':')?;
-        Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
-    };
-    let day = match text.split(':').next()?.to_ascii_lowercase().as_str() {
-        "mon" => Weekday::Monday,
-        "tue" => Weekday::Tuesday,
-        "wed" => Weekday::Wednesday,
-        "thu" => Weekday::Thursday,
-        "fri" => Weekday::Friday,
-        "sat" => Weekday::Saturday,
-        "sun" => Weekday::Sunday,
-        _ => return Some((None, clock(text)?)),
-    };
-    Some((Some(day), clock(text.split_once(':')?.1)?))
 }
 
 impl Group {
@@ -279,19 +238,4 @@ fn pending(group: &ReplicationGroup) -> Vec<String> {
     say("TLS mode", values.transit_encryption_mode().is_some());
     say("cluster mode", values.cluster_mode().is_some());
     pending
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_are_read_as_aws_writes_them() {
-        let daily = Window::parse("04:30-05:30");
-        assert_eq!(daily.opens, Some((None, Time::constant(4, 30, 0, 0))));
-        let weekly = Window::parse("sun:23:00-mon:00:30");
-        assert_eq!(weekly.opens, Some((Some(Weekday::Sunday), Time::constant(23, 0, 0, 0))));
-        assert_eq!(weekly.closes, Some((Some(Weekday::Monday), Time::constant(0, 30, 0, 0))));
-        assert_eq!(Window::parse("whenever").opens, None);
-    }
 }

@@ -9,9 +9,11 @@ mod parameters;
 mod read;
 mod snapshots;
 mod users;
+mod window;
 
-pub use group::{Durable, Endpoint, Group, Node, Shard, Window};
+pub use group::{Durable, Endpoint, Group, Node, Shard};
 pub use read::Survey;
 pub use snapshots::Taken;
 pub(crate) use snapshots::size;
 pub use users::{Authentication, User};
+pub use window::Window;

@@ -108,7 +108,21 @@ impl Survey {
     /// As `aws::call`, after a few tries.
     pub async fn snapshots(&self, group: &str) -> Result<Rc<Vec<Taken>>, Failure> {
         let (reader, id) = (self.reader.clone(), group.to_owned());
-        self.snapshots.get(group, || async move { snapshots::of(&reader, &id).await }).await
+        self.snapshots
+            .get(group, || async move { snapshots::of(&reader, Some(&id), None).await })
+            .await
+    }
+
+    /// The snapshots of one node of a group with cluster mode off, newest first.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn node_snapshots(&self, node: &str) -> Result<Rc<Vec<Taken>>, Failure> {
+        let (reader, id) = (self.reader.clone(), node.to_owned());
+        let key = format!("node {node}");
+        self.snapshots
+            .get(&key, || async move { snapshots::of(&reader, None, Some(&id)).await })
+            .await
     }
 }
 

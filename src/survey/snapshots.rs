@@ -24,14 +24,19 @@ pub struct Taken {
 }
 
 /// Newest first.
-pub(super) async fn of(reader: &Reader, group: &str) -> Result<Vec<Taken>, Failure> {
+pub(super) async fn of(
+    reader: &Reader,
+    group: Option<&str>,
+    node: Option<&str>,
+) -> Result<Vec<Taken>, Failure> {
     let op = Op::read("ElastiCache", "DescribeSnapshots");
     let mut all = Vec::new();
     let mut marker = None;
     loop {
         let request = || {
             let request = reader.aws.elasticache.describe_snapshots();
-            let request = request.replication_group_id(group).max_records(50);
+            let request = request.set_replication_group_id(group.map(str::to_owned));
+            let request = request.set_cache_cluster_id(node.map(str::to_owned)).max_records(50);
             request.set_marker(marker.clone()).send()
         };
         let answer = reader.ask(op, request).await?;

@@ -64,6 +64,17 @@ fn the_list_of_diagnostic_codes_is_generated() {
 }
 
 #[test]
+fn the_list_of_checks_is_generated() {
+    let mut text = String::from(
+        "# Checks before a run\n\n<!-- Generated from the source: `UPDATE_DOCS=1 tests/run docs`. -->\n\nWhat `orchestrate plan` looks at, and every command that runs a playbook. Each check ends as ok, will fail, or cannot\nknow, and says why and what to do. Names are stable: none changes its meaning, and none is used again.\n\n| check | what it looks at |\n|---|---|\n",
+    );
+    for (name, what) in orchestrate::steps::checks::ALL {
+        text += &format!("| `{name}` | {what} |\n");
+    }
+    must_be("docs/checks.md", &text);
+}
+
+#[test]
 fn the_schema_is_generated() {
     must_be("docs/playbook.schema.json", &Place::new().run(&["schema"]).ends_with(0).out);
 }

@@ -96,6 +96,8 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
     pub(crate) plan: Plan,
+    /// What the kinds act with.
+    pub(crate) env: Rc<Env>,
     /// The way other people reach the same account.
     pub(crate) aws: aws::Clients,
 }
@@ -145,8 +147,9 @@ impl World {
         let clients = aws::connect(&settings).await.expect("an in-process connection");
         let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
         let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
-        let registry = registry(&Rc::new(Env::new(clients.clone(), identity, data, &clock)));
-        Self { sandbox, clock, registry, plan, aws: clients }
+        let env = Rc::new(Env::new(clients.clone(), identity, data, &clock));
+        let registry = registry(&env);
+        Self { sandbox, clock, registry, plan, env, aws: clients }
     }
 
     /// Changes that took effect so far.

@@ -11,7 +11,7 @@ mod plane;
 mod ports;
 mod process;
 mod program;
-mod rdb;
+pub(crate) mod rdb;
 mod real;
 mod restore;
 mod slots;

@@ -34,7 +34,7 @@ mod kind {
 
 /// A whole file with these entries in database 0.
 pub(crate) fn write(entries: &Entries, pretence: Pretence) -> Vec<u8> {
-    let mut out = pretence.head.to_vec();
+    let mut out = b"REDIS0010".to_vec();
     let used = pretence.used_memory.map(|bytes| bytes.to_string());
     let used = used.as_deref().map(|bytes| ("used-mem", bytes));
     let aux = [("redis-ver", "7.0.15"), ("redis-bits", "64"), ("ctime", CTIME)];
@@ -57,6 +57,42 @@ pub(crate) fn write(entries: &Entries, pretence: Pretence) -> Vec<u8> {
             out.extend_from_slice(&at.to_le_bytes());
         }
         put_entry(&mut out, key, &entry.value);
+    }
+    out.push(op::EOF);
+    let sum = CRC64.checksum(&out);
+    out.extend_from_slice(&sum.to_le_bytes());
+    out
+}
+
+/// A file without keys.
+pub(crate) fn empty() -> Vec<u8> {
+    write(&Entries::new(), Pretence::default())
+}
+
+/// The head of an engine's files (`RDB_VERSION` and the magic in the sources of Redis and Valkey; AWS's Redis 7.1 is
+/// compatible with 7.0). An engine that is not known writes as the model does.
+fn head(engine: &str, version: &str) -> &'static [u8; 9] {
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    match (engine, major) {
+        ("redis", Some(5 | 6)) => b"REDIS0009",
+        ("valkey", Some(7 | 8)) => b"REDIS0011",
+        ("valkey", Some(9..)) => b"VALKEY080",
+        _ => b"REDIS0010",
+    }
+}
+
+/// A file of the model as this engine would write it, with a key in each of so many databases. Version 9 is the same in
+/// the plain encodings used here, and so are 11 and 80.
+pub(crate) fn as_written_by(file: &[u8], engine: &str, version: &str, databases: u16) -> Vec<u8> {
+    // Behind the last entry come the end mark and the checksum.
+    let entries = file.get(9..file.len().saturating_sub(9)).unwrap_or_default();
+    let mut out = head(engine, version).to_vec();
+    out.extend_from_slice(entries);
+    for number in 1..databases {
+        out.push(op::SELECTDB);
+        put_length(&mut out, usize::from(number));
+        out.extend_from_slice(&[op::RESIZEDB, 1, 0]);
+        put_entry(&mut out, b"elsewhere", &Value::String(b"value".to_vec()));
     }
     out.push(op::EOF);
     let sum = CRC64.checksum(&out);

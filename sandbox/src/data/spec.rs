@@ -61,18 +61,10 @@ pub struct ShardSnapshot {
 }
 
 /// What a modelled cluster says of itself that its entries do not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pretence {
-    /// What its files begin with: nine bytes.
-    pub head: &'static [u8; 9],
     /// Bytes that each shard says it uses; what its entries take, unless it says so.
     pub used_memory: Option<u64>,
-}
-
-impl Default for Pretence {
-    fn default() -> Self {
-        Self { head: b"REDIS0010", used_memory: None }
-    }
 }
 
 /// Made-up data, the same for the same seed.

@@ -54,7 +54,7 @@ pub(super) fn group(ctx: &Ctx, g: &Group) -> Xml {
         .text("ReplicationGroupId", &g.id)
         .text("Description", &g.description)
         .text("Status", &g.status)
-        .child(Xml::new("PendingModifiedValues"))
+        .child(pending(g, &["transit_encryption_mode", "cluster_mode"]))
         .values("MemberClusters", "ClusterId", g.all_members())
         .list("NodeGroups", node_groups.collect::<Vec<_>>())
         .text("AutomaticFailover", if g.replicas > 0 { "enabled" } else { "disabled" })
@@ -63,13 +63,20 @@ pub(super) fn group(ctx: &Ctx, g: &Group) -> Xml {
         let (host, port) = cluster.endpoint();
         xml = xml.child(endpoint("ConfigurationEndpoint", &host, port));
     }
+    if let Some((datastore, role)) = &g.settings.global {
+        xml = xml.child(
+            Xml::new("GlobalReplicationGroupInfo")
+                .text("GlobalReplicationGroupId", datastore)
+                .text("GlobalReplicationGroupMemberRole", role),
+        );
+    }
     xml = xml
-        .show("SnapshotRetentionLimit", 0)
-        .text("SnapshotWindow", "05:00-06:00")
+        .show("SnapshotRetentionLimit", g.settings.retention)
+        .text("SnapshotWindow", &g.settings.snapshot_window)
         .show("ClusterEnabled", g.cluster_mode)
         .text("ClusterMode", if g.cluster_mode { "enabled" } else { "disabled" })
         .text("CacheNodeType", &g.node_type)
-        .show("AuthTokenEnabled", g.auth_token)
+        .show("AuthTokenEnabled", g.settings.auth_token)
         .show("TransitEncryptionEnabled", g.tls)
         .maybe("TransitEncryptionMode", g.tls.then_some("required"))
         .show("AtRestEncryptionEnabled", true)
@@ -92,6 +99,20 @@ pub(super) fn group(ctx: &Ctx, g: &Group) -> Xml {
         .text("Engine", &g.engine)
 }
 
+/// The changes of a group that wait; some are told of the group, some of its nodes (ElastiCache API reference,
+/// ReplicationGroupPendingModifiedValues and PendingModifiedValues).
+fn pending(g: &Group, told: &[&str]) -> Xml {
+    let member = |what: &str| match what {
+        "engine_version" => "EngineVersion",
+        "node_type" => "CacheNodeType",
+        "cluster_mode" => "ClusterMode",
+        _ => "TransitEncryptionMode",
+    };
+    let waiting = g.settings.pending.iter().filter(|(what, _)| told.contains(&what.as_str()));
+    waiting
+        .fold(Xml::new("PendingModifiedValues"), |xml, (what, value)| xml.text(member(what), value))
+}
+
 fn zone(node: usize) -> char {
     ['a', 'b', 'c'][node % 3]
 }
@@ -105,7 +126,12 @@ pub(super) fn nodes(ctx: &Ctx, g: &Group, with_node_info: bool) -> Vec<(String, 
         let suffix = if g.cluster_mode { ".cluster.on" } else { "" };
         let family = engine_family(&g.engine, &g.engine_version);
         let parameter_group =
-            g.parameter_group.clone().unwrap_or_else(|| format!("{family}{suffix}"));
+            g.settings.parameter_group.clone().unwrap_or_else(|| format!("{family}{suffix}"));
+        let security_groups = g
+            .settings
+            .security_groups
+            .iter()
+            .map(|id| Xml::new("member").text("SecurityGroupId", id).text("Status", "active"));
         let mut xml = Xml::new("CacheCluster")
             .text("CacheClusterId", &id)
             .text("CacheNodeType", &g.node_type)
@@ -115,8 +141,8 @@ pub(super) fn nodes(ctx: &Ctx, g: &Group, with_node_info: bool) -> Vec<(String, 
             .show("NumCacheNodes", 1)
             .text("PreferredAvailabilityZone", format!("{}{}", ctx.region(), zone(i)))
             .time("CacheClusterCreateTime", g.created)
-            .text("PreferredMaintenanceWindow", "sun:07:00-sun:08:00")
-            .child(Xml::new("PendingModifiedValues"))
+            .text("PreferredMaintenanceWindow", &g.settings.maintenance_window)
+            .child(pending(g, &["engine_version", "node_type"]))
             .list("CacheSecurityGroups", [])
             .child(
                 Xml::new("CacheParameterGroup")
@@ -124,7 +150,7 @@ pub(super) fn nodes(ctx: &Ctx, g: &Group, with_node_info: bool) -> Vec<(String, 
                     .text("ParameterApplyStatus", "in-sync")
                     .list("CacheNodeIdsToReboot", []),
             )
-            .text("CacheSubnetGroupName", "default");
+            .text("CacheSubnetGroupName", &g.settings.subnet_group);
         if with_node_info {
             let info = Xml::new("CacheNode")
                 .text("CacheNodeId", "0001")
@@ -136,16 +162,11 @@ pub(super) fn nodes(ctx: &Ctx, g: &Group, with_node_info: bool) -> Vec<(String, 
         }
         let xml = xml
             .show("AutoMinorVersionUpgrade", true)
-            .list(
-                "SecurityGroups",
-                g.security_groups.iter().map(|id| {
-                    Xml::new("member").text("SecurityGroupId", id).text("Status", "active")
-                }),
-            )
+            .list("SecurityGroups", security_groups.collect::<Vec<_>>())
             .text("ReplicationGroupId", &g.id)
-            .show("SnapshotRetentionLimit", 0)
-            .text("SnapshotWindow", "05:00-06:00")
-            .show("AuthTokenEnabled", g.auth_token)
+            .show("SnapshotRetentionLimit", g.settings.retention)
+            .text("SnapshotWindow", &g.settings.snapshot_window)
+            .show("AuthTokenEnabled", g.settings.auth_token)
             .show("TransitEncryptionEnabled", g.tls)
             .show("AtRestEncryptionEnabled", true)
             .text("ARN", arn(ctx, "cluster", &id));

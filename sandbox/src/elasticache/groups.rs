@@ -2,7 +2,7 @@
 
 use super::answer;
 use super::call::{invalid_combination, invalid_value, page};
-use super::state::{Due, Group};
+use super::state::{Due, Group, Settings};
 use crate::context::Ctx;
 use crate::data::{ClusterSpec, DataError};
 use crate::names;
@@ -130,13 +130,16 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
             tags: params.tags(),
             created: ctx.now,
             visible: ctx.due(ctx.timings().visibility),
-            auth_token: params.get("AuthToken").is_some(),
-            parameter_group: params.get("CacheParameterGroupName").map(str::to_owned),
-            security_groups: params.list("SecurityGroupIds"),
             metrics_since: Some(ctx.now),
             keys: 0,
             cluster: None,
             shards: Vec::new(),
+            settings: Settings {
+                auth_token: params.get("AuthToken").is_some(),
+                parameter_group: params.get("CacheParameterGroupName").map(str::to_owned),
+                security_groups: params.list("SecurityGroupIds"),
+                ..Settings::default()
+            },
         };
         world.elasticache.groups.insert(id.clone(), group);
     }

@@ -9,7 +9,9 @@ mod snapshots;
 pub(crate) mod state;
 mod tags;
 mod users;
+mod windows;
 
 pub(crate) use call::call;
 pub(crate) use groups::start as start_group;
 pub(crate) use settle::settle;
+pub(crate) use snapshots::seed_history;

@@ -1,23 +1,34 @@
-//! Parameter groups and subnet groups, as far as people read them.
+//! Parameter groups and subnet groups, as far as groups use them.
 
-use super::call::page;
+use super::call::{invalid_value, page};
 use crate::context::Ctx;
 use crate::wire::ApiError;
 use crate::wire::query::{Params, Xml};
 
-/// DescribeCacheParameters: what owners set (`Source=user`), and of AWS's own values the one that matters to those who
-/// move (ElastiCache user guide, Redis OSS parameters).
+/// What is there unless somebody sets it otherwise (ElastiCache user guide, Redis OSS and Valkey parameters).
+const DEFAULTS: [(&str, &str); 3] =
+    [("databases", "16"), ("maxmemory-policy", "volatile-lru"), ("reserved-memory-percent", "25")];
+
+/// DescribeCacheParameters.
 pub(super) fn describe(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
     let name = params.need("CacheParameterGroupName")?;
+    let source = params.get("Source");
+    if let Some(other) = source.filter(|s| !matches!(*s, "user" | "system" | "engine-default")) {
+        return Err(invalid_value(format!(
+            "Source is user, system or engine-default, not {other}"
+        )));
+    }
     let world = ctx.world();
-    let set = world.elasticache.parameter_groups.get(name);
-    if set.is_none() && !name.starts_with("default.") {
+    let mut groups = world.elasticache.groups.values();
+    let named = groups.find(|group| group.settings.parameter_group.as_deref() == Some(name));
+    if named.is_none() && !name.starts_with("default.") {
         return Err(ApiError::missing(
             "CacheParameterGroupNotFound",
-            format!("CacheParameterGroup {name} not found."),
+            format!("CacheParameterGroup not found: {name}"),
         ));
     }
-    let parameter = |name: &str, value: &str, source: &str| {
+    let set = named.map(|group| group.settings.parameters.clone()).unwrap_or_default();
+    let one = |name: &str, value: &str, source: &str| {
         Xml::new("Parameter")
             .text("ParameterName", name)
             .text("ParameterValue", value)
@@ -26,12 +37,14 @@ pub(super) fn describe(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
             .show("IsModifiable", true)
             .text("ChangeType", "immediate")
     };
-    let own = set.into_iter().flatten();
-    let mut items: Vec<Xml> = own.map(|(name, value)| parameter(name, value, "user")).collect();
-    let policy = "maxmemory-policy";
-    if params.get("Source") != Some("user") && set.is_none_or(|set| !set.contains_key(policy)) {
-        items.push(parameter(policy, "volatile-lru", "system"));
-    }
+    let user = set.iter().map(|(name, value)| one(name, value, "user"));
+    let rest = DEFAULTS.iter().filter(|(name, _)| !set.contains_key(*name));
+    let system = rest.map(|(name, value)| one(name, value, "system"));
+    let items: Vec<Xml> = match source {
+        Some("user") => user.collect(),
+        None => user.chain(system).collect(),
+        Some(_) => system.collect(),
+    };
     page(params, "Parameters", items, 100)
 }
 

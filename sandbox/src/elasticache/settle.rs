@@ -1,6 +1,7 @@
 //! What time has brought since the last request: states that ended, exports that landed, users that took effect.
 
 use super::state::{Due, ElastiCacheState};
+use super::windows;
 use crate::context::Ctx;
 use crate::data::{AclUser, Cluster};
 use crate::world::World;
@@ -21,6 +22,7 @@ pub(crate) async fn settle(ctx: &Ctx) {
         exports(ctx, &mut world);
         users(ctx, &mut world.elasticache, &mut orders);
         groups(ctx, &mut world.elasticache, &mut orders);
+        windows::begin(ctx, &mut world.elasticache);
         orders
     };
     for cluster in orders.stop {
@@ -156,12 +158,14 @@ fn groups(ctx: &Ctx, state: &mut ElastiCacheState, orders: &mut Orders) {
                 );
             }
             Some(to) => {
+                let mut before = String::new();
                 if let Some(group) = state.groups.get_mut(&id) {
-                    group.status.clone_from(to);
+                    before = std::mem::replace(&mut group.status, to.clone());
                     group.due = None;
                 }
                 let text = match &due.reason {
-                    None => format!("Replication group {id} created"),
+                    None if before == "creating" => format!("Replication group {id} created"),
+                    None => format!("Replication group {id} is {to} again"),
                     Some(reason) => {
                         format!("Replication group {id} could not be created. {reason}")
                     }

@@ -5,6 +5,7 @@ use super::call::{invalid_combination, invalid_value, page};
 use super::groups;
 use super::state::{Due, Group, Snapshot};
 use crate::context::Ctx;
+use crate::data::{ShardSnapshot, rdb};
 use crate::names;
 use crate::wire::ApiError;
 use crate::wire::query::{Params, Xml};
@@ -64,7 +65,7 @@ fn source(world: &World, ctx: &Ctx, params: &Params) -> Result<(Group, Option<St
 pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
     let name =
         names::folded("SnapshotName", params.need("SnapshotName")?, 255).map_err(invalid_value)?;
-    let cluster = {
+    let (cluster, engine, engine_version, databases) = {
         let mut world = ctx.world();
         let (group, node) = source(&world, ctx, params)?;
         if world.elasticache.snapshots.contains_key(&name) {
@@ -77,6 +78,13 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
             };
             let id = node.as_ref().unwrap_or(&group.id);
             return Err(ApiError::bad(code, format!("{what} {id} is not in available state.")));
+        }
+        // ElastiCache user guide, backup constraints.
+        if group.node_type == "cache.t1.micro" {
+            return Err(ApiError::bad(
+                "SnapshotFeatureNotSupportedFault",
+                "Snapshots are not supported for cache.t1.micro nodes.",
+            ));
         }
         let owner = node.clone().unwrap_or_else(|| group.id.clone());
         let taken = world.elasticache.taken.entry(owner).or_default();
@@ -118,10 +126,17 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
         if let Some(group) = world.elasticache.groups.get_mut(&group.id) {
             group.status = "snapshotting".to_owned();
         }
-        group.cluster
+        (group.cluster, group.engine, group.engine_version, group.settings.databases)
     };
     let saved = match cluster {
-        Some(cluster) => cluster.snapshot().await.map_err(|error| error.to_string()),
+        Some(cluster) => {
+            let saved = cluster.snapshot().await.map_err(|error| error.to_string());
+            // Real servers write their own version, and have the databases they have.
+            match cluster.model().is_some() {
+                true => saved.map(|files| as_written(&files, &engine, &engine_version, databases)),
+                false => saved,
+            }
+        }
         None => Err("the group has no running servers".to_owned()),
     };
     let mut world = ctx.world();
@@ -136,6 +151,67 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
         (Err(_), None) => {}
     }
     Ok(Xml::new("Result").child(answer::snapshot(ctx, snapshot, false)))
+}
+
+/// The files as this engine would write them: with its head, and with keys in each of its databases.
+fn as_written(
+    files: &[ShardSnapshot],
+    engine: &str,
+    version: &str,
+    databases: u16,
+) -> Vec<ShardSnapshot> {
+    let rewrite = |file: &ShardSnapshot| ShardSnapshot {
+        rdb: rdb::as_written_by(&file.rdb, engine, version, databases).into(),
+        ..file.clone()
+    };
+    files.iter().map(rewrite).collect()
+}
+
+/// Manual snapshots that were taken so many hours ago, of the group or, with cluster mode off, of its first replica.
+/// They hold nothing.
+pub(crate) fn seed_history(ctx: &Ctx, id: &str, hours: &[u32]) {
+    let mut world = ctx.world();
+    let Some(group) = world.elasticache.groups.get(id).cloned() else { return };
+    let members = group.all_members();
+    let node = (!group.cluster_mode).then(|| members.get(1).or(members.first()).cloned()).flatten();
+    for (index, hours) in hours.iter().enumerate() {
+        let created = ctx.ago(std::time::Duration::from_secs(u64::from(*hours) * 3600));
+        let snapshot = Snapshot {
+            name: format!("{id}-earlier-{index:02}"),
+            status: "available".to_owned(),
+            due: None,
+            group: group.id.clone(),
+            node: node.clone(),
+            engine: group.engine.clone(),
+            engine_version: group.engine_version.clone(),
+            node_type: group.node_type.clone(),
+            replicas: group.replicas,
+            cluster_mode: group.cluster_mode,
+            data_tiering: group.data_tiering,
+            kms_key: None,
+            tags: std::collections::BTreeMap::new(),
+            created,
+            visible: created,
+            manual: true,
+            holds_group: false,
+            shards: group.shards.clone(),
+            files: Some(
+                group
+                    .shards
+                    .iter()
+                    .map(|shard| ShardSnapshot {
+                        shard_id: shard.id.clone(),
+                        slots: shard.slots.clone(),
+                        rdb: rdb::empty().into(),
+                        keys: 0,
+                    })
+                    .collect(),
+            ),
+        };
+        world.elasticache.snapshots.insert(snapshot.name.clone(), snapshot);
+        let owner = node.clone().unwrap_or_else(|| group.id.clone());
+        world.elasticache.taken.entry(owner).or_default().push(created);
+    }
 }
 
 /// DescribeSnapshots.

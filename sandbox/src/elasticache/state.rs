@@ -17,8 +17,7 @@ pub(crate) struct ElastiCacheState {
     pub(crate) exports: Vec<Export>,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) user_groups: BTreeMap<String, UserGroup>,
-    /// The values that their owners set in parameter groups, by group.
-    pub(crate) parameter_groups: BTreeMap<String, BTreeMap<String, String>>,
+
     pub(crate) events: Vec<Event>,
     /// When manual snapshots were taken, by node or group, for the quota of a day.
     pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
@@ -54,11 +53,6 @@ pub(crate) struct Group {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) created: Timestamp,
     pub(crate) visible: Timestamp,
-    /// Whether clients log in with an AUTH token.
-    pub(crate) auth_token: bool,
-    /// Its parameter group, if it is not the default of its engine.
-    pub(crate) parameter_group: Option<String>,
-    pub(crate) security_groups: Vec<String>,
     /// Since when CloudWatch has data of it; never, if it has none.
     pub(crate) metrics_since: Option<Timestamp>,
     /// How many keys it was filled with.
@@ -66,6 +60,50 @@ pub(crate) struct Group {
     /// The servers; absent until they have started.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) shards: Vec<ShardInfo>,
+    pub(crate) settings: Settings,
+}
+
+/// What of a group is told, and changes little else here.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) auth_token: bool,
+    /// Changes that wait for the maintenance window.
+    pub(crate) pending: BTreeMap<String, String>,
+    /// For how many days daily snapshots are kept.
+    pub(crate) retention: u32,
+    pub(crate) snapshot_window: String,
+    pub(crate) maintenance_window: String,
+    /// AWS's own, where it is absent.
+    pub(crate) parameter_group: Option<String>,
+    /// What is set in it.
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) subnet_group: String,
+    pub(crate) security_groups: Vec<String>,
+    /// The global datastore, and the role in it.
+    pub(crate) global: Option<(String, String)>,
+    /// How many logical databases hold keys.
+    pub(crate) databases: u16,
+    /// The openings of the windows that were noticed last: of snapshots, and of maintenance.
+    pub(crate) last_windows: (Option<Timestamp>, Option<Timestamp>),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            auth_token: false,
+            pending: BTreeMap::new(),
+            retention: 0,
+            snapshot_window: "05:00-06:00".to_owned(),
+            maintenance_window: "sun:07:00-sun:08:00".to_owned(),
+            parameter_group: None,
+            parameters: BTreeMap::new(),
+            subnet_group: "default".to_owned(),
+            security_groups: Vec::new(),
+            global: None,
+            databases: 1,
+            last_windows: (None, None),
+        }
+    }
 }
 
 impl Group {

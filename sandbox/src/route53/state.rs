@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::name::{sort_key, stored};
+use crate::seed::SeedRecord;
 
 /// All hosted zones by id, and all changes by id; both without the path in front.
 #[derive(Debug, Clone, Default)]
@@ -141,17 +142,30 @@ impl Route53State {
         self.zones.iter().map(|(id, z)| (id.clone(), zone(z))).collect()
     }
 
-    /// Puts a hosted zone with these records (name, type, TTL in seconds, values).
+    /// Puts a hosted zone with these records, each with its values.
     pub(crate) fn seed(
         &mut self,
         id: &str,
         name: &str,
         private: bool,
-        records: &[(String, String, u64, Vec<String>)],
+        records: &[(SeedRecord, Vec<String>)],
     ) {
         let mut zone = Zone::new(name, id, private);
-        for (name, kind, ttl, values) in records {
-            let record = Record::plain(name, kind, *ttl, values.clone());
+        for (seed, values) in records {
+            let mut record = Record::plain(&seed.name, &seed.kind, seed.ttl, values.clone());
+            if let Some(alias) = &seed.alias {
+                record.ttl = None;
+                record.values.clear();
+                record.alias = vec![
+                    ("HostedZoneId", id.to_owned()),
+                    ("DNSName", stored(alias)),
+                    ("EvaluateTargetHealth", "false".to_owned()),
+                ];
+            }
+            if let Some(weight) = seed.weight {
+                record.set = Some("seeded".to_owned());
+                record.routing = vec![("Weight", weight.to_string())];
+            }
             zone.records.insert(record.key(), record);
         }
         self.zones.insert(id.trim_start_matches("/hostedzone/").to_owned(), zone);

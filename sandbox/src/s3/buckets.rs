@@ -309,6 +309,32 @@ pub(super) fn put_versioning(
     Ok(PutBucketVersioningOutput {})
 }
 
+pub(super) fn get_object_lock(
+    state: &mut S3State,
+    cx: &Cx,
+    input: GetObjectLockConfigurationInput,
+) -> S3Result<GetObjectLockConfigurationOutput> {
+    let Some(days) = bucket(state, cx, &input.bucket)?.object_lock_days else {
+        let mut missing = s3_error!(
+            ObjectLockConfigurationNotFoundError,
+            "Object Lock configuration does not exist for this bucket"
+        );
+        missing.set_status_code(http::StatusCode::NOT_FOUND);
+        return Err(missing);
+    };
+    let retention = DefaultRetention {
+        days: i32::try_from(days).ok(),
+        mode: Some(ObjectLockRetentionMode::from_static(ObjectLockRetentionMode::GOVERNANCE)),
+        years: None,
+    };
+    Ok(GetObjectLockConfigurationOutput {
+        object_lock_configuration: Some(ObjectLockConfiguration {
+            object_lock_enabled: Some(ObjectLockEnabled::from_static(ObjectLockEnabled::ENABLED)),
+            rule: Some(ObjectLockRule { default_retention: Some(retention) }),
+        }),
+    })
+}
+
 pub(super) fn malformed() -> S3Error {
     s3_error!(
         MalformedXML,

@@ -2,6 +2,7 @@
 
 mod body;
 mod buckets;
+mod condition;
 mod listing;
 mod multipart;
 mod objects;

@@ -187,6 +187,12 @@ pub(super) fn delete(
 ) -> S3Result<DeleteObjectOutput> {
     let found = bucket(state, cx, &input.bucket)?;
     let output = match input.version_id {
+        Some(version) if found.locks(&input.key, &version, cx.ctx.now) => {
+            return Err(s3_error!(
+                AccessDenied,
+                "Access Denied because object protected by object lock."
+            ));
+        }
         Some(version) => DeleteObjectOutput {
             delete_marker: found.delete_version(&input.key, &version).then_some(true),
             version_id: Some(version),

@@ -29,7 +29,7 @@ pub(crate) fn operation(parts: &Parts) -> (String, String) {
 }
 
 fn bucket_operation(method: &str, has: impl Fn(&str) -> bool) -> &str {
-    const SETTINGS: [(&str, [&str; 3]); 6] = [
+    const SETTINGS: [(&str, [&str; 3]); 7] = [
         ("policy", ["GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"]),
         ("encryption", ["GetBucketEncryption", "PutBucketEncryption", "DeleteBucketEncryption"]),
         (
@@ -43,6 +43,7 @@ fn bucket_operation(method: &str, has: impl Fn(&str) -> bool) -> &str {
         ("acl", ["GetBucketAcl", "PutBucketAcl", "DELETE"]),
         ("versioning", ["GetBucketVersioning", "PutBucketVersioning", "DELETE"]),
         ("location", ["GetBucketLocation", "PUT", "DELETE"]),
+        ("object-lock", ["GetObjectLockConfiguration", "PutObjectLockConfiguration", "DELETE"]),
     ];
     let setting = SETTINGS.iter().find(|(name, _)| has(name)).map(|(_, operations)| operations);
     match (method, setting) {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::condition;
+
 /// The answer of a bucket policy to one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -17,14 +19,11 @@ pub(crate) enum Verdict {
 /// (`us-east-1.elasticache-snapshot.amazonaws.com`) may do `action` (`s3:GetBucketAcl`) on
 /// `resource_arn`.
 ///
-/// A service calls over TLS, so a statement that needs `aws:SecureTransport` to be false never
-/// applies. Any other condition on a Deny counts as met, because a service principal lacks the
-/// organisation, source network or MFA that such a condition asks for. A condition on an Allow
-/// counts as met only where a service satisfies it by itself: `aws:SourceAccount`,
-/// `aws:SourceArn`, `aws:SecureTransport` true. A text that is no policy grants nothing.
+/// `account` is the one that the service calls for. A text that is no policy grants nothing.
 pub(crate) fn policy_allows(
     policy_json: &str,
     principal_service: &str,
+    account: &str,
     action: &str,
     resource_arn: &str,
 ) -> Verdict {
@@ -36,9 +35,12 @@ pub(crate) fn policy_allows(
         if !statement_applies(statement, principal_service, action, resource_arn) {
             continue;
         }
+        if !condition::hold(statement, principal_service, account) {
+            continue;
+        }
         match statement.get("Effect").and_then(Value::as_str) {
             Some("Deny") => return Verdict::Denied,
-            Some("Allow") if allow_conditions_met(statement) => verdict = Verdict::Allowed,
+            Some("Allow") => verdict = Verdict::Allowed,
             _ => {}
         }
     }
@@ -62,7 +64,6 @@ fn statement_applies(statement: &Value, service: &str, action: &str, resource: &
     principal
         && listed("Action", "NotAction", action, true)
         && listed("Resource", "NotResource", resource, false)
-        && !needs_plain_http(statement)
 }
 
 fn principal_matches(principal: &Value, service: &str) -> bool {
@@ -76,31 +77,8 @@ fn principal_matches(principal: &Value, service: &str) -> bool {
     }
 }
 
-/// All conditions of a statement must hold, so one that a service can never meet is enough.
-fn needs_plain_http(statement: &Value) -> bool {
-    conditions(statement)
-        .any(|(key, values)| key == "aws:securetransport" && values.iter().all(|v| v == "false"))
-}
-
-fn allow_conditions_met(statement: &Value) -> bool {
-    conditions(statement).all(|(key, _)| {
-        matches!(key.as_str(), "aws:sourceaccount" | "aws:sourcearn" | "aws:securetransport")
-    })
-}
-
-/// The condition keys of a statement, in lower case, with their values as text.
-fn conditions(statement: &Value) -> impl Iterator<Item = (String, Vec<String>)> + '_ {
-    let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
-    operators.flat_map(|(_, keys)| keys.as_object().into_iter().flatten()).map(|(key, values)| {
-        let values = one_or_many(Some(values))
-            .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_lowercase))
-            .collect();
-        (key.to_lowercase(), values)
-    })
-}
-
 /// Policy documents write a list of one as the thing itself.
-fn one_or_many(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+pub(super) fn one_or_many(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     match value {
         Some(Value::Array(items)) => items.iter(),
         Some(single) => std::slice::from_ref(single).iter(),
@@ -113,7 +91,7 @@ fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
 }
 
 /// `*` is any run of characters, `?` is one.
-fn wildcard(pattern: &str, text: &str, fold_case: bool) -> bool {
+pub(super) fn wildcard(pattern: &str, text: &str, fold_case: bool) -> bool {
     let fold = |s: &str| if fold_case { s.to_lowercase() } else { s.to_owned() };
     let (pattern, text) = (fold(pattern).into_bytes(), fold(text).into_bytes());
     let (mut p, mut t) = (0, 0);
@@ -146,6 +124,7 @@ mod tests {
         let found = policy_allows(
             &policy.to_string(),
             SERVICE,
+            "123456789012",
             "s3:PutObject",
             "arn:aws:s3:::b/k-0001.rdb",
         );
@@ -188,7 +167,7 @@ mod tests {
             &with(&serde_json::json!({ "NotAction": "s3:PutObject", "Action": [] })),
             Verdict::NotGranted,
         );
-        assert_eq!(policy_allows("{", SERVICE, "s3:PutObject", "x"), Verdict::NotGranted);
+        assert_eq!(policy_allows("{", SERVICE, "1", "s3:PutObject", "x"), Verdict::NotGranted);
     }
 
     #[test]
@@ -213,6 +192,22 @@ mod tests {
         let deny = with(
             &serde_json::json!({ "Effect": "Deny", "Principal": "*", "Condition": condition }),
         );
+        ask(&serde_json::json!([deny, with(&serde_json::json!({}))]), Verdict::Denied);
+    }
+
+    #[test]
+    fn a_deny_that_exempts_services_does_not_touch_one() {
+        let condition = serde_json::json!({
+            "StringNotEquals": { "aws:PrincipalOrgID": "o-1" },
+            "Bool": { "aws:PrincipalIsAWSService": "false" },
+        });
+        let deny = with(
+            &serde_json::json!({ "Effect": "Deny", "Principal": "*", "Condition": condition }),
+        );
+        ask(&serde_json::json!([deny, with(&serde_json::json!({}))]), Verdict::Allowed);
+        let kms = serde_json::json!({ "StringNotEquals": { "s3:x-amz-server-side-encryption": "aws:kms" } });
+        let deny =
+            with(&serde_json::json!({ "Effect": "Deny", "Principal": "*", "Condition": kms }));
         ask(&serde_json::json!([deny, with(&serde_json::json!({}))]), Verdict::Denied);
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Bucket {
     /// The object ownership setting, unless it was never made.
     pub(crate) ownership: Option<String>,
     pub(crate) versioning: Versioning,
+    /// For how many days new objects are locked, in governance mode.
+    pub(crate) object_lock_days: Option<u32>,
     pub(crate) created: Timestamp,
     /// The current objects.
     pub(crate) objects: BTreeMap<String, Object>,
@@ -159,6 +161,7 @@ impl Bucket {
             encryption: Encryption::Aes256,
             ownership: Some("BucketOwnerEnforced".to_owned()),
             versioning: Versioning::Never,
+            object_lock_days: None,
             created: now,
             objects: BTreeMap::new(),
             history: BTreeMap::new(),
@@ -170,7 +173,7 @@ impl Bucket {
     /// `resource_arn` is the bucket's ARN or an object's.
     pub(crate) fn allows(&self, service: &str, action: &str, resource_arn: &str) -> Verdict {
         match &self.policy {
-            Some(policy) => policy_allows(policy, service, action, resource_arn),
+            Some(policy) => policy_allows(policy, service, &self.owner, action, resource_arn),
             None => Verdict::NotGranted,
         }
     }
@@ -238,6 +241,16 @@ impl Bucket {
         }
         self.history.retain(|_, past| !past.is_empty());
         marker
+    }
+
+    /// Whether exactly this version may not be removed yet. A delete marker over it may always be put (S3 user guide,
+    /// Object Lock).
+    pub(super) fn locks(&self, key: &str, version: &str, now: Timestamp) -> bool {
+        let Some(days) = self.object_lock_days else { return false };
+        let lock = jiff::SignedDuration::from_hours(24 * i64::from(days));
+        self.find(key, Some(version)).is_some_and(|object| {
+            object.last_modified.checked_add(lock).is_ok_and(|until| now < until)
+        })
     }
 
     /// Keeps what a write replaced, if the bucket keeps versions. A write without versioning

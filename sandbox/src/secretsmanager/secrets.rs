@@ -83,6 +83,7 @@ pub(super) fn create(
         arn,
         description: input.description,
         kms_key: input.kms_key_id,
+        owning_service: None,
         rotation: None,
         created: ctx.now,
         changed: ctx.now,
@@ -157,7 +158,11 @@ fn summary(name: &str, secret: &Secret) -> Value {
     if let Some(at) = secret.deletion {
         shown["DeletedDate"] = epoch(at);
     }
-    for (member, value) in [("Description", &secret.description), ("KmsKeyId", &secret.kms_key)] {
+    for (member, value) in [
+        ("Description", &secret.description),
+        ("KmsKeyId", &secret.kms_key),
+        ("OwningService", &secret.owning_service),
+    ] {
         if let Some(value) = value {
             shown[member] = json!(value);
         }

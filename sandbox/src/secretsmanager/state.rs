@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::seed::SeedSecret;
 use crate::wire::ApiError;
 
 /// The label of the version that a reader gets.
@@ -25,6 +26,8 @@ pub(super) struct Secret {
     pub(super) arn: String,
     pub(super) description: Option<String>,
     pub(super) kms_key: Option<String>,
+    /// The AWS service that manages it.
+    pub(super) owning_service: Option<String>,
     /// Whether it rotates; `None` until rotation is configured for the first time.
     pub(super) rotation: Option<bool>,
     pub(super) created: Timestamp,
@@ -114,7 +117,14 @@ impl SecretsManagerState {
 
     /// Puts a secret whose current version holds `value`. `arn_prefix` is everything before the
     /// name in its ARN.
-    pub(crate) fn seed(&mut self, name: &str, value: &str, arn_prefix: &str, now: Timestamp) {
+    pub(crate) fn seed(
+        &mut self,
+        seed: &SeedSecret,
+        value: &str,
+        arn_prefix: &str,
+        now: Timestamp,
+    ) {
+        let name = seed.name.as_str();
         let digest: String =
             Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
         let version = Version {
@@ -134,10 +144,11 @@ impl SecretsManagerState {
             arn: format!("{arn_prefix}{name}-{}", &digest[30..36]),
             description: None,
             kms_key: None,
-            rotation: None,
+            rotation: seed.rotation.then_some(true),
+            owning_service: seed.owning_service.clone(),
             created: now,
             changed: now,
-            deletion: None,
+            deletion: seed.deleted.then_some(now),
             tags: BTreeMap::new(),
             versions: vec![version],
         };

@@ -93,6 +93,13 @@ pub(super) fn put(
         return Err(invalid("A version can have between 1 and 20 staging labels."));
     }
     let (name, secret) = state.live(&input.secret_id)?;
+    // Secrets Manager user guide, secrets managed by other services; the words are not documented.
+    if let Some(owner) = &secret.owning_service {
+        return Err(ApiError::bad(
+            "InvalidRequestException",
+            format!("You can't modify a secret that is managed by {owner}."),
+        ));
+    }
     match secret.version(&id) {
         Some(existing) if existing.content == content => {}
         Some(_) => {

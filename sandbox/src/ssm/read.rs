@@ -173,12 +173,17 @@ fn show(selected: &Selected<'_>, decrypt: bool, ctx: &Ctx) -> Value {
 }
 
 fn metadata(name: &str, parameter: &Parameter) -> Value {
+    let policies: Vec<_> = parameter
+        .policies
+        .iter()
+        .map(|kind| json!({ "PolicyType": kind, "PolicyStatus": "Pending", "PolicyText": "{}" }))
+        .collect();
     let mut entry = json!({
         "Name": name,
         "Type": parameter.kind,
         "Tier": parameter.tier,
         "DataType": parameter.data_type,
-        "Policies": [],
+        "Policies": policies,
     });
     for (member, value) in [
         ("Description", &parameter.description),

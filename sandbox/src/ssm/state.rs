@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::seed::SeedParameter;
 use crate::wire::ApiError;
 
 /// All parameters, by name.
@@ -22,6 +23,8 @@ pub(super) struct Parameter {
     pub(super) data_type: String,
     pub(super) description: Option<String>,
     pub(super) allowed_pattern: Option<String>,
+    /// The types of its policies. Nothing expires here.
+    pub(super) policies: Vec<String>,
     pub(super) key_id: Option<String>,
     pub(super) tags: BTreeMap<String, String>,
     /// Oldest first.
@@ -57,9 +60,9 @@ impl SsmState {
         self.parameters.iter().map(|(name, p)| (name.clone(), parameter(p))).collect()
     }
 
-    /// Puts a parameter as if it had always been there. `kind` is `String`, `StringList` or
-    /// `SecureString`.
-    pub(crate) fn seed(&mut self, name: &str, value: &str, kind: &str, now: Timestamp) {
+    /// Puts a parameter as if it had always been there.
+    pub(crate) fn seed(&mut self, seed: &SeedParameter, value: &str, now: Timestamp) {
+        let (name, kind) = (seed.name.as_str(), seed.kind.as_str());
         let version =
             Version { number: 1, value: value.to_owned(), modified: now, labels: BTreeSet::new() };
         let parameter = Parameter {
@@ -67,7 +70,8 @@ impl SsmState {
             tier: "Standard".to_owned(),
             data_type: "text".to_owned(),
             description: None,
-            allowed_pattern: None,
+            allowed_pattern: seed.allowed_pattern.clone(),
+            policies: seed.policies.clone(),
             key_id: (kind == "SecureString").then(|| "alias/aws/ssm".to_owned()),
             tags: BTreeMap::new(),
             versions: vec![version],

@@ -67,6 +67,10 @@ pub(super) fn put(state: &mut SsmState, ctx: &Ctx, input: Put) -> Result<Value, 
              must create a new, unique parameter.",
         ));
     }
+    check_pattern(
+        &input.value,
+        input.allowed_pattern.as_ref().or(parameter.allowed_pattern.as_ref()),
+    )?;
     if parameter.versions.len() >= VERSIONS {
         let oldest = &parameter.versions[0];
         if !oldest.labels.is_empty() {
@@ -92,6 +96,21 @@ pub(super) fn put(state: &mut SsmState, ctx: &Ctx, input: Put) -> Result<Value, 
     Ok(json!({ "Version": number, "Tier": parameter.tier }))
 }
 
+/// A value must match the allowed pattern as a whole (Systems Manager API reference, PutParameter).
+fn check_pattern(value: &str, pattern: Option<&String>) -> Result<(), ApiError> {
+    let Some(pattern) = pattern else { return Ok(()) };
+    let whole = regex_lite::Regex::new(&format!("^(?:{pattern})$")).map_err(|_| {
+        ApiError::bad("InvalidAllowedPatternException", format!("{pattern} is no expression"))
+    })?;
+    if whole.is_match(value) {
+        return Ok(());
+    }
+    Err(ApiError::bad(
+        "ParameterPatternMismatchException",
+        format!("Parameter value, can't be validated against allowedPattern: {pattern}"),
+    ))
+}
+
 fn create(state: &mut SsmState, ctx: &Ctx, input: Put, tier: String) -> Result<Value, ApiError> {
     let kind = match input.kind.as_deref() {
         Some(kind @ ("String" | "StringList" | "SecureString")) => kind.to_owned(),
@@ -103,6 +122,7 @@ fn create(state: &mut SsmState, ctx: &Ctx, input: Put, tier: String) -> Result<V
         }
         None => return Err(invalid("A parameter type is required when you create a parameter.")),
     };
+    check_pattern(&input.value, input.allowed_pattern.as_ref())?;
     let key_id = match kind.as_str() {
         "SecureString" => Some(input.key_id.unwrap_or_else(|| "alias/aws/ssm".to_owned())),
         _ => None,
@@ -114,6 +134,7 @@ fn create(state: &mut SsmState, ctx: &Ctx, input: Put, tier: String) -> Result<V
         data_type: input.data_type.unwrap_or_else(|| "text".to_owned()),
         description: input.description,
         allowed_pattern: input.allowed_pattern,
+        policies: Vec::new(),
         key_id,
         tags,
         versions: vec![version(1, input.value, ctx)],

@@ -1,7 +1,6 @@
 //! `orchestrate plan`, and the reading that every run begins with.
 
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use crate::aws::Identity;
 use crate::cli::account::Account;
@@ -9,13 +8,14 @@ use crate::cli::args::{PlaybookArgs, RunArgsOfPlan};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
+use crate::cli::reading::read;
 use crate::cli::saved::{Findings, Saved};
 use crate::cli::state::Runs;
-use crate::cli::view::{around, plan_view, timeline};
+use crate::cli::view::plan_view;
 use crate::cli::{plan_cost, playbook_file, priced};
 use crate::cost::Prices;
 use crate::engine::journal::Rest;
-use crate::engine::{Cx, Kinds, Ledger, RunId, Verdict};
+use crate::engine::{RunId, Verdict};
 use crate::plan::{Catalog, Plan};
 use crate::playbook::Source;
 use crate::report::{render_findings, render_plan, render_plan_cost};
@@ -194,21 +194,10 @@ pub(super) async fn preflight(
     prices: &Prices,
     output: Output,
 ) -> Findings {
-    account.env.survey.begin();
-    let ledger = Rc::new(Ledger::none(account.clock.clone(), Rc::new(|_| {})));
     let run = RunId::new(account.clock.now(), &mut rand::rng());
-    let kinds = all();
-    let timeline = timeline(plan, &kinds);
-    let checks = plan.steps().filter_map(|step| {
-        let kind = account.registry.kind(&step.kind)?;
-        let mut cx = Cx::reading(run.clone(), &step.id, Rc::clone(&ledger), account.clock.clone());
-        cx.around = around(plan, step, &timeline);
-        let args = step.args.partial();
-        Some(async move { (step.id.clone(), kind.preflight(&args, &cx).await) })
-    });
-    let checks = futures::future::join_all(checks);
-    let cost = plan_cost::of(plan, &kinds, account, prices, &timeline);
-    let (findings, cost) = futures::join!(checks, cost);
+    let (kinds, survey) = (&account.registry, &account.env.survey);
+    let checks = read(plan, kinds, survey, &account.clock, &run);
+    let (findings, cost) = futures::join!(checks, plan_cost::of(plan, account, prices));
     output.say(&render_plan_cost(&cost, output.style));
     output.json(&serde_json::json!({ "event": "plan_cost", "data": cost }));
     output.say(&render_findings(&findings, output.style));

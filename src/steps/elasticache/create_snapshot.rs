@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::look::{self, LONGEST_SNAPSHOT_NAME, SERVICE};
+use super::source_checks;
 use crate::aws::{Op, call, elasticache_arn};
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
@@ -112,6 +113,10 @@ impl Step for CreateSnapshot {
     const SUMMARY: &'static str = "take a manual snapshot of a replication group";
     const ACTIONS: &'static [Action] = &[
         action("elasticache:DescribeReplicationGroups", "replicationgroup:{replication_group}"),
+        action("elasticache:DescribeCacheClusters", "cluster:*"),
+        action("elasticache:DescribeCacheParameters", "parametergroup:*"),
+        action("elasticache:DescribeUserGroups", "usergroup:*"),
+        action("elasticache:DescribeUsers", "user:*"),
         action("elasticache:DescribeSnapshots", "snapshot:*"),
         action("elasticache:ListTagsForResource", "snapshot:{name}"),
         // The snapshot's own ARN is needed beside the source's (service authorization reference, CreateSnapshot).
@@ -167,41 +172,34 @@ impl Step for CreateSnapshot {
             .unwrap_or_default()
     }
 
-    async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
+    async fn preflight(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
         let Some(id) = args["replication_group"].as_str() else {
             return vec![Finding::cannot_know(
                 "source.state",
                 "the replication group is not known yet",
             )];
         };
-        let mut findings = vec![match look::need_group(env, id).await {
-            Err(failure) if failure.class == Class::NotFound => Finding::will_fail(
-                "source.state",
-                failure.message.clone(),
-                failure.mend.unwrap_or_default(),
-            ),
-            Err(failure) => Finding::cannot_know("source.state", failure.to_string()),
-            Ok(group) => match source(&group, id, args["prefer_node"].as_str()) {
-                Err(failure) if failure.class.may_pass() => {
-                    Finding::cannot_know("source.state", failure.to_string())
-                }
-                Err(failure) => Finding::will_fail(
-                    "source.state",
-                    failure.to_string(),
-                    failure.mend.unwrap_or_default(),
-                ),
-                Ok(node) => Finding::ok(
-                    "source.state",
-                    format!(
-                        "replication group \"{id}\" is available; {}",
-                        node.map_or_else(
-                            || "the whole group is snapshotted".to_owned(),
-                            |node| format!("node {node} is snapshotted")
-                        )
+        let mut findings = match look::need_group(env, id).await {
+            Err(failure) => vec![Finding::of("source.state", &failure)],
+            Ok(group) => {
+                let node = node_of(&group, id, args["prefer_node"].as_str());
+                let state = match node.as_ref().map(|_| at_rest(&group, id)) {
+                    Err(failure) => Finding::of("source.state", failure),
+                    Ok(Err(failure)) => Finding::of("source.state", &failure),
+                    Ok(Ok(())) => Finding::ok(
+                        "source.state",
+                        format!("replication group \"{id}\" is available"),
                     ),
-                ),
-            },
-        }];
+                };
+                let node = node.ok().flatten();
+                let what =
+                    node.as_ref().map_or("the whole group".to_owned(), |n| format!("node {n}"));
+                let mut findings = vec![state.seen("group", id).seen("snapshotted", what)];
+                let node = node.as_deref();
+                findings.extend(source_checks::findings(env, cx, id, node, EXPECTED).await);
+                findings
+            }
+        };
         if let Some(name) = args["name"].as_str() {
             findings.push(match look::snapshot(env, &name.to_ascii_lowercase()).await {
                 Ok(None) => {
@@ -295,16 +293,13 @@ fn attempt(prepared: &Prepared) -> String {
     )
 }
 
-/// What CreateSnapshot is to be given: a node with cluster mode off, else `None` for the whole group.
-///
-/// With cluster mode off the call takes the id of one node, and a replica spares the primary (ElastiCache user guide,
-/// taking manual backups; CreateSnapshot).
+/// What CreateSnapshot is to be given: a node with cluster mode off, else `None` for the whole group. An error if it
+/// cannot be snapshotted now.
 fn source(
     group: &ReplicationGroup,
     id: &str,
     prefer: Option<&str>,
 ) -> Result<Option<String>, Failure> {
-    let status = group.status().unwrap_or("unknown");
     if look::tiered(group.data_tiering(), group.cache_node_type()) {
         return Err(Failure::fatal(format!(
             "replication group \"{id}\" uses data tiering ({})",
@@ -313,49 +308,67 @@ fn source(
         .because("ElastiCache cannot export snapshots of groups with data tiering")
         .mend("copy the data online instead, for example with RIOT or RedisShake"));
     }
-    let members: Vec<_> =
-        group.node_groups().iter().flat_map(|shard| shard.node_group_members()).collect();
-    let node = if group.cluster_enabled() == Some(true) {
+    let node = node_of(group, id, prefer)?;
+    at_rest(group, id)?;
+    Ok(node)
+}
+
+/// The node to snapshot with cluster mode off: the call takes the id of one, and a replica spares the primary (ElastiCache
+/// user guide, taking manual backups; CreateSnapshot).
+fn node_of(
+    group: &ReplicationGroup,
+    id: &str,
+    prefer: Option<&str>,
+) -> Result<Option<String>, Failure> {
+    if group.cluster_enabled() == Some(true) {
         if prefer.is_some() {
             return Err(Failure::fatal(format!(
                 "`prefer_node` is given, but replication group \"{id}\" has cluster mode on"
             ))
             .mend("leave `prefer_node` out: with cluster mode on the whole group is snapshotted"));
         }
-        None
-    } else {
-        let ids = || members.iter().filter_map(|member| member.cache_cluster_id());
-        let node = match prefer {
-            Some(wanted) => ids().find(|id| id.eq_ignore_ascii_case(wanted)).ok_or_else(|| {
-                Failure::fatal(format!("replication group \"{id}\" has no node \"{wanted}\""))
-                    .mend(format!("its nodes are {}", ids().collect::<Vec<_>>().join(", ")))
-            })?,
-            None => {
-                let mut replicas: Vec<_> = members
-                    .iter()
-                    .filter(|m| m.current_role().is_some_and(|r| r.eq_ignore_ascii_case("replica")))
-                    .filter_map(|m| m.cache_cluster_id())
-                    .collect();
-                replicas.sort_unstable();
-                let first = replicas.first().copied().or_else(|| ids().next());
-                first.or_else(|| group.member_clusters().first().map(String::as_str)).ok_or_else(
-                    || Failure::fatal(format!("replication group \"{id}\" shows no nodes")),
-                )?
-            }
-        };
-        Some(node.to_owned())
+        return Ok(None);
+    }
+    let members: Vec<_> =
+        group.node_groups().iter().flat_map(|shard| shard.node_group_members()).collect();
+    let ids = || members.iter().filter_map(|member| member.cache_cluster_id());
+    let node = match prefer {
+        Some(wanted) => ids().find(|id| id.eq_ignore_ascii_case(wanted)).ok_or_else(|| {
+            Failure::fatal(format!("replication group \"{id}\" has no node \"{wanted}\""))
+                .mend(format!("its nodes are {}", ids().collect::<Vec<_>>().join(", ")))
+        })?,
+        None => {
+            let mut replicas: Vec<_> = members
+                .iter()
+                .filter(|m| m.current_role().is_some_and(|r| r.eq_ignore_ascii_case("replica")))
+                .filter_map(|m| m.cache_cluster_id())
+                .collect();
+            replicas.sort_unstable();
+            let first = replicas.first().copied().or_else(|| ids().next());
+            first.or_else(|| group.member_clusters().first().map(String::as_str)).ok_or_else(
+                || Failure::fatal(format!("replication group \"{id}\" shows no nodes")),
+            )?
+        }
     };
+    Ok(Some(node.to_owned()))
+}
+
+/// Whether it can be snapshotted now.
+fn at_rest(group: &ReplicationGroup, id: &str) -> Result<(), Failure> {
+    let status = group.status().unwrap_or("unknown");
     match status.to_ascii_lowercase().as_str() {
-        "available" => Ok(node),
+        "available" => Ok(()),
         "create-failed" | "deleting" => Err(Failure::fatal(format!(
             "replication group \"{id}\" is {status}; there is nothing to snapshot"
-        ))),
+        ))
+        .mend("name another group in the playbook; `aws elasticache describe-replication-groups` lists them")),
         _ => Err(Failure::new(
             Class::Busy,
             format!(
                 "replication group \"{id}\" is {status}; it can be snapshotted when it is available"
             ),
-        )),
+        )
+        .mend("wait until it is available; the run waits for it, too")),
     }
 }
 

@@ -106,6 +106,9 @@ impl Step for ExportSnapshot {
         action("s3:ListAllMyBuckets", "*"),
         action("s3:GetBucketLocation", "{bucket}"),
         action("s3:GetEncryptionConfiguration", "{bucket}"),
+        action("s3:GetBucketOwnershipControls", "{bucket}"),
+        action("s3:GetBucketVersioning", "{bucket}"),
+        action("s3:GetBucketObjectLockConfiguration", "{bucket}"),
         action("s3:GetBucketPolicy", "{bucket}"),
         action("s3:GetBucketAcl", "{bucket}"),
         action("s3:ListBucket", "{bucket}"),
@@ -159,7 +162,14 @@ impl Step for ExportSnapshot {
         let Some(bucket) = args["bucket"].as_str() else {
             return vec![Finding::cannot_know("bucket.exists", "the bucket is not known yet")];
         };
-        let mut findings = s3::bucket_findings(env, bucket, s3::Guest::ElastiCache).await;
+        let target = args["target_name"].as_str();
+        let mut findings = s3::bucket_findings(env, bucket, s3::Guest::ElastiCache, target).await;
+        if !s3::out_of_reach(&findings) {
+            let (notes, names) =
+                futures::join!(s3::bucket_notes(env, bucket), names(env, bucket, target));
+            findings.extend(notes);
+            findings.push(names);
+        }
         if let Some(name) = args["snapshot"].as_str() {
             findings.push(match source(env, name).await {
                 Ok(_) => {
@@ -194,7 +204,8 @@ impl Step for ExportSnapshot {
             target,
             node_groups: look::node_groups(&found),
         };
-        for finding in s3::bucket_findings(env, &spec.bucket, s3::Guest::ElastiCache).await {
+        let name = spec.target_name.as_deref();
+        for finding in s3::bucket_findings(env, &spec.bucket, s3::Guest::ElastiCache, name).await {
             match finding.verdict {
                 Verdict::WillFail => {
                     return Err(Failure::fatal(finding.what).mend(finding.mend.unwrap_or_default()));
@@ -300,6 +311,41 @@ impl Step for ExportSnapshot {
         }
         creation::note_call(cx, Call::Over)?;
         Ok(did)
+    }
+}
+
+/// Whether files are in the bucket that the export would have to write.
+async fn names(env: &Env, bucket: &str, target: Option<&str>) -> Finding {
+    const CHECK: &str = "bucket.names";
+    let Some(target) = target else {
+        return Finding::ok(
+            CHECK,
+            "the exported files are named after the run: no other has those names",
+        );
+    };
+    let landing = Landing {
+        snapshot: String::new(),
+        bucket: bucket.to_owned(),
+        target: target.to_ascii_lowercase(),
+        node_groups: Vec::new(),
+    };
+    match landing.in_the_way(env).await {
+        Err(failure) => Finding::cannot_know(CHECK, failure.to_string())
+            .mend(format!("allow s3:ListBucket on arn:aws:s3:::{bucket} to the caller")),
+        Ok(there) => match there.first() {
+            None => Finding::ok(
+                CHECK,
+                format!("bucket \"{bucket}\" has no file {}-*.rdb yet", landing.target),
+            ),
+            Some(object) => {
+                let taken = taken(&landing, &object.key);
+                let mend = format!(
+                    "choose another `target_name`, or, if nobody needs it: aws s3 rm s3://{bucket}/{}",
+                    object.key
+                );
+                Finding::will_fail(CHECK, taken.message, mend)
+            }
+        },
     }
 }
 

@@ -7,6 +7,7 @@ mod export_snapshot;
 mod freeze_writes;
 mod landing;
 mod look;
+mod source_checks;
 mod thaw_writes;
 
 pub(crate) use create_snapshot::CreateSnapshot;

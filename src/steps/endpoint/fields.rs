@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::form::{Form, Goal, Named, same_host};
+use super::form::{Form, Goal, Login, Named, same_host};
 use super::json::Document;
 
 /// Which fields of a JSON document name the endpoint, as dotted paths; a number is a place in a list. All other fields
@@ -76,6 +76,13 @@ impl Fields {
         }
         let host = host.ok_or_else(|| "no field is named that holds the host".to_owned())?;
         Ok(Named { host, port })
+    }
+
+    /// How the URL among the fields of `text` logs in.
+    pub(super) fn login(&self, text: &str) -> Option<Login> {
+        let document = Document::new(text).ok()?;
+        let value = document.value(&document.find(self.url.as_deref()?).ok()?);
+        Form::Url.login(value.as_str()?)
     }
 
     /// `text` with the goal in the fields.

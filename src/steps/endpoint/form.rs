@@ -145,6 +145,33 @@ impl Form {
             Self::Json(_) => false,
         }
     }
+
+    /// Whether the value tells of TLS besides.
+    pub(super) fn carries_tls(&self) -> bool {
+        match self {
+            Self::Host | Self::HostPort => false,
+            Self::Url => true,
+            Self::Json(fields) => fields.tls.is_some() || fields.url.is_some(),
+        }
+    }
+
+    /// How `text` logs in; `None` where its form does not tell.
+    pub(super) fn login(&self, text: &str) -> Option<Login> {
+        match self {
+            Self::Host | Self::HostPort => None,
+            Self::Url => Url::parse(text).ok().map(|url| url.login()),
+            Self::Json(fields) => fields.login(text),
+        }
+    }
+}
+
+/// How a value logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    None,
+    /// With a password alone, which is that of the user "default".
+    Password,
+    User,
 }
 
 /// A URL in the parts that matter here; put together they give the text again.
@@ -170,6 +197,14 @@ impl<'a> Url<'a> {
     fn named(&self) -> Named {
         let Named { host, port } = self.named.clone();
         Named { host, port: Some(port.unwrap_or(DEFAULT_PORT)) }
+    }
+
+    fn login(&self) -> Login {
+        match self.user.trim_end_matches('@').split_once(':') {
+            None if self.user.is_empty() => Login::None,
+            Some(("" | "default", _)) => Login::Password,
+            None | Some(_) => Login::User,
+        }
     }
 
     fn with(&self, goal: Goal<'_>) -> String {
@@ -273,6 +308,19 @@ mod tests {
         let goal = Goal { to: &to, tls: None };
         assert_eq!(Form::Url.write("redis://u@old.x/1", goal).unwrap(), "redis://u@new.x/1");
         assert_eq!(Form::Url.write("redis://old.x:6379", goal).unwrap(), "redis://new.x:6379");
+    }
+
+    #[test]
+    fn a_password_without_a_user_is_told_from_a_login() {
+        for (url, login) in [
+            ("redis://a.x:1", Login::None),
+            ("redis://:pw@a.x:1", Login::Password),
+            ("redis://default:pw@a.x:1", Login::Password),
+            ("rediss://app:p:w@a.x/0", Login::User),
+        ] {
+            assert_eq!(Form::Url.login(url), Some(login), "{url}");
+        }
+        assert_eq!(Form::HostPort.login("a.x:1"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod fields;
 mod form;
 mod json;
 mod parameter;
+mod preflight;
 mod record;
 mod secret;
 mod swap;

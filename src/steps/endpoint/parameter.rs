@@ -15,15 +15,18 @@ const SERVICE: &str = "Systems Manager";
 /// nothing else.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Parameter {
-    name: String,
+    pub(super) name: String,
     /// The version that holds the old value; it stays readable as `name:version`.
     pub(super) version: i64,
-    kind: String,
-    tier: Option<String>,
+    pub(super) kind: String,
+    pub(super) tier: Option<String>,
     key_id: Option<String>,
     data_type: Option<String>,
     description: Option<String>,
-    allowed_pattern: Option<String>,
+    pub(super) allowed_pattern: Option<String>,
+    /// The types of its policies, such as "Expiration"; for those who look before a run.
+    #[serde(skip)]
+    pub(super) policies: Vec<String>,
     /// Old and new value. Not recorded where they may hold a secret: then the old version is read again.
     pub(super) values: Option<(String, String)>,
 }
@@ -67,6 +70,12 @@ impl Parameter {
             data_type: live.data_type,
             description: meta.and_then(|m| m.description()).map(str::to_owned),
             allowed_pattern: meta.and_then(|m| m.allowed_pattern()).map(str::to_owned),
+            policies: meta
+                .map(|m| m.policies())
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|policy| policy.policy_type().map(str::to_owned))
+                .collect(),
             values: None,
         };
         Ok((parameter, live.text))

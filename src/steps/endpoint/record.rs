@@ -26,8 +26,8 @@ const CHANGE: States = States { pending: &["PENDING"], success: &["INSYNC"], ter
 /// What a record was before the swap, and what it becomes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
-    zone: String,
-    name: String,
+    pub(super) zone: String,
+    pub(super) name: String,
     pub(super) old_value: String,
     pub(super) new_value: String,
     pub(super) old_ttl: i64,

@@ -31,6 +31,12 @@ pub(crate) struct Secret {
     pub(super) new_version: String,
     /// The label of the staged version until it is switched to.
     label: String,
+    /// Whether it is rotated; for those who look before a run.
+    #[serde(skip)]
+    pub(super) rotates: bool,
+    /// The AWS service that manages it; likewise.
+    #[serde(skip)]
+    pub(super) owning_service: Option<String>,
 }
 
 /// The id of the version that target `index` of a step gets: the same whenever the step is taken up again, in the shape
@@ -48,6 +54,7 @@ struct Stages {
     rotates: bool,
     deleted: bool,
     primary_region: Option<String>,
+    owning_service: Option<String>,
 }
 
 impl Stages {
@@ -114,6 +121,8 @@ impl Secret {
             old_version,
             new_version: token,
             label: format!("orchestrate-{}", cx.run),
+            rotates: stages.rotates,
+            owning_service: stages.owning_service,
         };
         Ok((secret, text))
     }
@@ -227,6 +236,7 @@ async fn describe(env: &Env, id: &str) -> Result<Stages, Failure> {
         rotates: found.rotation_enabled().unwrap_or(false),
         deleted: found.deleted_date().is_some(),
         primary_region: found.primary_region().map(str::to_owned),
+        owning_service: found.owning_service().map(str::to_owned),
         by_version: found.version_ids_to_stages.unwrap_or_default(),
     })
 }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::form::{Endpoint, Form, Goal};
-use super::secret;
 use super::target::{Kept, Place, Recorded, Shows, Target, Way, look, settles};
 use super::way_back::WayBack;
+use super::{preflight, secret};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, Fault, UndoPolicy};
@@ -29,6 +29,9 @@ const ACTIONS: &[Action] = &[
     action("route53:ListResourceRecordSets", "hostedzone:{targets.zone}"),
     action("route53:ChangeResourceRecordSets", "hostedzone:{targets.zone}"),
     action("route53:GetChange", "change:*"),
+    // Before a run: which endpoint is the source's.
+    action("elasticache:DescribeReplicationGroups", "replicationgroup:*"),
+    action("elasticache:DescribeCacheClusters", "cluster:*"),
 ];
 
 /// Points what the applications read at another endpoint: SSM parameters, Secrets Manager secrets, Route 53 records, one
@@ -168,65 +171,8 @@ impl Step for Swap {
     }
 
     async fn preflight(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let text = |name: &str| args.get(name).and_then(Value::as_str);
-        for name in ["to", "from"] {
-            if let Some(Err(error)) = text(name).map(str::parse::<Endpoint>) {
-                findings.push(Finding::will_fail(
-                    "arguments",
-                    format!("`{name}` is not host:port: {error}"),
-                    "write it like cache.example.com:6379",
-                ));
-            }
-        }
-        if let Some(Err(error)) = text("settle").map(parse_duration) {
-            findings.push(Finding::will_fail("arguments", "`settle` is not a duration", error));
-        }
-        let from = text("from").and_then(|from| from.parse::<Endpoint>().ok());
-        let to = text("to").and_then(|to| to.parse::<Endpoint>().ok());
-        let tls = args.get("tls").and_then(Value::as_bool);
-        for (index, target) in targets_in(args).enumerate() {
-            let (place, form) = match target.checked(tls) {
-                Ok(checked) => checked,
-                Err(error) => {
-                    findings.push(Finding::will_fail(
-                        "arguments",
-                        error,
-                        "correct the target in the playbook",
-                    ));
-                    continue;
-                }
-            };
-            let seen = look(env, cx, &target, (place, &form), secret::token(cx, index)).await;
-            findings.push(match seen {
-                Ok(seen) => {
-                    let known = |e: &Option<Endpoint>| e.as_ref().is_some_and(|e| seen.named.is(e));
-                    let shown = seen.open || seen.named.looks_like_a_host();
-                    if from.is_some() && !known(&from) && !known(&to) {
-                        Finding::will_fail(
-                            "endpoint.target",
-                            format!("{place} does not name the endpoint that `from` expects"),
-                            "correct `from`, or find out who changed the target",
-                        )
-                    } else if shown {
-                        Finding::ok("endpoint.target", format!("{place} names {}", seen.named))
-                    } else {
-                        Finding::ok("endpoint.target", format!("{place} can be read"))
-                    }
-                }
-                Err(failure) if failure.class.may_pass() => {
-                    Finding::cannot_know("endpoint.target", failure.to_string())
-                }
-                Err(failure) => {
-                    let mend = failure.mend.clone().unwrap_or_else(|| match failure.class {
-                        Class::Denied => "grant the permission, see `orchestrate plan`".to_owned(),
-                        _ => "correct the target in the playbook".to_owned(),
-                    });
-                    Finding::will_fail("endpoint.target", failure.to_string(), mend)
-                }
-            });
-        }
-        findings
+        let targets: Vec<Target> = targets_in(args).collect();
+        preflight::findings(env, args, &targets, cx).await
     }
 
     async fn prepare(

@@ -203,6 +203,9 @@ impl Step for CreateCluster {
         // The caller, too, must be able to read each file (MemoryDB API permissions reference).
         action("s3:GetObject", "{restore_from}"),
         action("s3:ListBucket", "{restore_from.bucket}"),
+        action("s3:ListAllMyBuckets", "*"),
+        action("s3:GetBucketLocation", "{restore_from.bucket}"),
+        action("s3:GetEncryptionConfiguration", "{restore_from.bucket}"),
         action("s3:GetBucketPolicy", "{restore_from.bucket}"),
         action("s3:GetBucketAcl", "{restore_from.bucket}"),
         action("memorydb:DescribeEvents", "*"),

@@ -71,15 +71,16 @@ pub(super) async fn check_buckets(env: &Env, cx: &Cx, arns: &[String]) -> Result
     let buckets: BTreeSet<&str> =
         arns.iter().filter_map(|arn| Some(split_s3_object_arn(arn)?.0)).collect();
     for bucket in buckets {
-        let finding = s3::policy_finding(env, bucket, s3::Guest::MemoryDb).await;
-        match finding.verdict {
-            Verdict::WillFail => {
-                return Err(Failure::fatal(finding.what)
-                    .because("MemoryDB could not read the files to restore from")
-                    .mend(finding.mend.unwrap_or_default()));
+        for finding in s3::bucket_lets_in(env, bucket, s3::Guest::MemoryDb, None).await {
+            match finding.verdict {
+                Verdict::WillFail => {
+                    return Err(Failure::fatal(finding.what)
+                        .because("MemoryDB could not read the files to restore from")
+                        .mend(finding.mend.unwrap_or_default()));
+                }
+                Verdict::CannotKnow => cx.warn(finding.what),
+                Verdict::Ok => {}
             }
-            Verdict::CannotKnow => cx.warn(finding.what),
-            Verdict::Ok => {}
         }
     }
     Ok(())

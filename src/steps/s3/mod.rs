@@ -5,7 +5,8 @@ mod delete_objects;
 mod object;
 
 pub(crate) use bucket::{
-    Guest, findings as bucket_findings, policy as policy_finding, statement_wanted,
+    Guest, findings as bucket_findings, lets_in as bucket_lets_in, notes as bucket_notes,
+    out_of_reach, statement_wanted,
 };
 pub(crate) use delete_objects::DeleteObjects;
 pub(crate) use object::{Magic, Object, Removed, delete, head, list, sniff};

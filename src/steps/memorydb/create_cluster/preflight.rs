@@ -40,7 +40,7 @@ pub(super) async fn findings(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
         acl::findings(env, args, &source),
         parameters::findings(env, args, &engine, &source),
         key::findings(env, args),
-        buckets(env, args),
+        buckets(env, args, cx),
     );
     findings.extend(name);
     findings.extend(node_type);
@@ -116,11 +116,23 @@ async fn name(env: &Env, args: &Value) -> Option<Finding> {
     })
 }
 
-/// The buckets of files that are named outright; those of an export are checked by its step.
-async fn buckets(env: &Env, args: &Value) -> Vec<Finding> {
+/// The buckets of files that are named outright; and of an export by an earlier step, whether MemoryDB is let in: the
+/// export's own step says the rest.
+async fn buckets(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
     let files = args["restore_from"].as_array().into_iter().flatten();
     let buckets: BTreeSet<&str> =
         files.filter_map(|arn| Some(split_s3_object_arn(arn.as_str()?)?.0)).collect();
-    let looks = buckets.into_iter().map(|b| s3::bucket_findings(env, b, s3::Guest::MemoryDb));
-    futures::future::join_all(looks).await.into_iter().flatten().collect()
+    let looks = buckets.into_iter().map(|b| s3::bucket_findings(env, b, s3::Guest::MemoryDb, None));
+    let mut findings: Vec<Finding> =
+        futures::future::join_all(looks).await.into_iter().flatten().collect();
+    if let Some((bucket, target)) = bucket_of_export(cx) {
+        findings.extend(s3::bucket_lets_in(env, bucket, s3::Guest::MemoryDb, target).await);
+    }
+    findings
+}
+
+/// The bucket that the files to restore from are exported to by an earlier step, and what their keys begin with.
+fn bucket_of_export(cx: &Cx) -> Option<(&str, Option<&str>)> {
+    let args = &cx.around.upstream("elasticache.export_snapshot")?.args;
+    Some((args["bucket"].as_str()?, args["target_name"].as_str()))
 }

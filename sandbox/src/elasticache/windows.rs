@@ -1,0 +1,135 @@
+//! What ElastiCache does by itself in its windows: the daily snapshot, and changes that were left for maintenance.
+//!
+//! A window is noticed by the first request that falls into it, since nothing here runs by itself. The daily snapshot
+//! keeps the group busy and is not listed.
+
+use std::time::Duration;
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, Unit};
+
+use super::state::{Due, ElastiCacheState, Group};
+use crate::context::Ctx;
+
+/// Begins what is due in each group that is at rest.
+pub(super) fn begin(ctx: &Ctx, state: &mut ElastiCacheState) {
+    let mut events = Vec::new();
+    for group in state.groups.values_mut().filter(|group| group.status == "available") {
+        if daily_snapshot(ctx, group) {
+            events.push((group.id.clone(), "Automatic snapshot started"));
+        } else if maintenance(ctx, group) {
+            events.push((group.id.clone(), "Applying pending modifications"));
+        }
+    }
+    for (id, what) in events {
+        state.event(
+            ctx.now,
+            "replication-group",
+            &id,
+            format!("{what} for replication group {id}"),
+        );
+    }
+}
+
+fn daily_snapshot(ctx: &Ctx, group: &mut Group) -> bool {
+    let settings = &mut group.settings;
+    let opened = opened(&settings.snapshot_window, ctx.now);
+    if settings.retention == 0 || opened.is_none() || settings.last_windows.0 == opened {
+        return false;
+    }
+    settings.last_windows.0 = opened;
+    "snapshotting".clone_into(&mut group.status);
+    group.due = Some(until(ctx, ctx.timings().snapshot));
+    true
+}
+
+fn maintenance(ctx: &Ctx, group: &mut Group) -> bool {
+    let settings = &mut group.settings;
+    let opened = opened(&settings.maintenance_window, ctx.now);
+    if settings.pending.is_empty() || opened.is_none() || settings.last_windows.1 == opened {
+        return false;
+    }
+    settings.last_windows.1 = opened;
+    for (what, value) in std::mem::take(&mut settings.pending) {
+        match what.as_str() {
+            "engine_version" => group.engine_version = value,
+            "node_type" => group.node_type = value,
+            _ => {}
+        }
+    }
+    "modifying".clone_into(&mut group.status);
+    group.due = Some(until(ctx, ctx.timings().group_create));
+    true
+}
+
+fn until(ctx: &Ctx, duration: Duration) -> Due {
+    Due { at: ctx.due(duration), to: Some("available".to_owned()), reason: None }
+}
+
+/// When the window that is open now opened: `05:00-06:00` every day, `sun:23:00-mon:01:00` once a week, in UTC
+/// (ElastiCache API reference, ReplicationGroup and CacheCluster).
+fn opened(window: &str, now: Timestamp) -> Option<Timestamp> {
+    let (from, to) = window.split_once('-')?;
+    let ((day, from), (until_day, to)) = (minutes(from)?, minutes(to)?);
+    let midnight = now
+        .to_zoned(TimeZone::UTC)
+        .round(jiff::ZonedRound::new().smallest(Unit::Day).mode(jiff::RoundMode::Trunc))
+        .ok()?;
+    (0..8).find_map(|back| {
+        let date = midnight.checked_sub(Span::new().days(back)).ok()?;
+        if day.is_some_and(|day| day != date.weekday()) {
+            return None;
+        }
+        let days = match until_day {
+            Some(until_day) => i64::from(date.weekday().until(until_day)),
+            None => i64::from(to <= from),
+        };
+        let opens = date.checked_add(Span::new().minutes(from)).ok()?.timestamp();
+        let closes = date.checked_add(Span::new().days(days).minutes(to)).ok()?.timestamp();
+        (opens <= now && now < closes).then_some(opens)
+    })
+}
+
+/// The day, and the minutes since its beginning.
+fn minutes(text: &str) -> Option<(Option<Weekday>, i64)> {
+    let mut parts: Vec<&str> = text.split(':').collect();
+    let day = match parts.len() {
+        3 => Some(match parts.remove(0).to_ascii_lowercase().as_str() {
+            "mon" => Weekday::Monday,
+            "tue" => Weekday::Tuesday,
+            "wed" => Weekday::Wednesday,
+            "thu" => Weekday::Thursday,
+            "fri" => Weekday::Friday,
+            "sat" => Weekday::Saturday,
+            "sun" => Weekday::Sunday,
+            _ => return None,
+        }),
+        _ => None,
+    };
+    let [hours, minutes] = parts.as_slice() else { return None };
+    Some((day, hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_open_from_its_first_minute_to_before_its_last() {
+        // 2026-11-22 is a Sunday.
+        for (window, now, since) in [
+            ("05:00-06:00", "2026-11-23T04:59:59Z", None),
+            ("05:00-06:00", "2026-11-23T05:00:00Z", Some("2026-11-23T05:00:00Z")),
+            ("05:00-06:00", "2026-11-23T06:00:00Z", None),
+            ("23:30-00:30", "2026-11-23T00:10:00Z", Some("2026-11-22T23:30:00Z")),
+            ("sun:23:00-mon:01:00", "2026-11-23T00:59:00Z", Some("2026-11-22T23:00:00Z")),
+            ("sun:23:00-mon:01:00", "2026-11-24T00:59:00Z", None),
+            ("sat:05:00-mon:05:00", "2026-11-22T12:00:00Z", Some("2026-11-21T05:00:00Z")),
+            ("whenever", "2026-11-22T12:00:00Z", None),
+        ] {
+            let at = |text: &str| text.parse::<Timestamp>().unwrap();
+            assert_eq!(opened(window, at(now)), since.map(at), "{window} at {now}");
+        }
+    }
+}
