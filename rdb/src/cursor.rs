@@ -100,13 +100,13 @@ impl Cursor {
         let begun = self.offset;
         let length = match first >> 6 {
             0 => self.byte(window).map(|byte| Length::Plain(u64::from(byte))),
-            1 => self.take::<2>(window).map(|[high, low]| {
-                Length::Plain(u64::from(high & 0x3f) << 8 | u64::from(low))
-            }),
+            1 => self
+                .take::<2>(window)
+                .map(|[high, low]| Length::Plain(u64::from(high & 0x3f) << 8 | u64::from(low))),
             2 => match first {
-                0x80 => self.take::<5>(window).map(|[_, n @ ..]| {
-                    Length::Plain(u64::from(u32::from_be_bytes(n)))
-                }),
+                0x80 => self
+                    .take::<5>(window)
+                    .map(|[_, n @ ..]| Length::Plain(u64::from(u32::from_be_bytes(n)))),
                 0x81 => {
                     self.take::<9>(window).map(|[_, n @ ..]| Length::Plain(u64::from_be_bytes(n)))
                 }
@@ -142,9 +142,7 @@ impl Cursor {
     #[inline]
     pub(crate) fn expect(&self, length: u64) -> Result<(), Error> {
         match self.size.map(|size| size.saturating_sub(self.offset)) {
-            Some(left) if length > left => {
-                Err(self.error(Problem::BeyondEnd { length, left }))
-            }
+            Some(left) if length > left => Err(self.error(Problem::BeyondEnd { length, left })),
             _ => Ok(()),
         }
     }

@@ -18,7 +18,10 @@ pub struct Error {
 #[non_exhaustive]
 pub enum Problem {
     /// Not an RDB file.
-    #[error("this is not an RDB file: it begins with \"{}\", not with REDIS or VALKEY and a version", escaped(found, 9))]
+    #[error(
+        "this is not an RDB file: it begins with \"{}\", not with REDIS or VALKEY and a version that there is",
+        escaped(found, 9)
+    )]
     NotRdb {
         /// The first bytes.
         found: [u8; 9],
@@ -30,7 +33,9 @@ pub enum Problem {
         what: &'static str,
     },
     /// A length that reaches over the end of the file.
-    #[error("{length} bytes should follow, and the file has only {left} left: it was cut off, or the length is wrong")]
+    #[error(
+        "{length} bytes should follow, and the file has only {left} left: it was cut off, or the length is wrong"
+    )]
     BeyondEnd {
         /// Bytes that should follow.
         length: u64,
@@ -38,7 +43,9 @@ pub enum Problem {
         left: u64,
     },
     /// A type of value, or an opcode, that is not known.
-    #[error("{code} is no value type or opcode that this program knows: the file is damaged, or from a newer engine")]
+    #[error(
+        "{code} is no value type or opcode that this program knows: the file is damaged, or from a newer engine"
+    )]
     UnknownType {
         /// The byte.
         code: u8,
@@ -53,19 +60,25 @@ pub enum Problem {
         byte: u8,
     },
     /// A string stored in a way that is not known.
-    #[error("a string is stored in the unknown way {code}: the file is damaged, or from a newer engine")]
+    #[error(
+        "a string is stored in the unknown way {code}: the file is damaged, or from a newer engine"
+    )]
     UnknownEncoding {
         /// The number of the way.
         code: u8,
     },
     /// Compressed bytes that cannot be what they claim.
-    #[error("a compressed string does not unpack to the {plain} bytes it claims: the file is damaged")]
+    #[error(
+        "a compressed string does not unpack to the {plain} bytes it claims: the file is damaged"
+    )]
     Lzf {
         /// The length it claims.
         plain: u64,
     },
     /// A node of a list that is neither plain nor packed.
-    #[error("a list's node is of the unknown kind {kind}: the file is damaged, or from a newer engine")]
+    #[error(
+        "a list's node is of the unknown kind {kind}: the file is damaged, or from a newer engine"
+    )]
     ListNode {
         /// Its kind.
         kind: u64,
@@ -80,7 +93,9 @@ pub enum Problem {
         at: i64,
     },
     /// A part of a module's value whose kind is not known.
-    #[error("a module's value has a part of the unknown kind {kind}: the file is damaged, or from a newer engine")]
+    #[error(
+        "a module's value has a part of the unknown kind {kind}: the file is damaged, or from a newer engine"
+    )]
     ModulePart {
         /// Its kind.
         kind: u64,

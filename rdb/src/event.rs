@@ -110,7 +110,7 @@ pub struct End {
 pub enum Checksum {
     /// It fits.
     Fits,
-    /// There is none: it was switched off (`rdbchecksum no`), or the format has none (before version 5).
+    /// There is none: it was switched off (`rdbchecksum no`).
     Absent,
     /// It does not: bytes were changed, lost or added.
     Differs {

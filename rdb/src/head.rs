@@ -42,12 +42,8 @@ impl Head {
         self.version <= Self::newest(self.dialect)
     }
 
-    /// Whether a checksum ends the file: from version 5 (`rdbLoadRioWithLoadingCtx`).
-    pub(crate) fn has_checksum(self) -> bool {
-        self.version >= 5
-    }
-
     /// Reads a head. `VALKEY` goes with versions from 80, `REDIS` with those below (Valkey, `rdbIsVersionAccepted`).
+    /// Versions before 5, of Redis 2.4, had no checksum: they are not taken.
     ///
     /// # Errors
     /// If these are not the first bytes of an RDB file.
@@ -65,7 +61,7 @@ impl Head {
             return Err(Problem::NotRdb { found: *bytes });
         };
         let fits = |version: &u32| match dialect {
-            Dialect::Redis => (1..80).contains(version),
+            Dialect::Redis => (5..80).contains(version),
             Dialect::Valkey => *version >= 80,
         };
         match version.filter(fits) {
@@ -90,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_head_is_shown_as_it_was_read() {
-        for text in ["REDIS0001", "REDIS0009", "REDIS0012", "REDIS0079", "VALKEY080", "VALKEY999"] {
+        for text in ["REDIS0005", "REDIS0009", "REDIS0012", "REDIS0079", "VALKEY080", "VALKEY999"] {
             let head = Head::read(text.as_bytes().try_into().unwrap()).unwrap();
             assert_eq!(head.to_string(), text);
         }
@@ -98,7 +94,16 @@ mod tests {
 
     #[test]
     fn what_no_engine_would_take_is_no_head() {
-        for text in ["REDIS0000", "REDIS0080", "REDIS00x1", "VALKEY079", "VALKEY000", "GARBAGE01", "redis0011"] {
+        for text in [
+            "REDIS0000",
+            "REDIS0004",
+            "REDIS0080",
+            "REDIS00x1",
+            "VALKEY079",
+            "VALKEY000",
+            "GARBAGE01",
+            "redis0011",
+        ] {
             Head::read(text.as_bytes().try_into().unwrap()).unwrap_err();
         }
     }

@@ -69,8 +69,8 @@ impl fmt::Debug for ValueType {
 /// `RDB_TYPE_*` in `src/rdb.h` and `rdb_type_string` in `src/redis-check-rdb.c` of Redis 8.0 and Valkey 9.1. From 22 on
 /// the two differ.
 pub(crate) fn value_type(dialect: Dialect, code: u8) -> Option<ValueType> {
-    use Kind::{Hash, List, Module, Set, Stream, String, Zset};
     use Dialect::{Redis, Valkey};
+    use Kind::{Hash, List, Module, Set, Stream, String, Zset};
     let (kind, encoding, shape) = match (code, dialect) {
         (0, _) => (String, "string", shape::STRING),
         (1, _) => (List, "list-linked", shape::STRINGS),

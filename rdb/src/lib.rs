@@ -22,7 +22,7 @@
 //! # Ok::<(), orchestrate_rdb::Error>(())
 //! ```
 //!
-//! Formats: REDIS0001 to REDIS0012 (Redis up to 8.2, Valkey up to 8) and VALKEY080 (Valkey 9). They are taken from the
+//! Formats: REDIS0005 to REDIS0012 (Redis up to 8.2, Valkey up to 8) and VALKEY080 (Valkey 9). They are taken from the
 //! engines' own sources (`src/rdb.h`, `src/rdb.c`). What is not known is an error that says at which byte: a value whose
 //! type is unknown has no end that could be found.
 

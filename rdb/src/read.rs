@@ -131,9 +131,12 @@ impl<R: Read> Entries<R> {
                 }
                 Event::EntryEnd(value) => {
                     let version = u16::try_from(version).unwrap_or(u16::MAX);
-                    self.ready.extend(
-                        self.current.take().map(|(entry, raw)| Loaded { entry, value, raw, version }),
-                    );
+                    self.ready.extend(self.current.take().map(|(entry, raw)| Loaded {
+                        entry,
+                        value,
+                        raw,
+                        version,
+                    }));
                 }
                 Event::End(end) => self.end = Some(end),
                 _ => {}

@@ -244,8 +244,11 @@ impl Scanner {
                     let Some(bytes) = self.cursor.take::<{ Head::LENGTH }>(window) else {
                         return Ok(None);
                     };
-                    let head = Head::read(&bytes)
-                        .map_err(|problem| Error { offset: 0, problem, within: None })?;
+                    let head = Head::read(&bytes).map_err(|problem| Error {
+                        offset: 0,
+                        problem,
+                        within: None,
+                    })?;
                     self.head = Some(head);
                     self.state = State::Opcode;
                     return Ok(Some(Event::Head(head)));
@@ -254,9 +257,6 @@ impl Scanner {
                     let offset = self.cursor.offset;
                     let Some(code) = self.cursor.byte(window) else { return Ok(None) };
                     self.begin(code, offset, window, summed)?;
-                    if let State::Over(end) = self.state {
-                        return Ok(Some(Event::End(end)));
-                    }
                 }
                 State::AuxName(reading) => {
                     let Some(name) = reading.step(&mut self.cursor, window)? else {
@@ -399,7 +399,9 @@ impl Scanner {
                         stored if stored == computed => Checksum::Fits,
                         stored => Checksum::Differs { stored, computed },
                     };
-                    return Ok(Some(self.over(checksum)));
+                    let end = End { checksum, bytes: self.cursor.offset };
+                    self.state = State::Over(end);
+                    return Ok(Some(Event::End(end)));
                 }
                 State::Over(_) => return Ok(None),
             }
@@ -438,12 +440,7 @@ impl Scanner {
                 // The checksum is of everything up to here.
                 self.sum.update(&window.chunk[*summed..window.at]);
                 *summed = window.chunk.len();
-                if self.head.is_some_and(Head::has_checksum) {
-                    State::Checksum
-                } else {
-                    self.over(Checksum::Absent);
-                    return Ok(());
-                }
+                State::Checksum
             }
             (6, _) => {
                 return Err(Error { offset, problem: Problem::ModuleBeforeRelease, within: None });
@@ -459,12 +456,6 @@ impl Scanner {
             },
         };
         Ok(())
-    }
-
-    fn over<'c>(&mut self, checksum: Checksum) -> Event<'c> {
-        let end = End { checksum, bytes: self.cursor.offset };
-        self.state = State::Over(end);
-        Event::End(end)
     }
 }
 

@@ -89,8 +89,7 @@ impl Reading {
                         if !lzf::plausible(compressed, plain) {
                             return Err(cursor.error(Problem::Lzf { plain }));
                         }
-                        self.stage =
-                            Stage::Packed { left: compressed, length: plain, whole: true };
+                        self.stage = Stage::Packed { left: compressed, length: plain, whole: true };
                     }
                 },
                 Stage::Body { left, length } => {
@@ -115,9 +114,10 @@ impl Reading {
                         self.stage = Stage::Packed { left, length, whole };
                         return Ok(None);
                     }
-                    return self.unpacked(length, whole).map(Some).ok_or_else(|| {
-                        cursor.error(Problem::Lzf { plain: length })
-                    });
+                    return self
+                        .unpacked(length, whole)
+                        .map(Some)
+                        .ok_or_else(|| cursor.error(Problem::Lzf { plain: length }));
                 }
             }
         }
