@@ -15,6 +15,7 @@ mod need;
 mod ownership;
 mod page;
 mod pause;
+mod rdb;
 pub mod redis;
 mod s3;
 mod secret;
@@ -64,6 +65,7 @@ kinds![
     memorydb::CreateCluster,
     memorydb::DeleteCluster,
     pause::Pause,
+    rdb::Check,
     redis::compare::Compare,
     s3::DeleteObjects,
 ];
