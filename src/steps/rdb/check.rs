@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::judge::{self, Verdict};
 use super::stream::{Part, read};
 use crate::aws::split_s3_object_arn;
-use crate::engine::journal::{Resource, Role};
+use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, Fault};
 use crate::steps::redis::{counted, grouped};
@@ -175,18 +175,11 @@ impl Step for Check {
         spec: &Spec,
         _cx: &Cx,
     ) -> Result<(Prepared, Vec<Resource>), Failure> {
-        let (mut files, mut resources) = (Vec::new(), Vec::new());
+        let mut files = Vec::new();
         for arn in &spec.objects {
-            let file = look(env, arn).await?;
-            resources.push(Resource {
-                what: "S3 object".to_owned(),
-                name: file.name(),
-                arn: Some(arn.clone()),
-                role: Role::Reads,
-            });
-            files.push(file);
+            files.push(look(env, arn).await?);
         }
-        Ok((Prepared { files }, resources))
+        Ok((Prepared { files }, Vec::new()))
     }
 
     async fn execute(
@@ -195,8 +188,8 @@ impl Step for Check {
         prepared: &Prepared,
         cx: &Cx,
     ) -> Result<Done<Output>, Failure> {
-        let progress = Progress::new(cx, &prepared.files);
-        let reads = prepared.files.iter().map(|file| async {
+        let progress = &Progress::new(cx, &prepared.files);
+        let reads = prepared.files.iter().map(|file| async move {
             (file, read(env, cx, file, BIGGEST, |part| progress.tell(part)).await)
         });
         // In the order of the list, so that the same faults are told in the same words.
@@ -272,8 +265,11 @@ fn place(arn: &str) -> Result<(&str, &str), Failure> {
 async fn look(env: &Env, arn: &str) -> Result<File, Failure> {
     let (bucket, key) = place(arn)?;
     let Some(object) = s3::head(env, bucket, key).await? else {
-        return Err(Failure::new(Class::NotFound, format!("there is no object s3://{bucket}/{key}"))
-            .mend("the export may have been cleaned up: export again, or correct `objects`"));
+        return Err(Failure::new(
+            Class::NotFound,
+            format!("there is no object s3://{bucket}/{key}"),
+        )
+        .mend("the export may have been cleaned up: export again, or correct `objects`"));
     };
     if let Some(encryption) = object.encryption.as_deref().filter(|e| *e != "AES256") {
         return Err(Failure::fatal(format!(

@@ -64,7 +64,10 @@ pub(super) fn judge(
         .collect();
     if !others.is_empty() {
         against.push((
-            format!("it has databases besides 0, which MemoryDB does not have: {}", others.join(", ")),
+            format!(
+                "it has databases besides 0, which MemoryDB does not have: {}",
+                others.join(", ")
+            ),
             "move those keys into database 0 of the source, or delete them, then export again",
         ));
     }

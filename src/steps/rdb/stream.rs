@@ -102,8 +102,9 @@ async fn open(env: &Env, file: &File, at: u64) -> Result<ByteStream, Failure> {
         let code = failure.code().map(str::to_owned);
         let failure = failure.context(format!("failed to read {}", file.name()));
         match code.as_deref() {
-            Some("PreconditionFailed") => Failure { class: Class::Conflict, ..failure }
-                .mend("it was replaced while it was read: find out by whom, export again, and run again"),
+            Some("PreconditionFailed") => Failure { class: Class::Conflict, ..failure }.mend(
+                "it was replaced while it was read: find out by whom, export again, and run again",
+            ),
             _ => failure,
         }
     })?;
