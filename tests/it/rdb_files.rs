@@ -94,7 +94,7 @@ fn a_file_that_could_not_be_restored_stops_before_there_is_a_cluster() {
             let done = world.run(&Disturb::default()).await;
             assert_eq!(done.end, End::Rest(Rest::RolledBack), "{what}: {}", done.story());
             let said = summary(&done);
-            assert!(said.contains(says) && said.contains("step \"check\""), "{what}:\n{said}");
+            assert!(said.contains(says) && said.contains("failed   check"), "{what}:\n{said}");
             assert_eq!(creations(&world), 0, "{what}");
         });
     }
@@ -115,7 +115,8 @@ fn without_the_check_the_restore_of_such_a_file_fails() {
             let found = memorydb.describe_clusters().cluster_name("restored").send().await;
             let found = found.expect("it is there");
             assert_eq!(found.clusters()[0].status(), Some("restore-failed"), "{what}");
-            let events = memorydb.describe_events().source_name("restored").send().await;
+            let events =
+                memorydb.describe_events().source_name("restored").duration(300).send().await;
             let events = format!("{:?}", events.expect("events").events());
             assert!(events.contains(reason), "{what}: {events}");
         });

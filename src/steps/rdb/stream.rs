@@ -58,7 +58,7 @@ pub(super) async fn read(
                 };
                 let chunk = match chunk {
                     Some(Ok(chunk)) => chunk,
-                    Some(Err(error)) => break passing(file, error.to_string()),
+                    Some(Err(error)) => break passing(file, innermost(&error)),
                     None => break passing(file, "the connection was closed too early".to_owned()),
                 };
                 broken = 0;
@@ -119,6 +119,15 @@ async fn open(env: &Env, file: &File, at: u64) -> Result<ByteStream, Failure> {
 
 fn passing(file: &File, cause: String) -> Failure {
     Failure::new(Class::Transient, format!("failed to read {}", file.name())).because(cause)
+}
+
+/// The layers around it say no more than that something streamed.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }
 
 fn unreadable(file: &File, error: &Error) -> Failure {
