@@ -16,6 +16,7 @@ mod need;
 mod ownership;
 mod page;
 mod pause;
+mod rdb;
 pub mod redis;
 mod s3;
 mod secret;
@@ -65,6 +66,7 @@ kinds![
     memorydb::CreateCluster,
     memorydb::DeleteCluster,
     pause::Pause,
+    rdb::Check,
     redis::compare::Compare,
     s3::DeleteObjects,
 ];

@@ -17,6 +17,7 @@ mod plans;
 mod playbooks;
 mod processes;
 mod program;
+mod rdb_files;
 mod stops;
 mod tidy;
 mod world;

@@ -14,6 +14,7 @@ const CTIME: &str = "1700000000";
 
 mod op {
     pub(super) const FUNCTION2: u8 = 245;
+    pub(super) const MODULE_AUX: u8 = 247;
     pub(super) const FREQ: u8 = 249;
     pub(super) const IDLE: u8 = 248;
     pub(super) const AUX: u8 = 250;
@@ -30,6 +31,7 @@ mod kind {
     pub(super) const SET: u8 = 2;
     pub(super) const HASH: u8 = 4;
     pub(super) const ZSET_2: u8 = 5;
+    pub(super) const MODULE_2: u8 = 7;
 }
 
 /// A whole file with these entries in database 0.
@@ -172,6 +174,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<BTreeMap<u32, Entries>, String> {
             op::FUNCTION2 => {
                 cursor.string()?;
             }
+            op::MODULE_AUX => {
+                let name = module_name(cursor.length()?);
+                return Err(format!(
+                    "The RDB file contains AUX module data I can't load: no matching module '{name}'"
+                ));
+            }
             op::SELECTDB => database = u32::try_from(cursor.length()?).map_err(|_| short())?,
             op::RESIZEDB => {
                 cursor.length()?;
@@ -252,6 +260,13 @@ pub(crate) fn first_key_count(bytes: &[u8]) -> Option<u64> {
             _ => return None,
         }
     }
+}
+
+/// Nine characters of six bits, then ten bits of version (`moduleTypeNameByID` in the engines' `src/module.c`).
+fn module_name(id: u64) -> String {
+    const SYMBOLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let symbol = |place: u32| char::from(SYMBOLS[(id >> (10 + 6 * place) & 63) as usize]);
+    (0..9).rev().map(symbol).collect()
 }
 
 fn short() -> String {
@@ -345,6 +360,12 @@ impl<'a> Cursor<'a> {
             kind::HASH => Value::Hash(self.many(|c| Ok((c.string()?, c.string()?)))?),
             kind::ZSET_2 => {
                 Value::Zset(self.many(|c| Ok((c.string()?, f64::from_le_bytes(c.array()?))))?)
+            }
+            kind::MODULE_2 => {
+                let name = module_name(self.length()?);
+                return Err(format!(
+                    "The RDB file contains module data I can't load: no matching module type '{name}'"
+                ));
             }
             6..=25 => {
                 return Err(format!(

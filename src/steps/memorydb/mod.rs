@@ -7,3 +7,4 @@ mod restore;
 
 pub(crate) use create_cluster::CreateCluster;
 pub(crate) use delete_cluster::DeleteCluster;
+pub(crate) use restore::{Readable, readable};

@@ -111,15 +111,18 @@ pub(super) async fn check_snapshot(env: &Env, name: &str) -> Result<(), Failure>
 
 /// Whether an engine reads a file.
 #[derive(Debug, PartialEq, Eq)]
-enum Readable {
+pub(crate) enum Readable {
+    /// It does.
     Yes,
+    /// It does not, and why.
     No(String),
+    /// It may, and what speaks against it.
     Unknown(String),
 }
 
 /// An engine reads RDB versions up to its own: Redis 6.2 writes 9, 7.0 and AWS's 7.1 write 10, Redis 7.2 and Valkey 7.2
 /// to 8 write 11; Valkey 9 changed the magic (the engines' own sources, `RDB_VERSION`).
-fn readable(magic: Magic, (engine, version): (Option<&str>, Option<&str>)) -> Readable {
+pub(crate) fn readable(magic: Magic, (engine, version): (Option<&str>, Option<&str>)) -> Readable {
     if magic.valkey {
         return Readable::No(
             "it was written by Valkey 9 or later, and MemoryDB has none so new".to_owned(),

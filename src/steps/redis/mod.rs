@@ -17,4 +17,5 @@ mod servers;
 
 pub use model::ModelPlane;
 pub use plane::{DataPlane, Entry, Part, Secret, Store, Target};
+pub(super) use show::{counted, grouped};
 pub use wire::Wire;

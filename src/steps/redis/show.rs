@@ -40,7 +40,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Digits in groups of three: "10,000".
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::steps) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -53,7 +53,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// "1 key", "2,000 keys".
-pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+pub(in crate::steps) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Object {
     pub(crate) bytes: u64,
     /// How it is encrypted: "AES256", "aws:kms"; none in listings, or where the server does not say.
     pub(crate) encryption: Option<String>,
+    /// What changes when its bytes do; none in listings.
+    pub(crate) etag: Option<String>,
 }
 
 /// How a deletion went.
@@ -44,6 +46,7 @@ pub(crate) async fn list(env: &Env, bucket: &str, prefix: &str) -> Result<Vec<Ob
                 key: object.key()?.to_owned(),
                 bytes: u64::try_from(object.size().unwrap_or(0)).unwrap_or(0),
                 encryption: None,
+                etag: None,
             })
         }));
         next = page.next_continuation_token().map(str::to_owned);
@@ -64,6 +67,7 @@ pub(crate) async fn head(env: &Env, bucket: &str, key: &str) -> Result<Option<Ob
             key: key.to_owned(),
             bytes: u64::try_from(head.content_length().unwrap_or(0)).unwrap_or(0),
             encryption: head.server_side_encryption().map(|sse| sse.as_str().to_owned()),
+            etag: head.e_tag().map(str::to_owned),
         })),
         Err(failure) if failure.class == Class::NotFound => Ok(None),
         Err(failure) => Err(failure.context(format!("failed to look at s3://{bucket}/{key}"))),

@@ -1,0 +1,9 @@
+//! The scanner from outside: each encoding by hand, broken files, and files that real servers wrote.
+
+mod encodings;
+mod hostile;
+mod second_opinion;
+mod server;
+mod servers;
+mod summary;
+mod write;
