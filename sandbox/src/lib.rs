@@ -40,8 +40,8 @@ pub use log::{Call, Outcome};
 pub use sandbox::{Builder, Sandbox, SandboxError};
 pub use seed::{
     EndpointFormat, Seed, SeedAcl, SeedBucket, SeedCluster, SeedHostedZone, SeedParameter,
-    SeedRecord, SeedReplicationGroup, SeedSecret, SeedSubnetGroup, SeedUser, SeedUserGroup,
-    SeedValue,
+    SeedRecord, SeedReplicationGroup, SeedSecret, SeedServerlessCache, SeedSubnetGroup, SeedUser,
+    SeedUserGroup, SeedValue,
 };
 pub use timings::Timings;
 pub use wire::{Reply, Server};

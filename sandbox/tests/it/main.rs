@@ -12,5 +12,6 @@ mod real;
 mod route53;
 mod s3;
 mod secretsmanager;
+mod serverless;
 mod ssm;
 mod support;
