@@ -3,6 +3,7 @@
 mod access;
 mod create_snapshot;
 mod delete_snapshot;
+mod export;
 mod export_snapshot;
 mod freeze_writes;
 mod landing;
