@@ -16,6 +16,7 @@ mod plans;
 mod playbooks;
 mod processes;
 mod program;
+mod serverless;
 mod stops;
 mod tidy;
 mod world;
