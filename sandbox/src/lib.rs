@@ -46,7 +46,7 @@ pub use sandbox::{Builder, Sandbox, SandboxError};
 pub use seed::{
     EndpointFormat, Seed, SeedAcl, SeedBucket, SeedCluster, SeedHostedZone, SeedKmsKey,
     SeedMemoryDbQuotas, SeedParameter, SeedParameterGroup, SeedRecord, SeedReplicationGroup,
-    SeedSecret, SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue,
+    SeedSecret, SeedServerlessCache, SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue,
 };
 pub use timings::Timings;
 pub use wire::{Reply, Server};

@@ -14,6 +14,8 @@ pub struct Seed {
     pub user_groups: Vec<SeedUserGroup>,
     /// ElastiCache replication groups, with data.
     pub replication_groups: Vec<SeedReplicationGroup>,
+    /// ElastiCache serverless caches, with data.
+    pub serverless_caches: Vec<SeedServerlessCache>,
     /// MemoryDB users.
     pub memorydb_users: Vec<SeedUser>,
     /// MemoryDB ACLs; `open-access` is always there.
@@ -46,7 +48,7 @@ pub struct Seed {
 pub enum SeedValue {
     /// This text.
     Text(String),
-    /// The endpoint of a replication group or MemoryDB cluster.
+    /// The endpoint of a replication group, serverless cache or MemoryDB cluster.
     Endpoint {
         /// Its id.
         endpoint_of: String,
@@ -204,6 +206,58 @@ impl Default for SeedReplicationGroup {
             global_role: "PRIMARY".to_owned(),
             databases: 1,
             manual_snapshots: Vec::new(),
+        }
+    }
+}
+
+/// An ElastiCache serverless cache. It speaks TLS and the cluster protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedServerlessCache {
+    /// Its name.
+    pub name: String,
+    /// `redis`, `valkey` or `memcached`.
+    pub engine: String,
+    /// Such as `8`.
+    pub major_version: String,
+    /// Such as `8.0`.
+    pub full_version: String,
+    /// `available`, or what keeps it from being snapshotted, such as `modifying`.
+    pub status: String,
+    /// The user group that controls access.
+    pub user_group: Option<String>,
+    /// Its security groups.
+    pub security_groups: Vec<String>,
+    /// Its subnets.
+    pub subnets: Vec<String>,
+    /// How many servers it is made of. An export has one file of each: AWS documents no number.
+    pub partitions: u16,
+    /// How exported files are called behind the snapshot's name; `{n}` is the file's number. AWS documents no name.
+    pub export_suffix: String,
+    /// How many keys to fill it with; with `every_type`, how many of each sort.
+    pub keys: u64,
+    /// Whether they are of every type.
+    pub every_type: bool,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Default for SeedServerlessCache {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            engine: "valkey".to_owned(),
+            major_version: "8".to_owned(),
+            full_version: "8.0".to_owned(),
+            status: "available".to_owned(),
+            user_group: None,
+            security_groups: Vec::new(),
+            subnets: Vec::new(),
+            partitions: 2,
+            export_suffix: "-{n}.rdb".to_owned(),
+            keys: 0,
+            every_type: true,
+            tags: BTreeMap::new(),
         }
     }
 }

@@ -8,18 +8,24 @@ use serde_json::Value;
 use crate::bucket_access::ready_policy;
 use crate::context::Ctx;
 use crate::data::{Cluster, ClusterSpec, Fill, Pretence};
+use crate::elasticache::serverless::state as ec_serverless;
 use crate::elasticache::{self, state as ec};
 use crate::kms;
 use crate::memorydb::state as mdb;
 use crate::s3::state::{Bucket, Encryption, Object, Versioning};
 use crate::sandbox::SandboxError;
-use crate::seed::{EndpointFormat, Seed, SeedCluster, SeedReplicationGroup, SeedValue};
+use crate::seed::{
+    EndpointFormat, Seed, SeedCluster, SeedReplicationGroup, SeedServerlessCache, SeedValue,
+};
 
 /// Users first, then the clusters that need them, then what may name the clusters' endpoints.
 pub(crate) async fn apply(ctx: &Ctx, seed: &Seed, random_seed: u64) -> Result<(), SandboxError> {
     access(ctx, seed)?;
     for group in &seed.replication_groups {
         replication_group(ctx, group, random_seed).await?;
+    }
+    for cache in &seed.serverless_caches {
+        serverless_cache(ctx, cache, random_seed).await?;
     }
     for cluster in &seed.clusters {
         memorydb_cluster(ctx, cluster, random_seed).await?;
@@ -136,12 +142,7 @@ async fn replication_group(
     let user_groups: Vec<_> = seed.user_group.iter().map(|id| id.to_ascii_lowercase()).collect();
     {
         let mut world = ctx.world();
-        if let Some(group) =
-            user_groups.iter().find(|id| !world.elasticache.user_groups.contains_key(*id))
-        {
-            let text = format!("{id} names the user group {group}, which is not seeded");
-            return Err(SandboxError::Seed(text));
-        }
+        known_group(&world.elasticache, &id, &user_groups)?;
         let group = ec::Group {
             id: id.clone(),
             description: id.clone(),
@@ -200,6 +201,59 @@ async fn replication_group(
         fill(&cluster, seed.keys, seed.every_type, random_seed).await?;
     }
     Ok(())
+}
+
+async fn serverless_cache(
+    ctx: &Ctx,
+    seed: &SeedServerlessCache,
+    random_seed: u64,
+) -> Result<(), SandboxError> {
+    let name = seed.name.to_ascii_lowercase();
+    if seed.partitions > 1 && !seed.export_suffix.contains("{n}") {
+        return Err(SandboxError::Seed(format!(
+            "{name} has several partitions, and their exported files would all have one name: put {{n}} into export_suffix"
+        )));
+    }
+    let user_group = seed.user_group.as_ref().map(|id| id.to_ascii_lowercase());
+    {
+        let mut world = ctx.world();
+        known_group(&world.elasticache, &name, user_group.as_slice())?;
+        let cache = ec_serverless::Cache {
+            name: name.clone(),
+            status: seed.status.clone(),
+            engine: seed.engine.clone(),
+            major_version: seed.major_version.clone(),
+            full_version: seed.full_version.clone(),
+            user_group,
+            security_groups: seed.security_groups.clone(),
+            subnets: seed.subnets.clone(),
+            tags: seed.tags.clone(),
+            created: ctx.now,
+            keys: seed.keys,
+            export_suffix: seed.export_suffix.clone(),
+            cluster: None,
+        };
+        world.elasticache.caches.insert(name.clone(), cache);
+    }
+    elasticache::serverless::start(ctx, &name, seed.partitions).await?;
+    let cluster = ctx.world().elasticache.caches.get(&name).and_then(|c| c.cluster.clone());
+    if let Some(cluster) = cluster {
+        fill(&cluster, seed.keys, seed.every_type, random_seed).await?;
+    }
+    Ok(())
+}
+
+fn known_group(
+    state: &ec::ElastiCacheState,
+    of: &str,
+    user_groups: &[String],
+) -> Result<(), SandboxError> {
+    match user_groups.iter().find(|id| !state.user_groups.contains_key(*id)) {
+        None => Ok(()),
+        Some(group) => Err(SandboxError::Seed(format!(
+            "{of} names the user group {group}, which is not seeded"
+        ))),
+    }
 }
 
 async fn fill(
@@ -352,7 +406,8 @@ fn endpoint(ctx: &Ctx, of: &str, format: EndpointFormat) -> Result<String, Sandb
     let id = of.to_ascii_lowercase();
     let world = ctx.world();
     let group = world.elasticache.groups.get(&id).map(|g| (g.cluster.clone(), g.tls));
-    let found = group.or_else(|| {
+    let cache = || world.elasticache.caches.get(&id).map(|cache| (cache.cluster.clone(), true));
+    let found = group.or_else(cache).or_else(|| {
         world.memorydb.clusters.get(&id).map(|cluster| (cluster.cluster.clone(), cluster.tls))
     });
     let Some((Some(cluster), tls)) = found else {

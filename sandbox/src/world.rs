@@ -35,8 +35,9 @@ impl World {
     /// Every cluster that has servers or a model behind it.
     pub(crate) fn clusters(&self) -> Vec<Cluster> {
         let groups = self.elasticache.groups.values().filter_map(|group| group.cluster.clone());
+        let caches = self.elasticache.caches.values().filter_map(|cache| cache.cluster.clone());
         let clusters = self.memorydb.clusters.values().filter_map(|c| c.cluster.clone());
-        groups.chain(clusters).collect()
+        groups.chain(caches).chain(clusters).collect()
     }
 
     /// What exists, in order, without anything that differs between two runs of the same effect: no timestamps, random

@@ -52,9 +52,14 @@ const DENIED: &[&str] = &[
 ];
 
 /// Codes that sound like a state which passes and stand for one that somebody must mend: the subnets or their routes
-/// (ElastiCache and MemoryDB API references), an archived object (S3 API reference, GetObject).
-const PERMANENT: &[&str] =
-    &["InvalidVPCNetworkStateFault", "InvalidVPCNetworkState", "InvalidObjectState"];
+/// (ElastiCache and MemoryDB API references), an archived object (S3 API reference, GetObject). And one that sounds like
+/// a resource which is gone: the service-linked role that a service needs before it does anything.
+const PERMANENT: &[&str] = &[
+    "InvalidVPCNetworkStateFault",
+    "InvalidVPCNetworkState",
+    "InvalidObjectState",
+    "ServiceLinkedRoleNotFoundFault",
+];
 
 /// What `code` means. `mutating` tells whether the call could have changed something: then a server fault is ambiguous.
 /// Codes nobody has heard of are judged by the HTTP status: 5xx is a passing fault, everything else fatal.
@@ -111,6 +116,12 @@ mod tests {
             ("InvalidSnapshotState", true, Class::Busy),
             ("InvalidReplicationGroupState", true, Class::Busy),
             ("InvalidClusterStateFault", true, Class::Busy),
+            ("InvalidServerlessCacheStateFault", true, Class::Busy),
+            ("InvalidServerlessCacheSnapshotStateFault", true, Class::Busy),
+            ("ServerlessCacheSnapshotAlreadyExistsFault", true, Class::Conflict),
+            ("ServerlessCacheSnapshotNotFoundFault", false, Class::NotFound),
+            ("ServerlessCacheSnapshotQuotaExceededFault", true, Class::Quota),
+            ("ServiceLinkedRoleNotFoundFault", false, Class::Fatal),
             ("InvalidVPCNetworkStateFault", true, Class::Fatal),
             ("InvalidObjectState", false, Class::Fatal),
             ("InvalidParameterValue", true, Class::Fatal),

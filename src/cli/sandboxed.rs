@@ -7,7 +7,7 @@ use std::sync::Arc;
 use orchestrate_sandbox::{
     Clock as SandboxClock, EndpointFormat, Sandbox, Seed, SeedAcl, SeedBucket, SeedHostedZone,
     SeedKmsKey, SeedParameter, SeedParameterGroup, SeedRecord, SeedReplicationGroup, SeedSecret,
-    SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue, ServerPolicy,
+    SeedServerlessCache, SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue, ServerPolicy,
 };
 
 use serde_json::Value;
@@ -116,7 +116,7 @@ pub fn seed_for(plan: &Plan) -> Seed {
     let mut seed = Seed::default();
     let needs = needs(plan, &all());
     let source = needs.iter().find_map(|need| match need {
-        Need::ReplicationGroup(id) => Some(id.clone()),
+        Need::ReplicationGroup(id) | Need::ServerlessCache(id) => Some(id.clone()),
         _ => None,
     });
     for need in needs {
@@ -128,12 +128,7 @@ pub fn seed_for(plan: &Plan) -> Seed {
 fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
     match need {
         Need::ReplicationGroup(id) => {
-            let group = format!("{id}-users");
-            seed.users.extend(elasticache_users(&id));
-            seed.user_groups.push(SeedUserGroup {
-                id: group.clone(),
-                users: elasticache_users(&id).into_iter().map(|user| user.id).collect(),
-            });
+            let group = user_group(seed, &id);
             seed.replication_groups.push(SeedReplicationGroup {
                 id,
                 shards: 2,
@@ -143,6 +138,16 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                 keys: KEYS,
                 every_type: true,
                 ..SeedReplicationGroup::default()
+            });
+        }
+        Need::ServerlessCache(name) => {
+            let group = user_group(seed, &name);
+            seed.serverless_caches.push(SeedServerlessCache {
+                name,
+                user_group: Some(group),
+                keys: KEYS,
+                every_type: true,
+                ..SeedServerlessCache::default()
             });
         }
         Need::Bucket(name) => {
@@ -196,7 +201,7 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
         Need::KmsKey(named) => seed.kms_keys.push(kms_key(named)),
         Need::Password(reference) => password(seed, &reference),
         // Made by the run that a clean-up follows; a seed file can put them there.
-        Need::Snapshot(_) | Need::Object(_) => {}
+        Need::Snapshot(_) | Need::ServerlessSnapshot(_) | Need::Object(_) => {}
     }
 }
 
@@ -266,6 +271,17 @@ fn filled(document: &Value, of: &impl Fn(EndpointFormat) -> SeedValue) -> SeedVa
             _ => SeedValue::Text("true".to_owned()),
         },
     }
+}
+
+/// A user group for a replication group or serverless cache, with its users. Gives its id.
+fn user_group(seed: &mut Seed, of: &str) -> String {
+    let id = format!("{of}-users");
+    let users = elasticache_users(of);
+    let group =
+        SeedUserGroup { id: id.clone(), users: users.iter().map(|user| user.id.clone()).collect() };
+    seed.user_groups.push(group);
+    seed.users.extend(users);
+    id
 }
 
 /// A group needs a user named "default" (ElastiCache API reference, error DefaultUserRequired); here it is switched off.

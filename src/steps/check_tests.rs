@@ -60,6 +60,10 @@ fn rules_of_the_kinds_are_told_where_they_are_broken() {
         ),
         ("elasticache.create_snapshot", "replication_group: g, name: 1a"),
         ("elasticache.export_snapshot", "snapshot: s, bucket: b, target_name: a/b"),
+        ("elasticache.freeze_writes", "accept_lost_writes_of: g"),
+        ("elasticache.thaw_writes", "replication_group: g, serverless_cache: c, users: []"),
+        ("elasticache.create_serverless_snapshot", "serverless_cache: c, name: 1a"),
+        ("elasticache.delete_serverless_snapshot", "snapshot: a_b"),
         ("elasticache.delete_snapshot", "snapshot: automatic.prod"),
         ("elasticache.delete_snapshot", "snapshot: a_b"),
         ("memorydb.delete_cluster", "name: a_b, final_snapshot: \"\""),
@@ -98,6 +102,10 @@ fn rules_of_the_kinds_are_told_where_they_are_broken() {
     P0032 7:108 tag "orchestrate:a": tags that begin with orchestrate: are this program's own
     P0032 7:64 snapshot name "1a" cannot be used: it must begin with a letter
     P0032 7:73 `target_name` "a/b" cannot be used: 1 to 200 letters, digits, hyphens, underscores and dots are allowed
+    P0032 7:5 a source is either a `replication_group` or a `serverless_cache`
+    P0032 7:72 a source is either a `replication_group` or a `serverless_cache`
+    P0032 7:74 snapshot name "1a" cannot be used: it must begin with a letter
+    P0032 7:57 snapshot name "a_b" cannot be used: it may hold letters, digits and hyphens only
     P0032 7:46 snapshot "automatic.prod" is an automatic one and is not deleted
     P0032 7:46 snapshot name "a_b" cannot be used: it may hold letters, digits and hyphens only
     P0032 7:38 cluster name "a_b" cannot be used: it may hold letters, digits and hyphens only
@@ -128,6 +136,10 @@ fn of_what_is_not_known_yet_nothing_is_said() {
         ),
         ("elasticache.create_snapshot", format!("replication_group: {x}, name: {x}")),
         ("elasticache.export_snapshot", format!("snapshot: {x}, bucket: {x}, target_name: {x}")),
+        ("elasticache.freeze_writes", format!("replication_group: {x}, serverless_cache: {x}")),
+        ("elasticache.create_serverless_snapshot", format!("serverless_cache: {x}, name: {x}")),
+        ("elasticache.export_serverless_snapshot", format!("snapshot: {x}, bucket: {x}")),
+        ("elasticache.delete_serverless_snapshot", format!("snapshot: {x}")),
         ("elasticache.delete_snapshot", format!("snapshot: {x}")),
         ("memorydb.delete_cluster", format!("name: {x}, final_snapshot: {x}")),
         ("s3.delete_objects", format!("objects: [{x}]")),

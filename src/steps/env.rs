@@ -20,6 +20,8 @@ pub struct Env {
     pub survey: Survey,
     /// Manual ElastiCache snapshots, for those who wait for one.
     pub(crate) snapshots: Page<aws_sdk_elasticache::types::Snapshot>,
+    /// Snapshots of serverless caches, likewise.
+    pub(crate) serverless_snapshots: Page<aws_sdk_elasticache::types::ServerlessCacheSnapshot>,
     /// MemoryDB clusters, likewise.
     pub(crate) clusters: Page<aws_sdk_memorydb::types::Cluster>,
 }
@@ -28,7 +30,14 @@ impl Env {
     /// What steps of one process act with.
     #[must_use]
     pub fn new(aws: Clients, identity: Identity, data: Rc<dyn DataPlane>, clock: &Clock) -> Self {
-        let survey = Survey::new(aws.clone(), clock.clone());
-        Self { aws, identity, data, survey, snapshots: Page::default(), clusters: Page::default() }
+        Self {
+            survey: Survey::new(aws.clone(), clock.clone()),
+            aws,
+            identity,
+            data,
+            snapshots: Page::default(),
+            serverless_snapshots: Page::default(),
+            clusters: Page::default(),
+        }
     }
 }

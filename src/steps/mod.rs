@@ -57,8 +57,11 @@ macro_rules! kinds {
 kinds![
     approve::Approve,
     assert::Assert,
+    elasticache::CreateServerlessSnapshot,
     elasticache::CreateSnapshot,
+    elasticache::DeleteServerlessSnapshot,
     elasticache::DeleteSnapshot,
+    elasticache::ExportServerlessSnapshot,
     elasticache::ExportSnapshot,
     elasticache::FreezeWrites,
     elasticache::ThawWrites,

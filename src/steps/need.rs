@@ -7,8 +7,12 @@ use serde::Serialize;
 pub enum Need {
     /// An ElastiCache replication group with data and RBAC users.
     ReplicationGroup(String),
+    /// An ElastiCache serverless cache, likewise.
+    ServerlessCache(String),
     /// A manual ElastiCache snapshot.
     Snapshot(String),
+    /// A manual snapshot of a serverless cache.
+    ServerlessSnapshot(String),
     /// A bucket that both services may use, in this region.
     Bucket(String),
     /// Objects in S3, by ARN.

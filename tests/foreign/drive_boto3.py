@@ -75,6 +75,31 @@ ec.copy_snapshot(SourceSnapshotName="strange", TargetSnapshotName="strange-expor
 until("the export", lambda: ec.describe_snapshots(SnapshotName="strange")["Snapshots"][0]["SnapshotStatus"], "available")
 ec.describe_events(SourceType="replication-group", SourceIdentifier="demo", Duration=60)
 
+# ElastiCache Serverless: a cache, a snapshot, its export.
+cache = ec.describe_serverless_caches(ServerlessCacheName="Elastic")["ServerlessCaches"][0]
+assert cache["Status"] == "available" and cache["Endpoint"]["Port"] > 0 and cache["UserGroupId"], cache
+assert ec.describe_user_groups(UserGroupId=cache["UserGroupId"])["UserGroups"][0]["ServerlessCaches"] == ["elastic"]
+refused("ServerlessCacheNotFoundFault", ec.describe_serverless_caches, ServerlessCacheName="nobody")
+made = ec.create_serverless_cache_snapshot(ServerlessCacheSnapshotName="Odd", ServerlessCacheName="elastic", Tags=[{"Key": "who", "Value": "stranger"}])["ServerlessCacheSnapshot"]
+assert made["ServerlessCacheSnapshotName"] == "odd" and made["ServerlessCacheConfiguration"]["Engine"] == "valkey", made
+
+
+def odd():
+    return ec.describe_serverless_cache_snapshots(ServerlessCacheSnapshotName="odd")["ServerlessCacheSnapshots"][0]["Status"]
+
+
+until("the serverless snapshot", odd, "available")
+assert ec.list_tags_for_resource(ResourceName=made["ARN"])["TagList"] == [{"Key": "who", "Value": "stranger"}]
+refused("ServerlessCacheSnapshotAlreadyExistsFault", ec.create_serverless_cache_snapshot, ServerlessCacheSnapshotName="odd", ServerlessCacheName="elastic")
+refused("InvalidParameterValue", ec.export_serverless_cache_snapshot, ServerlessCacheSnapshotName="odd", S3BucketName="no-such-bucket")
+ec.export_serverless_cache_snapshot(ServerlessCacheSnapshotName="odd", S3BucketName="demo-migration")
+until("the serverless export", odd, "available")
+assert len(s3.list_objects_v2(Bucket="demo-migration", Prefix="odd")["Contents"]) == 2
+pages = ec.get_paginator("describe_serverless_cache_snapshots").paginate(PaginationConfig={"PageSize": 1})
+assert [s["ServerlessCacheSnapshotName"] for page in pages for s in page["ServerlessCacheSnapshots"]] == ["odd"]
+events = ec.describe_events(SourceType="serverless-cache-snapshot", SourceIdentifier="odd", Duration=60)["Events"]
+assert "created for cache elastic" in events[0]["Message"], events
+
 # S3: the bucket and what the export wrote.
 s3.head_bucket(Bucket="demo-migration")
 s3.get_bucket_location(Bucket="demo-migration")
@@ -153,6 +178,8 @@ mdb.delete_cluster(ClusterName="strange")
 until("the cluster", lambda: gone("ClusterNotFoundFault", mdb.describe_clusters, ClusterName="strange"), "gone")
 s3.delete_object(Bucket="demo-migration", Key=objects[0]["Key"])
 s3.delete_objects(Bucket="demo-migration", Delete={"Objects": [{"Key": objects[1]["Key"]}]})
+ec.delete_serverless_cache_snapshot(ServerlessCacheSnapshotName="odd")
+until("the serverless snapshot", lambda: gone("ServerlessCacheSnapshotNotFoundFault", ec.describe_serverless_cache_snapshots, ServerlessCacheSnapshotName="odd"), "gone")
 ec.delete_snapshot(SnapshotName="strange")
 until("the snapshot", lambda: gone("SnapshotNotFoundFault", ec.describe_snapshots, SnapshotName="strange"), "gone")
 print("every answer was parsed")

@@ -37,6 +37,11 @@ def snapshot_state():
     return aws("elasticache", "describe-snapshots", "--snapshot-name", "strange")["Snapshots"][0]["SnapshotStatus"]
 
 
+def odd_state():
+    found = aws("elasticache", "describe-serverless-cache-snapshots", "--serverless-cache-snapshot-name", "odd")
+    return found["ServerlessCacheSnapshots"][0]["Status"]
+
+
 aws("sts", "get-caller-identity")
 group = aws("elasticache", "describe-replication-groups", "--replication-group-id", "demo")["ReplicationGroups"][0]
 aws("elasticache", "describe-user-groups", "--user-group-id", group["UserGroupIds"][0])
@@ -50,6 +55,16 @@ aws("elasticache", "describe-snapshots", "--snapshot-name", "nothing", fails="Sn
 aws("elasticache", "copy-snapshot", "--source-snapshot-name", "strange", "--target-snapshot-name", "strange-export", "--target-bucket", "demo-migration")
 until("the export", snapshot_state, "available")
 aws("elasticache", "describe-events", "--source-type", "replication-group", "--source-identifier", "demo", "--duration", "60")
+cache = ["--serverless-cache-name", "elastic"]
+assert aws("elasticache", "describe-serverless-caches", *cache)["ServerlessCaches"][0]["Status"] == "available"
+odd = ["--serverless-cache-snapshot-name", "odd"]
+aws("elasticache", "create-serverless-cache-snapshot", *odd, *cache)
+until("the serverless snapshot", odd_state, "available")
+aws("elasticache", "export-serverless-cache-snapshot", *odd, "--s3-bucket-name", "nowhere", fails="InvalidParameterValue")
+aws("elasticache", "export-serverless-cache-snapshot", *odd, "--s3-bucket-name", "demo-migration")
+until("the serverless export", odd_state, "available")
+assert len(aws("s3api", "list-objects-v2", "--bucket", "demo-migration", "--prefix", "odd")["Contents"]) == 2
+aws("elasticache", "delete-serverless-cache-snapshot", *odd)
 for read in ["head-bucket", "get-bucket-location", "get-bucket-encryption", "get-bucket-policy", "get-bucket-versioning"]:
     aws("s3api", read, "--bucket", "demo-migration")
 keys = [o["Key"] for o in aws("s3api", "list-objects-v2", "--bucket", "demo-migration", "--prefix", "strange-export-")["Contents"]]

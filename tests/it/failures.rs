@@ -455,8 +455,8 @@ fn three_targets_are_switched_together_or_not_at_all() {
 }
 
 /// Whatever happens, the run ends in one of three ways, the endpoint is one of two, and nothing is left behind unsaid.
-async fn by_chance(seed: u64) {
-    let world = World::before("quickstart").await;
+async fn by_chance(name: &str, target: &str, seed: u64) {
+    let world = World::before(name).await;
     let clean = world.sandbox.world();
     let endpoint = |world: &Value| world["ssm"].to_string();
     let old = endpoint(&clean);
@@ -489,7 +489,7 @@ async fn by_chance(seed: u64) {
     let story = || format!("seed {seed}: {:?}\n{}\n{}", done.end, done.story(), calls().join("\n"));
     match &done.end {
         End::Rest(Rest::Succeeded) => {
-            assert!(endpoint(&world.sandbox.world()).contains("demo-mdb"), "{}", story());
+            assert!(endpoint(&world.sandbox.world()).contains(target), "{}", story());
         }
         End::Rest(Rest::RolledBack) => {
             same(&clean, &world.sandbox.world()).unwrap_or_else(|e| panic!("{e}\n{}", story()));
@@ -497,7 +497,7 @@ async fn by_chance(seed: u64) {
         End::Rest(Rest::Stuck { step, failure }) => {
             assert!(!step.is_empty() && !failure.message.is_empty(), "{}", story());
             let now = endpoint(&world.sandbox.world());
-            assert!(now == old || now.contains("demo-mdb"), "{}", story());
+            assert!(now == old || now.contains(target), "{}", story());
             // Once the faults are over a resume must get to a clean slate.
             let more = vec![Record::Resumed { by: "tester".to_owned() }];
             let end = world.take_up(&done, more, &Disturb::default()).await;
@@ -517,7 +517,14 @@ async fn by_chance(seed: u64) {
 
 fn seeds(from: u64) {
     for seed in from..from + 15 {
-        virtually(by_chance(seed));
+        virtually(by_chance("quickstart", "demo-mdb", seed));
+    }
+}
+
+#[test]
+fn chance_leaves_a_clean_slate_or_says_what_is_left_of_a_serverless_cache_too() {
+    for seed in 100..115 {
+        virtually(by_chance("serverless-to-memorydb", "prod-mdb", seed));
     }
 }
 

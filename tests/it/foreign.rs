@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::program::{Place, Said, Served};
-use crate::world::{Disturb, SHIPPED, World, virtually};
+use crate::world::{Disturb, SHIPPED, World, playbook_path, virtually};
 
 fn venv(program: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin").join(program);
@@ -28,6 +28,16 @@ pub(crate) fn stranger(served: &Served, program: &str, arguments: &[&str]) -> Sa
         .output()
         .expect("the program starts")
         .into()
+}
+
+/// A sandbox with what the quickstart needs, and a serverless cache.
+fn served(place: &Place) -> Served {
+    let quickstart = std::fs::read_to_string(playbook_path("quickstart")).expect("the quickstart");
+    let more = "  - id: elastic\n    elasticache.freeze_writes:\n      serverless_cache: elastic\n";
+    let (steps, outputs) = quickstart.split_once("\noutputs:").expect("it has outputs");
+    let playbook = place.write("foreign.yaml", format!("{steps}\n{more}\noutputs:{outputs}"));
+    let playbook = playbook.to_str().expect("UTF-8");
+    Served::start(place, &["--no-servers", "--speed", "3000", playbook])
 }
 
 /// Every operation that the shipped playbooks use, as `service:Operation`.
@@ -59,8 +69,7 @@ fn driven(served: &Served) -> BTreeSet<String> {
 #[test]
 fn boto3_drives_every_operation_that_the_playbooks_use() {
     let place = Place::new();
-    let served =
-        Served::start(&place, &["--no-servers", "--speed", "3000", "playbooks/quickstart.yaml"]);
+    let served = served(&place);
     let said = stranger(&served, "python", &["tests/foreign/drive_boto3.py"]);
     said.ends_with(0).says("every answer was parsed");
     let missing: Vec<String> = used().difference(&driven(&served)).cloned().collect();
@@ -73,8 +82,7 @@ fn boto3_drives_every_operation_that_the_playbooks_use() {
 #[test]
 fn the_aws_cli_drives_every_operation_that_the_playbooks_use() {
     let place = Place::new();
-    let served =
-        Served::start(&place, &["--no-servers", "--speed", "3000", "playbooks/quickstart.yaml"]);
+    let served = served(&place);
     let said = stranger(
         &served,
         "python",

@@ -18,6 +18,7 @@ mod playbooks;
 mod processes;
 mod program;
 mod rdb_files;
+mod serverless;
 mod stops;
 mod tidy;
 mod world;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::harness::{
     every_step_twice, every_undo_twice, fail_each_step, roll_back, run, succeeded,
 };
-use crate::world::{SHIPPED, World, all_playbooks, compiled, virtually};
+use crate::world::{CLEANUPS, SHIPPED, World, all_playbooks, compiled, virtually};
 
 #[test]
 fn every_step_of_every_playbook_fails_to_a_clean_slate() {
@@ -49,13 +49,20 @@ fn every_shipped_playbook_is_under_the_harness() {
 
 #[test]
 fn every_kind_is_under_the_harness() {
-    let plans = all_playbooks().filter(|name| *name != "cleanup-migration");
+    let plans = all_playbooks().filter(|name| CLEANUPS.iter().all(|(cleanup, _)| cleanup != name));
     let mut used: Vec<String> = plans
         .flat_map(|name| compiled(name, serde_json::Map::new()).stages)
         .flat_map(|stage| stage.lanes.into_iter().flatten())
         .map(|step| step.kind)
-        // The clean-up compiles only after a migration; these are its own.
-        .chain(["s3.delete_objects", "elasticache.delete_snapshot"].map(str::to_owned))
+        // The clean-ups compile only after a migration; these are their own.
+        .chain(
+            [
+                "s3.delete_objects",
+                "elasticache.delete_snapshot",
+                "elasticache.delete_serverless_snapshot",
+            ]
+            .map(str::to_owned),
+        )
         .collect();
     used.sort();
     used.dedup();
@@ -74,7 +81,8 @@ fn the_source_is_never_deleted() {
             succeeded(&done).unwrap_or_else(|e| panic!("{name}: {e}"));
             roll_back(&world, &done, Inject::default(), None).await;
             for call in world.sandbox.calls() {
-                let deletes = ["DeleteReplicationGroup", "DeleteCacheCluster"];
+                let deletes =
+                    ["DeleteReplicationGroup", "DeleteCacheCluster", "DeleteServerlessCache"];
                 assert!(!deletes.contains(&call.operation.as_str()), "{name}: {call:?}");
             }
         });

@@ -36,6 +36,30 @@ fn the_quickstart_moves_real_servers_in_one_process() {
 }
 
 #[test]
+fn a_serverless_cache_is_moved_with_real_servers_and_every_key_compared() {
+    let place = Place::new();
+    let inputs = crate::world::inputs("serverless-to-memorydb");
+    let mut arguments = vec!["migrate", "--sandbox", "playbooks/serverless-to-memorydb.yaml"];
+    arguments.extend(inputs.iter().flat_map(|input| ["--input", input.as_str()]));
+    let said = place.run(&arguments);
+    said.ends_with(0).says("serverless-to-memorydb succeeded").says("redis-server");
+    let run = place.runs().pop().expect("a run");
+    let journal = std::fs::read_to_string(place.journal(&run)).expect("its journal");
+    let output = |step: &str| {
+        let lines = journal.lines();
+        lines
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON lines"))
+            .find(|line| line["record"]["step"] == step && line["record"]["type"] == "succeeded")
+            .expect("the step succeeded")["record"]["output"]
+            .clone()
+    };
+    assert_eq!(output("export")["objects"].as_array().map(Vec::len), Some(2));
+    let compared = output("compare");
+    assert!(compared["compared"].as_u64() >= Some(10_000), "{compared}");
+    assert_eq!(compared["source_keys"], compared["target_keys"]);
+}
+
+#[test]
 fn the_quickstart_runs_unchanged_over_loopback_and_nothing_outlives_the_sandbox() {
     let place = Place::new();
     let served = Served::start(&place, &["--speed", "400", QUICKSTART]);

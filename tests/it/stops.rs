@@ -229,18 +229,26 @@ fn a_file_that_is_not_there_is_told_to_machines_too() {
 
 #[test]
 fn two_unfinished_runs_do_not_rely_on_one_stop_of_writes() {
-    let place = Place::new();
-    let served = Served::start(&place, &["--speed", "60", "--no-servers", QUICKSTART]);
-    let migrate = ["migrate", "--yes", QUICKSTART];
-    let mut first = served.command(&place, &migrate).stdout(Stdio::null()).spawn().unwrap();
-    eventually("the first run is at work", || served.effects("ModifyUser") > 0);
-    let run = only_run(&place);
-    let refused = || served.run(&place, &migrate);
-    refused().ends_with(6).says(&format!("run {run} stops the writes to \"demo\" too"));
-    signal(&first, 2);
-    first.wait().unwrap();
-    refused().ends_with(6);
-    assert_eq!(place.runs(), [run], "no second run was begun");
+    let inputs = crate::world::inputs("serverless-to-memorydb");
+    let mut serverless = vec!["playbooks/serverless-to-memorydb.yaml"];
+    serverless.extend(inputs.iter().flat_map(|input| ["--input", input.as_str()]));
+    for (playbook, source) in [(vec![QUICKSTART], "demo"), (serverless, "prod")] {
+        let place = Place::new();
+        let mut sandbox = vec!["--speed", "60", "--no-servers"];
+        sandbox.extend(&playbook);
+        let served = Served::start(&place, &sandbox);
+        let mut migrate = vec!["migrate", "--yes"];
+        migrate.extend(&playbook);
+        let mut first = served.command(&place, &migrate).stdout(Stdio::null()).spawn().unwrap();
+        eventually("the first run is at work", || served.effects("ModifyUser") > 0);
+        let run = only_run(&place);
+        let refused = || served.run(&place, &migrate);
+        refused().ends_with(6).says(&format!("run {run} stops the writes to \"{source}\" too"));
+        signal(&first, 2);
+        first.wait().unwrap();
+        refused().ends_with(6);
+        assert_eq!(place.runs(), [run], "no second run was begun");
+    }
 }
 
 #[test]

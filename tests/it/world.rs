@@ -23,11 +23,19 @@ pub(crate) const RUN: &str = "01h3kq7xw2";
 const KEYS: u64 = 24;
 
 /// Every shipped playbook, by file name.
-pub(crate) const SHIPPED: [&str; 4] = [
+pub(crate) const SHIPPED: [&str; 6] = [
     "quickstart",
     "elasticache-to-memorydb",
     "elasticache-to-memorydb-approved",
+    "serverless-to-memorydb",
     "cleanup-migration",
+    "cleanup-serverless-migration",
+];
+
+/// Playbooks that take up what a run of another left behind.
+pub(crate) const CLEANUPS: [(&str, &str); 2] = [
+    ("cleanup-migration", "elasticache-to-memorydb"),
+    ("cleanup-serverless-migration", "serverless-to-memorydb"),
 ];
 
 /// Playbooks that only the harness runs: kinds and shapes that no shipped one uses.
@@ -59,7 +67,9 @@ pub(crate) fn inputs(name: &str) -> Vec<String> {
     ];
     let chosen: Vec<&str> = match name {
         "elasticache-to-memorydb" => migration.to_vec(),
-        "elasticache-to-memorydb-approved" => [migration.as_slice(), &passwords].concat(),
+        "elasticache-to-memorydb-approved" | "serverless-to-memorydb" => {
+            [migration.as_slice(), &passwords].concat()
+        }
         _ => Vec::new(),
     };
     chosen.into_iter().map(str::to_owned).collect()
@@ -105,10 +115,10 @@ pub(crate) struct World {
 impl World {
     /// The world in which a shipped playbook is about to run. A clean-up needs a migration first; it is carried out.
     pub(crate) async fn before(name: &str) -> Self {
-        if name != "cleanup-migration" {
+        let Some((_, migration)) = CLEANUPS.iter().find(|(cleanup, _)| *cleanup == name) else {
             return Self::for_plan(compiled(name, Map::new())).await;
-        }
-        let mut world = Self::for_plan(compiled("elasticache-to-memorydb", Map::new())).await;
+        };
+        let mut world = Self::for_plan(compiled(migration, Map::new())).await;
         let done = world.run(&Disturb { run: "01h3kq7aaa", ..Disturb::default() }).await;
         assert_eq!(done.end, End::Rest(orchestrate::engine::journal::Rest::Succeeded));
         world.plan = compiled(name, done.state().playbook_outputs());
@@ -135,6 +145,9 @@ impl World {
         let mut seed = seed_for(&plan);
         for group in &mut seed.replication_groups {
             group.keys = KEYS;
+        }
+        for cache in &mut seed.serverless_caches {
+            cache.keys = KEYS;
         }
         change(&mut seed);
         sandbox.seed(seed).await.expect("the seed fits");

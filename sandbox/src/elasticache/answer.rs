@@ -10,7 +10,7 @@ pub(super) fn arn(ctx: &Ctx, kind: &str, id: &str) -> String {
     format!("arn:aws:elasticache:{}:{}:{kind}:{id}", ctx.region(), ctx.account())
 }
 
-fn endpoint(name: &'static str, host: &str, port: u16) -> Xml {
+pub(super) fn endpoint(name: &'static str, host: &str, port: u16) -> Xml {
     Xml::new(name).text("Address", host).show("Port", port)
 }
 
@@ -256,7 +256,7 @@ pub(super) fn user(ctx: &Ctx, u: &User, groups: &[String]) -> Xml {
 }
 
 /// A user group.
-pub(super) fn user_group(ctx: &Ctx, g: &UserGroup, attached: &[String]) -> Xml {
+pub(super) fn user_group(ctx: &Ctx, g: &UserGroup, attached: &[String], caches: &[String]) -> Xml {
     Xml::new("member")
         .text("UserGroupId", &g.id)
         .text("Status", "active")
@@ -264,6 +264,6 @@ pub(super) fn user_group(ctx: &Ctx, g: &UserGroup, attached: &[String]) -> Xml {
         .values("UserIds", "member", &g.users)
         .text("MinimumEngineVersion", "6.0")
         .values("ReplicationGroups", "member", attached)
-        .list("ServerlessCaches", [])
+        .values("ServerlessCaches", "member", caches)
         .text("ARN", arn(ctx, "usergroup", &g.id))
 }

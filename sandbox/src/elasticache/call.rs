@@ -1,6 +1,6 @@
 //! From an action to the function that answers it.
 
-use super::{copy, events, groups, parameters, snapshots, tags, users};
+use super::{copy, events, groups, parameters, serverless, snapshots, tags, users};
 use crate::context::Ctx;
 use crate::names;
 use crate::wire::ApiError;
@@ -19,6 +19,11 @@ pub(crate) async fn call(ctx: &Ctx, action: &str, params: &Params) -> Result<Xml
         "DescribeSnapshots" => snapshots::describe(ctx, params),
         "DeleteSnapshot" => snapshots::delete(ctx, params),
         "CopySnapshot" => copy::copy(ctx, params),
+        "DescribeServerlessCaches" => serverless::describe_caches(ctx, params),
+        "CreateServerlessCacheSnapshot" => serverless::create(ctx, params).await,
+        "DescribeServerlessCacheSnapshots" => serverless::describe_snapshots(ctx, params),
+        "DeleteServerlessCacheSnapshot" => serverless::delete(ctx, params),
+        "ExportServerlessCacheSnapshot" => serverless::export(ctx, params),
         "DescribeUsers" => users::describe(ctx, params),
         "DescribeUserGroups" => users::describe_groups(ctx, params),
         "ModifyUser" => users::modify(ctx, params),

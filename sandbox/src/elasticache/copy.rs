@@ -2,9 +2,9 @@
 
 use super::answer;
 use super::call::{invalid_combination, invalid_value};
+use super::exports;
 use super::snapshots::{exists, not_found};
-use super::state::{Due, Export, Snapshot};
-use crate::bucket_access::{Guest, export_refusal};
+use super::state::{Due, Exported, Snapshot};
 use crate::context::Ctx;
 use crate::names;
 use crate::wire::ApiError;
@@ -55,35 +55,19 @@ fn export(
     }
     let target = target.to_ascii_lowercase();
     let files = snapshot.files.as_deref().unwrap_or_default();
-    let mut objects: Vec<_> = files
+    let objects: Vec<_> = files
         .iter()
         .map(|file| (format!("{target}-{}.rdb", file.shard_id), file.rdb.clone()))
         .collect();
-    let keys: Vec<String> = objects.iter().map(|(key, _)| key.clone()).collect();
-    let who = (ctx.account(), ctx.region());
-    if let Some(refusal) = export_refusal(&world.s3, Guest::ElastiCache, bucket, who, &keys) {
-        return Err(invalid_value(refusal));
-    }
-    let running = world.elasticache.exports.iter().filter(|export| export.bucket == bucket);
-    if let Some((key, _)) =
-        running.flat_map(|export| &export.objects).find(|(key, _)| keys.contains(key))
-    {
+    let keys: Vec<&str> = objects.iter().map(|(key, _)| key.as_str()).collect();
+    exports::allowed(ctx, world, bucket)?;
+    if let Some(key) = exports::taken(world, bucket, &keys) {
         return Err(invalid_value(format!(
             "The S3 bucket {bucket} already contains an object with key {key}."
         )));
     }
-    if ctx.effects.missing_objects {
-        objects.pop();
-    }
-    let mut reason = None;
-    if let Some((_, why)) = ctx.effects.terminal.clone() {
-        objects.clear();
-        reason = Some(why);
-    }
-    let at = ctx.due(ctx.timings().export);
-    let due = Due { at, to: Some("available".to_owned()), reason };
-    let (name, bucket) = (snapshot.name.clone(), bucket.to_owned());
-    world.elasticache.exports.push(Export { snapshot: name.clone(), bucket, objects, due });
+    let name = snapshot.name.clone();
+    exports::begin(ctx, world, Exported::Snapshot(name.clone()), bucket, objects);
     if let Some(source) = world.elasticache.snapshots.get_mut(&name) {
         source.status = "copying".to_owned();
     }
@@ -102,14 +86,10 @@ fn native(
     if world.elasticache.snapshots.contains_key(&name) {
         return Err(exists(&name));
     }
-    let (to, reason) = match ctx.effects.terminal.clone() {
-        Some((state, reason)) => (state, Some(reason)),
-        None => ("available".to_owned(), None),
-    };
     let copy = Snapshot {
         name: name.clone(),
         status: "creating".to_owned(),
-        due: Some(Due { at: ctx.due(ctx.timings().copy), to: Some(to), reason }),
+        due: Some(Due::reaching(ctx, ctx.timings().copy, "available")),
         kms_key: params.get("KmsKeyId").map(str::to_owned).or_else(|| snapshot.kms_key.clone()),
         tags: params.tags(),
         visible: ctx.due(ctx.timings().visibility),

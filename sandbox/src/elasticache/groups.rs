@@ -108,16 +108,11 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
         {
             return Err(ApiError::missing("UserGroupNotFound", format!("{missing} not found.")));
         }
-        let (to, reason) = match ctx.effects.terminal.clone() {
-            Some((state, reason)) => (state, Some(reason)),
-            None => ("available".to_owned(), None),
-        };
-        let due = Due { at: ctx.due(ctx.timings().group_create), to: Some(to), reason };
         let group = Group {
             id: id.clone(),
             description,
             status: "creating".to_owned(),
-            due: Some(due),
+            due: Some(Due::reaching(ctx, ctx.timings().group_create, "available")),
             engine,
             engine_version: params.get("EngineVersion").unwrap_or(default_version).to_owned(),
             node_type: params.get("CacheNodeType").unwrap_or("cache.r7g.large").to_owned(),
@@ -173,6 +168,6 @@ pub(super) fn delete(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
         ));
     }
     group.status = "deleting".to_owned();
-    group.due = Some(Due { at: ctx.due(ctx.timings().delete), to: None, reason: None });
+    group.due = Some(Due::gone(ctx, ctx.timings().delete));
     Ok(Xml::new("Result").child(answer::group(ctx, group)))
 }

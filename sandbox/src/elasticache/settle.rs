@@ -1,7 +1,7 @@
 //! What time has brought since the last request: states that ended, exports that landed, users that took effect.
 
-use super::state::{Due, ElastiCacheState};
-use super::windows;
+use super::state::{Due, ElastiCacheState, Exported};
+use super::{serverless, windows};
 use crate::context::Ctx;
 use crate::data::{AclUser, Cluster};
 use crate::world::World;
@@ -19,6 +19,7 @@ pub(crate) async fn settle(ctx: &Ctx) {
         let mut world = ctx.world();
         let mut orders = Orders::default();
         snapshots(ctx, &mut world.elasticache);
+        serverless::settle(ctx, &mut world.elasticache);
         exports(ctx, &mut world);
         users(ctx, &mut world.elasticache, &mut orders);
         groups(ctx, &mut world.elasticache, &mut orders);
@@ -35,7 +36,7 @@ pub(crate) async fn settle(ctx: &Ctx) {
     }
 }
 
-fn ended(due: Option<&Due>, ctx: &Ctx) -> Option<Due> {
+pub(super) fn ended(due: Option<&Due>, ctx: &Ctx) -> Option<Due> {
     due.filter(|due| due.at <= ctx.now).cloned()
 }
 
@@ -95,13 +96,20 @@ fn exports(ctx: &Ctx, world: &mut World) {
             world.s3.put_object(&export.bucket, &key, body, at, None);
         }
         let state = &mut world.elasticache;
-        let Some(snapshot) = state.snapshots.get_mut(&export.snapshot) else { continue };
+        let name = match export.of {
+            Exported::Snapshot(name) => name,
+            Exported::CacheSnapshot(name) => {
+                serverless::export_over(state, &name, &export.bucket, &export.due);
+                continue;
+            }
+        };
+        let Some(snapshot) = state.snapshots.get_mut(&name) else { continue };
         snapshot.status = "available".to_owned();
         let (kind, source) = match &snapshot.node {
             Some(node) => ("cache-cluster", node.clone()),
             None => ("replication-group", snapshot.group.clone()),
         };
-        let (name, bucket) = (&export.snapshot, &export.bucket);
+        let bucket = &export.bucket;
         let text = match &export.due.reason {
             None => format!("Export of snapshot '{name}' to S3 bucket '{bucket}' completed"),
             Some(reason) => {
@@ -127,9 +135,11 @@ fn users(ctx: &Ctx, state: &mut ElastiCacheState, orders: &mut Orders) {
     let touched = |id: &String| {
         state.user_groups.get(id).is_some_and(|g| g.users.iter().any(|u| changed.contains(u)))
     };
-    for group in state.groups.values().filter(|group| group.user_groups.iter().any(touched)) {
-        if let Some(cluster) = &group.cluster {
-            let (users, open) = state.access(&group.user_groups);
+    let groups = state.groups.values().map(|g| (g.cluster.as_ref(), g.user_groups.as_slice()));
+    let caches = state.caches.values().map(|c| (c.cluster.as_ref(), c.user_group.as_slice()));
+    for (cluster, user_groups) in groups.chain(caches) {
+        if let Some(cluster) = cluster.filter(|_| user_groups.iter().any(touched)) {
+            let (users, open) = state.access(user_groups);
             orders.users.push((cluster.clone(), users, open));
         }
     }

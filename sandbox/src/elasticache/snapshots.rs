@@ -3,7 +3,7 @@
 use super::answer;
 use super::call::{invalid_combination, invalid_value, page};
 use super::groups;
-use super::state::{Due, Group, Snapshot};
+use super::state::{Due, Group, Snapshot, take_down};
 use crate::context::Ctx;
 use crate::data::{ShardSnapshot, rdb};
 use crate::names;
@@ -13,7 +13,6 @@ use crate::world::World;
 
 /// Manual snapshots of one node, or of one group in cluster mode, in 24 hours (ElastiCache user guide, backups).
 const QUOTA: usize = 20;
-const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 pub(super) fn not_found(name: &str) -> ApiError {
     ApiError::missing("SnapshotNotFoundFault", format!("Snapshot not found: {name}"))
@@ -87,24 +86,16 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
             ));
         }
         let owner = node.clone().unwrap_or_else(|| group.id.clone());
-        let taken = world.elasticache.taken.entry(owner).or_default();
-        taken.retain(|at| *at > ctx.ago(DAY));
-        if taken.len() >= QUOTA {
+        if !world.elasticache.within_quota(ctx, owner, QUOTA) {
             return Err(ApiError::bad(
                 "SnapshotQuotaExceededFault",
                 "The maximum number of manual snapshots for this cluster taken within 24 hours has been reached",
             ));
         }
-        taken.push(ctx.now);
-        let (to, reason) = match ctx.effects.terminal.clone() {
-            Some((state, reason)) => (state, Some(reason)),
-            None => ("available".to_owned(), None),
-        };
-        let due = Due { at: ctx.due(ctx.timings().snapshot), to: Some(to), reason };
         let snapshot = Snapshot {
             name: name.clone(),
             status: "creating".to_owned(),
-            due: Some(due),
+            due: Some(Due::reaching(ctx, ctx.timings().snapshot, "available")),
             group: group.id.clone(),
             node,
             engine: group.engine.clone(),
@@ -141,15 +132,7 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
     };
     let mut world = ctx.world();
     let snapshot = world.elasticache.snapshots.get_mut(&name).ok_or_else(|| not_found(&name))?;
-    match (saved, &mut snapshot.due) {
-        (Ok(files), _) => snapshot.files = Some(files),
-        (Err(why), Some(due)) => {
-            snapshot.files = Some(Vec::new());
-            due.to = Some("failed".to_owned());
-            due.reason.get_or_insert(why);
-        }
-        (Err(_), None) => {}
-    }
+    take_down(saved, &mut snapshot.files, &mut snapshot.due);
     Ok(Xml::new("Result").child(answer::snapshot(ctx, snapshot, false)))
 }
 
@@ -258,6 +241,6 @@ pub(super) fn delete(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
         ));
     }
     snapshot.status = "deleting".to_owned();
-    snapshot.due = Some(Due { at: ctx.due(ctx.timings().snapshot_delete), to: None, reason: None });
+    snapshot.due = Some(Due::gone(ctx, ctx.timings().snapshot_delete));
     Ok(Xml::new("Result").child(answer::snapshot(ctx, snapshot, false)))
 }

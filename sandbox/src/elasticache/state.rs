@@ -1,10 +1,13 @@
 //! What exists in ElastiCache.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::serverless::state::{Cache, CacheSnapshot};
+use crate::context::Ctx;
 use crate::data::{AclUser, Cluster, ShardInfo, ShardSnapshot};
 use crate::events::Event;
 use crate::world::key_count;
@@ -14,12 +17,14 @@ use crate::world::key_count;
 pub(crate) struct ElastiCacheState {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    pub(crate) caches: BTreeMap<String, Cache>,
+    pub(crate) cache_snapshots: BTreeMap<String, CacheSnapshot>,
     pub(crate) exports: Vec<Export>,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) user_groups: BTreeMap<String, UserGroup>,
 
     pub(crate) events: Vec<Event>,
-    /// When manual snapshots were taken, by node or group, for the quota of a day.
+    /// When manual snapshots were taken, by the ARN's part of a node, group or serverless cache, for the quota of a day.
     pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
 }
 
@@ -31,6 +36,22 @@ pub(crate) struct Due {
     pub(crate) to: Option<String>,
     /// Why it ends badly, for the events.
     pub(crate) reason: Option<String>,
+}
+
+impl Due {
+    /// `state`, that long after now; or where and why the fault plan wants it to end.
+    pub(super) fn reaching(ctx: &Ctx, duration: Duration, state: &str) -> Self {
+        let (to, reason) = match ctx.effects.terminal.clone() {
+            Some((state, reason)) => (state, Some(reason)),
+            None => (state.to_owned(), None),
+        };
+        Self { at: ctx.due(duration), to: Some(to), reason }
+    }
+
+    /// Gone, that long after now.
+    pub(super) fn gone(ctx: &Ctx, duration: Duration) -> Self {
+        Self { at: ctx.due(duration), to: None, reason: None }
+    }
 }
 
 /// A replication group.
@@ -149,10 +170,17 @@ pub(crate) struct Snapshot {
     pub(crate) files: Option<Vec<ShardSnapshot>>,
 }
 
+/// What an export is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Exported {
+    Snapshot(String),
+    CacheSnapshot(String),
+}
+
 /// An export that runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Export {
-    pub(crate) snapshot: String,
+    pub(crate) of: Exported,
     pub(crate) bucket: String,
     /// The objects it will write, without those it loses on order.
     pub(crate) objects: Vec<(String, bytes::Bytes)>,
@@ -181,7 +209,40 @@ pub(crate) struct UserGroup {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Takes down what servers saved, or why they did not: then the snapshot fails when its time is up.
+pub(super) fn take_down(
+    saved: Result<Vec<ShardSnapshot>, String>,
+    files: &mut Option<Vec<ShardSnapshot>>,
+    due: &mut Option<Due>,
+) {
+    let why = match saved {
+        Ok(saved) => {
+            *files = Some(saved);
+            return;
+        }
+        Err(why) => why,
+    };
+    *files = Some(Vec::new());
+    if let Some(due) = due {
+        due.to = Some("failed".to_owned());
+        due.reason.get_or_insert(why);
+    }
+}
+
 impl ElastiCacheState {
+    /// Counts one more manual snapshot of `owner`, unless a day's quota is used up.
+    pub(super) fn within_quota(&mut self, ctx: &Ctx, owner: String, quota: usize) -> bool {
+        let taken = self.taken.entry(owner).or_default();
+        taken.retain(|at| *at > ctx.ago(DAY));
+        if taken.len() < quota {
+            taken.push(ctx.now);
+            return true;
+        }
+        false
+    }
+
     pub(crate) fn event(
         &mut self,
         at: Timestamp,
@@ -236,8 +297,10 @@ impl ElastiCacheState {
             .collect();
         let user_groups: BTreeMap<_, _> =
             self.user_groups.iter().map(|(id, g)| (id, json!({"users": g.users}))).collect();
+        let (caches, cache_snapshots) = super::serverless::describe(self);
         json!({
             "replication_groups": groups, "snapshots": snapshots,
+            "serverless_caches": caches, "serverless_snapshots": cache_snapshots,
             "users": users, "user_groups": user_groups,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{groups, snapshots};
+use super::{groups, serverless, snapshots};
 use crate::context::Ctx;
 use crate::wire::ApiError;
 use crate::wire::query::{Params, Xml};
@@ -28,6 +28,13 @@ fn tags_of<'a>(world: &'a mut World, ctx: &Ctx, arn: &str) -> Result<&'a mut Tag
         "snapshot" => {
             let found = state.snapshots.get_mut(id).filter(|s| s.visible <= ctx.now);
             found.map(|s| &mut s.tags).ok_or_else(|| snapshots::not_found(id))
+        }
+        "serverlesscache" => {
+            state.caches.get_mut(id).map(|c| &mut c.tags).ok_or_else(|| serverless::no_cache(id))
+        }
+        "serverlesscachesnapshot" => {
+            let found = state.cache_snapshots.get_mut(id).filter(|s| s.visible <= ctx.now);
+            found.map(|s| &mut s.tags).ok_or_else(|| serverless::no_snapshot(id))
         }
         "user" => state
             .users

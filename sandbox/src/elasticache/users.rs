@@ -43,7 +43,10 @@ pub(super) fn describe_groups(ctx: &Ctx, params: &Params) -> Result<Xml, ApiErro
     let state = &world.elasticache;
     let show = |group: &UserGroup| {
         let uses = state.groups.values().filter(|g| g.user_groups.contains(&group.id));
-        answer::user_group(ctx, group, &uses.map(|g| g.id.clone()).collect::<Vec<_>>())
+        let uses: Vec<_> = uses.map(|g| g.id.clone()).collect();
+        let caches = state.caches.values().filter(|c| c.user_group.as_ref() == Some(&group.id));
+        let caches: Vec<_> = caches.map(|cache| cache.name.clone()).collect();
+        answer::user_group(ctx, group, &uses, &caches)
     };
     let items = match params.get("UserGroupId") {
         Some(id) => {
@@ -158,7 +161,7 @@ pub(super) fn create_group(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
         ));
     }
     let group = UserGroup { id: id.clone(), engine, users, tags: params.tags() };
-    let answer = answer::user_group(ctx, &group, &[]);
+    let answer = answer::user_group(ctx, &group, &[], &[]);
     state.user_groups.insert(id, group);
     Ok(answer)
 }

@@ -183,9 +183,11 @@ impl Incoming {
 
 /// The member that names what a form request is about: the created or changed thing before what it is made from.
 fn form_resource(params: &Params) -> String {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 11] = [
         "TargetSnapshotName",
         "SnapshotName",
+        "ServerlessCacheSnapshotName",
+        "ServerlessCacheName",
         "ReplicationGroupId",
         "CacheClusterId",
         "UserGroupId",
@@ -431,6 +433,12 @@ fn not_found(incoming: &Incoming) -> ApiError {
             "SnapshotNotFoundFault"
         }
         Service::ElastiCache if about("CopySnapshot") => "SnapshotNotFoundFault",
+        Service::ElastiCache
+            if about("ServerlessCacheSnapshot") && operation != "CreateServerlessCacheSnapshot" =>
+        {
+            "ServerlessCacheSnapshotNotFoundFault"
+        }
+        Service::ElastiCache if about("ServerlessCache") => "ServerlessCacheNotFoundFault",
         Service::ElastiCache if about("CacheCluster") => "CacheClusterNotFound",
         Service::ElastiCache if about("UserGroup") => "UserGroupNotFound",
         Service::ElastiCache if about("User") => "UserNotFound",

@@ -12,6 +12,7 @@ mod real;
 mod route53;
 mod s3;
 mod secretsmanager;
+mod serverless;
 mod ssm;
 mod support;
 mod told;

@@ -74,12 +74,11 @@ fn alone(plan: &Plan, account: &Account, runs: &Runs) -> Result<(), CommandError
         return Ok(());
     }
     let kinds = all();
-    let groups = |plan: &Plan| {
-        let groups = needs(plan, &kinds).into_iter();
-        groups.filter(|need| matches!(need, Need::ReplicationGroup(_))).collect::<Vec<Need>>()
-    };
-    let wanted = groups(plan);
-    // A journal that does not read back says nothing about other groups; `orchestrate runs` complains about it.
+    let source = |need: &Need| matches!(need, Need::ReplicationGroup(_) | Need::ServerlessCache(_));
+    let sources =
+        |plan: &Plan| needs(plan, &kinds).into_iter().filter(source).collect::<Vec<Need>>();
+    let wanted = sources(plan);
+    // A journal that does not read back says nothing about other sources; `orchestrate runs` complains about it.
     for (id, known) in
         runs.ids()?.into_iter().filter_map(|id| Some((id.clone(), runs.load(&id).ok()?)))
     {
@@ -91,8 +90,8 @@ fn alone(plan: &Plan, account: &Account, runs: &Runs) -> Result<(), CommandError
         if done || !here || !matches!(state.plan.writes, Writes::StoppedBy { .. }) {
             continue;
         }
-        if let Some(Need::ReplicationGroup(group)) =
-            groups(&state.plan).into_iter().find(|need| wanted.contains(need))
+        if let Some(Need::ReplicationGroup(group) | Need::ServerlessCache(group)) =
+            sources(&state.plan).into_iter().find(|need| wanted.contains(need))
         {
             return Err(CommandError::new(
                 Exit::Locked,

@@ -1,13 +1,14 @@
-//! Who may write to a replication group: RBAC users and their access strings.
+//! Who may write to a replication group or serverless cache: RBAC users and their access strings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_sdk_elasticache::types::{ReplicationGroup, User, UserGroup};
+use aws_sdk_elasticache::types::{User, UserGroup};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::look::SERVICE;
+use super::source::Source;
 use crate::aws::{Op, call, elasticache_arn, found};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Seen, States, Wait};
@@ -87,14 +88,14 @@ async fn user_group(env: &Env, id: &str) -> Result<UserGroup, Failure> {
     })
 }
 
-/// The users of a replication group, and every other deployment that the same users may enter.
+/// The users of a source that has these user groups, and every other deployment that the same users may enter.
 pub(super) async fn users_of(
     env: &Env,
-    group: &ReplicationGroup,
+    source: &Source,
+    attached: &[String],
 ) -> Result<(Vec<User>, BTreeSet<String>), Failure> {
-    let own = group.replication_group_id().unwrap_or_default();
     let mut user_groups: BTreeMap<String, UserGroup> = BTreeMap::new();
-    for id in group.user_group_ids() {
+    for id in attached {
         user_groups.insert(id.clone(), user_group(env, id).await?);
     }
     let ids: BTreeSet<String> =
@@ -118,12 +119,17 @@ pub(super) async fn users_of(
                 && user.user_id().is_some_and(|id| group.user_ids().iter().any(|u| u == id))
         })
     };
-    let mut others = BTreeSet::new();
+    let (mut groups, mut caches) = (BTreeSet::new(), BTreeSet::new());
     for group in user_groups.values().filter(losing) {
-        others.extend(group.replication_groups().iter().cloned());
-        others.extend(group.serverless_caches().iter().cloned());
+        groups.extend(group.replication_groups().iter().cloned());
+        caches.extend(group.serverless_caches().iter().cloned());
     }
-    others.retain(|id| !id.eq_ignore_ascii_case(own));
+    // A cache and a group may have the same name.
+    match source {
+        Source::Group(own) => groups.retain(|id| !id.eq_ignore_ascii_case(own)),
+        Source::Cache(own) => caches.retain(|name| !name.eq_ignore_ascii_case(own)),
+    }
+    let others = groups.into_iter().chain(caches).collect();
     Ok((users, others))
 }
 

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::landing::{LANDED, Landing, MISSING, Progress, View};
+use super::export::{self, Files};
+use super::landing::{LANDED, Landing, MISSING, Progress};
 use super::look::{self, SERVICE};
 use crate::aws::{Op, call, s3_object_arn};
 use crate::cost::CostEffect;
@@ -88,6 +89,13 @@ pub(crate) struct Output {
     pub(crate) rdb_heads: Vec<String>,
     /// Their size together.
     pub(crate) bytes: u64,
+}
+
+impl Output {
+    fn new(bucket: &str, files: Files) -> Self {
+        let Files { objects, keys, rdb_version, rdb_heads, bytes } = files;
+        Self { objects, bucket: bucket.to_owned(), keys, rdb_version, rdb_heads, bytes }
+    }
 }
 
 /// `elasticache.export_snapshot`.
@@ -255,7 +263,7 @@ impl Step for ExportSnapshot {
         let asked_earlier = match before {
             Call::Taken => true,
             // The call was made and its answer is not known: look for its traces before making it again.
-            Call::Asked => begun(env, landing, cx, &view).await?,
+            Call::Asked => export::begun(cx, &view, || landing.view(env)).await?,
             Call::Never | Call::Refused | Call::Over if view.present() > 0 => {
                 let key = view.objects.iter().flatten().next().map(|o| o.key.clone());
                 return Err(taken(landing, &key.unwrap_or_default()).context(what));
@@ -266,8 +274,9 @@ impl Step for ExportSnapshot {
             ask(env, landing, cx, before).await.map_err(|f| f.context(what.clone()))?;
         }
         wait_landed(env, prepared, cx).await.map_err(|f| f.context(what.clone()))?;
-        let output = inspect(env, landing).await.map_err(|f| f.context(what))?;
+        let files = inspect(env, landing).await.map_err(|f| f.context(what))?;
         creation::note_call(cx, Call::Taken)?;
+        let output = Output::new(&landing.bucket, files);
         Ok(if asked_earlier { Done::Adopted(output) } else { Done::Changed(output) })
     }
 
@@ -286,23 +295,14 @@ impl Step for ExportSnapshot {
             Call::Taken => wait_over(env, prepared, cx).await?,
             Call::Asked => {
                 let view = landing.view(env).await?;
-                if begun(env, landing, cx, &view).await? {
+                if export::begun(cx, &view, || landing.view(env)).await? {
                     wait_over(env, prepared, cx).await?;
                 }
             }
             Call::Over => {}
         }
-        let mut did = Vec::new();
-        for object in landing.objects(env).await?.into_iter().flatten() {
-            let removed = s3::delete(env, &landing.bucket, &object.key).await?;
-            let versions = match removed {
-                s3::Removed::Gone => "",
-                s3::Removed::Hidden => {
-                    " (the bucket keeps versions: a delete marker hides it, its bytes are still there)"
-                }
-            };
-            did.push(format!("deleted s3://{}/{}{versions}", landing.bucket, object.key));
-        }
+        let there = landing.objects(env).await?.into_iter().flatten();
+        let did = export::remove(env, &landing.bucket, there).await?;
         if let Some(left) = landing.objects(env).await?.into_iter().flatten().next() {
             return Err(Failure::new(
                 Class::Transient,
@@ -392,19 +392,8 @@ fn taken(landing: &Landing, key: &str) -> Failure {
     failure.mend("choose another `target_name`, or remove the file yourself if nobody needs it")
 }
 
-/// Whether an export whose answer was lost has begun: the source is busy, or files are there.
-async fn begun(env: &Env, landing: &Landing, cx: &Cx, first: &View) -> Result<bool, Failure> {
-    let trace = |view: &View| view.present() > 0 || !view.source_is_free();
-    if trace(first) {
-        return Ok(true);
-    }
-    let look = || async { Ok(Some(landing.view(env).await?).filter(trace)) };
-    Ok(creation::until_visible(cx, look).await?.is_some())
-}
-
 /// CopySnapshot. No tags are sent: the files in S3 would not carry them.
 async fn ask(env: &Env, landing: &Landing, cx: &Cx, before: Call) -> Result<(), Failure> {
-    creation::note_call(cx, Call::Asked)?;
     let request = env
         .aws
         .elasticache
@@ -412,55 +401,11 @@ async fn ask(env: &Env, landing: &Landing, cx: &Cx, before: Call) -> Result<(), 
         .source_snapshot_name(&landing.snapshot)
         .target_snapshot_name(&landing.target)
         .target_bucket(&landing.bucket);
-    let answer = call(Op::change(SERVICE, "CopySnapshot"), request.send()).await;
-    let Err(failure) = answer else { return creation::note_call(cx, Call::Taken) };
-    let said = failure.answer.as_ref().and_then(|a| a.message.as_deref()).unwrap_or_default();
-    let exists = said.contains("already contains an object") || failure.class == Class::Conflict;
-    // The bucket was empty when the intent was recorded, and an earlier call of this step may have landed.
-    if exists && before == Call::Asked {
-        return creation::note_call(cx, Call::Taken);
-    }
-    if failure.class != Class::Ambiguous && before != Call::Asked {
-        creation::note_call(cx, Call::Refused)?;
-    }
-    if exists {
-        let mut conflict = taken(landing, &format!("{}-*.rdb", landing.target));
-        conflict.answer = failure.answer;
-        return Err(conflict);
-    }
-    let mend = mend(said, env, &landing.bucket);
-    Err(match mend {
-        Some(mend) => failure.mend(mend),
-        None => failure,
+    let asking = call(Op::change(SERVICE, "CopySnapshot"), request.send());
+    export::ask(env, cx, &landing.bucket, before, asking, || {
+        taken(landing, &format!("{}-*.rdb", landing.target))
     })
-}
-
-/// What to do about the refusals that the documentation of CopySnapshot lists (ElastiCache API reference).
-fn mend(said: &str, env: &Env, bucket: &str) -> Option<String> {
-    let region = &env.identity.region;
-    if said.contains("outside of the region") {
-        Some(format!("use a bucket in {region}: snapshots are exported within their region only"))
-    } else if said.contains("does not exist") {
-        Some(format!(
-            "create bucket \"{bucket}\" in {region}, with SSE-S3 as its default encryption"
-        ))
-    } else if said.contains("not owned by the authenticated user") {
-        Some(format!("use a bucket of account {}", env.identity.account))
-    } else if said.contains("validate the authenticated user has access") {
-        Some(
-            "allow s3:ListAllMyBuckets on \"*\" to the caller: no narrower resource will do"
-                .to_owned(),
-        )
-    } else if said.contains("does not have sufficient permissions") {
-        Some(format!(
-            "allow the caller s3:ListAllMyBuckets on \"*\", s3:GetBucketLocation and s3:ListBucket on the bucket, and \
-             s3:PutObject, s3:GetObject and s3:DeleteObject on arn:aws:s3:::{bucket}/*"
-        ))
-    } else if said.contains("has not been granted") {
-        Some(s3::statement_wanted(s3::Guest::ElastiCache, region, bucket))
-    } else {
-        None
-    }
+    .await
 }
 
 fn wait(prepared: &Prepared, states: States) -> Wait {
@@ -523,50 +468,15 @@ async fn wait_over(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<(), Failur
     cx.wait(&wait(prepared, OVER), look, || async { None }).await.map(drop)
 }
 
-/// Reads each file's encryption and head.
-async fn inspect(env: &Env, landing: &Landing) -> Result<Output, Failure> {
-    let mut output = Output {
-        objects: Vec::new(),
-        bucket: landing.bucket.clone(),
-        keys: Vec::new(),
-        rdb_version: 0,
-        rdb_heads: Vec::new(),
-        bytes: 0,
-    };
+/// Reads the files.
+async fn inspect(env: &Env, landing: &Landing) -> Result<Files, Failure> {
     let objects = landing.objects(env).await?;
     // A cluster restored from fewer files than there are shards comes up without the slots of the others, and says
     // nothing about it.
     if let Some((id, _)) = landing.node_groups.iter().zip(&objects).find(|(_, o)| o.is_none()) {
-        let key = landing.key(id);
-        return Err(Failure::new(
-            Class::Conflict,
-            format!("s3://{}/{key} was there and is gone", landing.bucket),
-        )
-        .mend("find out who deletes files from this bucket (a lifecycle rule?), then run again"));
+        return Err(export::vanished(&landing.bucket, &landing.key(id)));
     }
-    for object in objects.into_iter().flatten() {
-        let key = object.key;
-        let Some(head) = s3::head(env, &landing.bucket, &key).await? else {
-            return Err(Failure::new(
-                Class::Conflict,
-                format!("s3://{}/{key} was there and is gone", landing.bucket),
-            ));
-        };
-        if let Some(encryption) = head.encryption.filter(|e| e != "AES256") {
-            return Err(Failure::fatal(format!(
-                "s3://{}/{key} is encrypted with {encryption}, and MemoryDB cannot restore from it",
-                landing.bucket
-            ))
-            .mend("set the bucket's default encryption to SSE-S3 (AES256), then run again"));
-        }
-        let magic = s3::sniff(env, &landing.bucket, &key).await?;
-        output.objects.push(s3_object_arn(&env.identity, &landing.bucket, &key));
-        output.keys.push(key);
-        output.rdb_version = output.rdb_version.max(magic.version);
-        output.rdb_heads.push(magic.to_string());
-        output.bytes += head.bytes;
-    }
-    Ok(output)
+    export::inspect(env, &landing.bucket, objects.into_iter().flatten()).await
 }
 
 #[cfg(test)]

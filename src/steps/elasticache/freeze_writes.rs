@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access::{self, FrozenUser, Turn, Turned};
-use super::look;
+use super::source::{self, Source};
 use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
 /// A replica may trail its primary; its own lag is not asked for. The metric ReplicationLag is in seconds, and well
 /// below this in health (ElastiCache user guide, metrics).
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// Takes the right to write away from every RBAC user of a replication group, so that a snapshot taken afterwards misses
-/// nothing.
+/// Takes the right to write away from every RBAC user of a replication group or serverless cache, so that a snapshot
+/// taken afterwards misses nothing.
 ///
 /// Each user that may write gets its own access string with ` -@write` behind it. That takes effect on open connections
 /// too, and also stops writes from scripts and functions, since the server checks the commands inside them. Reads go on;
@@ -28,13 +28,13 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// **Undone** by putting back the exact access strings, also by `elasticache.thaw_writes`. A string that somebody else
 /// changed meanwhile is left and reported.
 ///
-/// A group **without RBAC** (an AUTH token, or no authentication) has no users to change. Then stop the writers yourself
-/// and say so by name, `accept_lost_writes_of: <group>`, or move the group to RBAC first. The same argument accepts the
-/// loss where writers cannot be stopped at all: **every write made after a shard's snapshot is lost then**.
+/// A source **without RBAC** (an AUTH token, or no authentication) has no users to change. Then stop the writers yourself
+/// and say so by name, `accept_lost_writes_of: <source>`, or move it to RBAC first. The same argument accepts the loss
+/// where writers cannot be stopped at all: **every write made after a shard's snapshot is lost then**.
 ///
-/// Users that other replication groups share would be frozen there as well. That is refused unless `also_freezes` names
-/// those groups. The user with the id `default`, which ElastiCache makes, cannot be modified: put a user of your own
-/// with the name `default` in its place.
+/// Users that other replication groups or serverless caches share would be frozen there as well. That is refused unless
+/// `also_freezes` names those. The user with the id `default`, which ElastiCache makes, cannot be modified: put a user of
+/// your own with the name `default` in its place.
 ///
 /// ```yaml
 /// - id: freeze
@@ -42,10 +42,18 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+// Inside `allOf`, where the plan's own reading of schemas leaves it alone: `check` says it in better words.
+#[schemars(extend("allOf" = [{
+    "oneOf": [{ "required": ["replication_group"] }, { "required": ["serverless_cache"] }],
+}]))]
 pub(crate) struct Spec {
-    /// The replication group whose writers are stopped.
-    pub(crate) replication_group: String,
-    /// Changes nothing, and accepts that writes made after each shard's snapshot are lost. Must be the group's name.
+    /// The replication group whose writers are stopped. Either this or `serverless_cache`.
+    #[serde(default)]
+    pub(crate) replication_group: Option<String>,
+    /// The serverless cache whose writers are stopped.
+    #[serde(default)]
+    pub(crate) serverless_cache: Option<String>,
+    /// Changes nothing, and accepts that writes made after each shard's snapshot are lost. Must be the source's name.
     #[serde(default)]
     pub(crate) accept_lost_writes_of: Option<String>,
     /// Other replication groups and serverless caches that share its users, and whose writes may stop too.
@@ -56,6 +64,7 @@ pub(crate) struct Spec {
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Prepared {
+    /// The name of the replication group or serverless cache.
     group: String,
     /// Those who may write, as they are now.
     users: Vec<FrozenUser>,
@@ -80,9 +89,10 @@ pub(crate) struct FreezeWrites;
 impl Step for FreezeWrites {
     const KIND: &'static str = "elasticache.freeze_writes";
     const SUMMARY: &'static str =
-        "stop writes to a replication group, or accept by name that they are lost";
+        "stop writes to a group or serverless cache, or accept by name that they are lost";
     const ACTIONS: &'static [Action] = &[
         action("elasticache:DescribeReplicationGroups", "replicationgroup:{replication_group}"),
+        action("elasticache:DescribeServerlessCaches", "serverlesscache:{serverless_cache}"),
         action("elasticache:DescribeUserGroups", "usergroup:*"),
         action("elasticache:DescribeUsers", "user:*"),
         action("elasticache:ModifyUser", "user:*"),
@@ -97,21 +107,23 @@ impl Step for FreezeWrites {
     type Prepared = Prepared;
     type Output = Output;
 
+    fn check(args: &Value) -> Vec<Fault> {
+        Source::faults(args)
+    }
+
     fn sketch(args: &Value) -> Sketch {
-        let group = args["replication_group"].as_str().unwrap_or("…");
+        let source = source::shown(args);
         if args["accept_lost_writes_of"].as_str().is_some_and(|name| !name.is_empty()) {
             return Sketch {
-                does: format!("stop no writes to \"{group}\""),
+                does: format!("stop no writes to {source}"),
                 undo: None,
                 loses: Some(format!(
-                    "writes made to \"{group}\" after each shard's snapshot; accepted by name in the playbook"
+                    "writes made to {source} after each shard's snapshot; accepted by name in the playbook"
                 )),
             };
         }
         Sketch {
-            does: format!(
-                "take the right to write from every user of replication group \"{group}\""
-            ),
+            does: format!("take the right to write from every user of {source}"),
             undo: Some("put the exact access strings back".to_owned()),
             loses: None,
         }
@@ -121,23 +133,18 @@ impl Step for FreezeWrites {
         if args["accept_lost_writes_of"].as_str().is_some_and(|name| !name.is_empty()) {
             return Vec::new();
         }
-        let group = args["replication_group"].as_str().unwrap_or("…");
-        vec![Touch::changes(format!("access strings of the ElastiCache users of \"{group}\""))]
+        let source = source::shown(args);
+        vec![Touch::changes(format!("access strings of the ElastiCache users of {source}"))]
     }
 
     fn needs(args: &Value) -> Vec<Need> {
-        args["replication_group"]
-            .as_str()
-            .map(|group| vec![Need::ReplicationGroup(group.to_owned())])
-            .unwrap_or_default()
+        Source::needs(args)
     }
 
     async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
-        let Ok(spec) = serde_json::from_value::<Spec>(args.clone()) else {
-            return vec![Finding::cannot_know(
-                "source.writers",
-                "the replication group is not known yet",
-            )];
+        let known = Source::known(args).and_then(|_| serde_json::from_value(args.clone()).ok());
+        let Some(spec): Option<Spec> = known else {
+            return vec![Finding::cannot_know("source.writers", "the source is not known yet")];
         };
         match plan(env, &spec).await {
             Ok(prepared) if prepared.accepted => {
@@ -265,12 +272,13 @@ fn lost(group: &str) -> String {
 
 /// Decides who loses the right to write. Reads only.
 async fn plan(env: &Env, spec: &Spec) -> Result<Prepared, Failure> {
-    let id = &spec.replication_group;
+    let source = Source::of(spec.replication_group.as_deref(), spec.serverless_cache.as_deref())?;
+    let id = source.name();
     // A playbook may hand an input through whose default is empty.
     match spec.accept_lost_writes_of.as_deref().filter(|name| !name.is_empty()) {
         Some(name) if name == id => {
             return Ok(Prepared {
-                group: id.clone(),
+                group: id.to_owned(),
                 users: Vec::new(),
                 user_groups: Vec::new(),
                 accepted: true,
@@ -278,7 +286,8 @@ async fn plan(env: &Env, spec: &Spec) -> Result<Prepared, Failure> {
         }
         Some(name) => {
             return Err(Failure::fatal(format!(
-                "`accept_lost_writes_of` says \"{name}\", but the replication group is \"{id}\""
+                "`accept_lost_writes_of` says \"{name}\", but the {} is \"{id}\"",
+                source.what()
             ))
             .mend(format!(
                 "write accept_lost_writes_of: {id} if losing its writes is meant; leave it out to stop writes"
@@ -286,11 +295,11 @@ async fn plan(env: &Env, spec: &Spec) -> Result<Prepared, Failure> {
         }
         None => {}
     }
-    let group = look::need_group(env, id).await?;
-    if group.user_group_ids().is_empty() {
-        return Err(no_rbac(id, group.auth_token_enabled() == Some(true)));
+    let attached = source.access(env).await?;
+    if attached.user_groups.is_empty() {
+        return Err(no_rbac(&source, attached.auth_token));
     }
-    let (all, others) = access::users_of(env, &group).await?;
+    let (all, others) = access::users_of(env, &source, &attached.user_groups).await?;
     let allowed: BTreeSet<_> = spec.also_freezes.iter().map(|id| id.to_ascii_lowercase()).collect();
     let unforeseen: Vec<_> =
         others.iter().filter(|id| !allowed.contains(&id.to_ascii_lowercase())).cloned().collect();
@@ -336,21 +345,21 @@ async fn plan(env: &Env, spec: &Spec) -> Result<Prepared, Failure> {
             access_string: access_string.to_owned(),
         });
     }
-    Ok(Prepared {
-        group: id.clone(),
-        users,
-        user_groups: group.user_group_ids().to_vec(),
-        accepted: false,
-    })
+    Ok(Prepared { group: id.to_owned(), users, user_groups: attached.user_groups, accepted: false })
 }
 
-fn no_rbac(id: &str, token: bool) -> Failure {
+fn no_rbac(source: &Source, token: bool) -> Failure {
+    let (what, id) = (source.what(), source.name());
     let how = if token { "an AUTH token" } else { "no authentication" };
-    Failure::fatal(format!("replication group \"{id}\" has no RBAC users whose writes could be stopped"))
+    let attach = match source {
+        Source::Group(_) => "ModifyReplicationGroup UserGroupIdsToAdd",
+        Source::Cache(_) => "ModifyServerlessCache UserGroupId",
+    };
+    Failure::fatal(format!("{what} \"{id}\" has no RBAC users whose writes could be stopped"))
         .because(format!("it uses {how}, and no user group is attached"))
         .mend(format!(
             "stop the writers yourself and say so with accept_lost_writes_of: {id}, or attach a user group to \"{id}\" \
-             (ModifyReplicationGroup UserGroupIdsToAdd) and run again"
+             ({attach}) and run again"
         ))
 }
 

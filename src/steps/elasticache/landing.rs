@@ -1,11 +1,11 @@
-//! Where an export lands: which objects it makes, and how one sees that it is over.
+//! Where an export of a replication group's snapshot lands: which objects it makes, and how one sees that it is over.
 //!
 //! No event and no status says that an export is complete. The source snapshot leaves `available` for `copying` and
 //! comes back, and one object for each node group, `<target>-<node group id>.rdb`, appears when its upload is complete
 //! (ElastiCache user guide, exporting a backup; MemoryDB developer guide, the same for its exports). Both together are
 //! the proof.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,8 +19,12 @@ use crate::steps::{Env, s3};
 const VISIBLE_WITHIN: Duration = Duration::from_secs(3 * 60);
 /// As above, if the source was never seen to leave `available`: then nobody knows whether the export has begun.
 const BEGUN_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// How long a bucket must show the same objects, where nobody can know how many there will be.
+const QUIET_FOR: Duration = Duration::from_secs(60);
+/// As above, if the source was never seen to leave `available`: then its being there says nothing.
+const QUIET_FOR_UNSEEN: Duration = Duration::from_secs(5 * 60);
 
-/// State of a wait: every object is there and the source is free again.
+/// State of a wait: every object is there, as far as one can know, and the source is free again.
 pub(super) const LANDED: &str = "exported";
 /// State of a wait: the source is free again and objects are missing.
 pub(super) const MISSING: &str = "objects missing";
@@ -43,8 +47,10 @@ pub(super) struct Landing {
 pub(super) struct View {
     /// The source's status; none if it is gone.
     pub(super) source: Option<String>,
-    /// For each node group its object, if it is there and not empty.
+    /// The objects: for each node group its own, if it is there and not empty.
     pub(super) objects: Vec<Option<s3::Object>>,
+    /// Whether `objects` has a place for each that there will be; otherwise it is what there is so far.
+    pub(super) counted: bool,
 }
 
 impl View {
@@ -53,9 +59,14 @@ impl View {
         self.objects.iter().flatten().count()
     }
 
-    /// Whether all are.
+    /// Whether all are, as far as they can be counted.
     pub(super) fn complete(&self) -> bool {
-        self.present() == self.objects.len()
+        self.counted && self.present() == self.objects.len()
+    }
+
+    /// Whether an export has left something to see.
+    pub(super) fn shows_traces(&self) -> bool {
+        self.present() > 0 || !self.source_is_free()
     }
 
     /// Whether the source snapshot is at rest.
@@ -106,7 +117,7 @@ impl Landing {
 
     /// As `view`, for a wait: asks S3 only once the source is free again, since nothing is decided before.
     pub(super) async fn glance(&self, env: &Env) -> Result<View, Failure> {
-        let mut view = View { source: self.source(env).await?, objects: Vec::new() };
+        let mut view = View { source: self.source(env).await?, objects: Vec::new(), counted: true };
         view.objects = if view.source_is_free() {
             self.objects(env).await?
         } else {
@@ -122,7 +133,8 @@ impl Landing {
 
     /// Looks at both sides. The source first: an export that ends between the two looks then shows as complete.
     pub(super) async fn view(&self, env: &Env) -> Result<View, Failure> {
-        Ok(View { source: self.source(env).await?, objects: self.objects(env).await? })
+        let source = self.source(env).await?;
+        Ok(View { source, objects: self.objects(env).await?, counted: true })
     }
 }
 
@@ -130,7 +142,7 @@ impl Landing {
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     left: Cell<bool>,
-    present: Cell<usize>,
+    seen: RefCell<Vec<Option<s3::Object>>>,
     quiet_since: Cell<Option<Timestamp>>,
 }
 
@@ -143,20 +155,29 @@ impl Progress {
             let state = view.source.clone().unwrap_or_default();
             return Seen::state(state);
         }
-        let detail = Some(format!("{} of {} objects", view.present(), view.objects.len()));
+        let detail = Some(match view.counted {
+            true => format!("{} of {} objects", view.present(), view.objects.len()),
+            false => format!("{} objects so far", view.present()),
+        });
         if view.complete() {
             return Seen { state: LANDED.to_owned(), detail };
         }
-        if self.present.replace(view.present()) != view.present() {
+        if *self.seen.borrow() != view.objects {
+            self.seen.replace(view.objects.clone());
             self.quiet_since.set(None);
         }
         let since = self.quiet_since.get().unwrap_or_else(|| cx.clock.now());
         self.quiet_since.set(Some(since));
         // A source that is gone has nothing left to export.
         let quick = self.left.get() || view.source.is_none();
-        let patience = if quick { VISIBLE_WITHIN } else { BEGUN_WITHIN };
+        let (patience, then) = match (!view.counted && view.present() > 0, quick) {
+            (true, true) => (QUIET_FOR, LANDED),
+            (true, false) => (QUIET_FOR_UNSEEN, LANDED),
+            (false, true) => (VISIBLE_WITHIN, MISSING),
+            (false, false) => (BEGUN_WITHIN, MISSING),
+        };
         let state = if cx.clock.since(since) >= patience {
-            MISSING
+            then
         } else {
             view.source.as_deref().unwrap_or("available")
         };

@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use super::access::{self, FrozenUser, Turn, Turned};
 use super::freeze_writes;
-use super::look;
+use super::source::{self, Source};
 use crate::engine::journal::Resource;
 use crate::engine::{Cx, Failure, Finding};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
-/// Gives users of a replication group the right to write back: each gets the exact access string it had before
-/// `elasticache.freeze_writes`.
+/// Gives users of a replication group or serverless cache the right to write back: each gets the exact access string it
+/// had before `elasticache.freeze_writes`.
 ///
 /// Use it where a run ends with the source still in service. After an endpoint swap leave the source frozen: whoever
 /// still writes to it writes into nowhere. A string that somebody else changed meanwhile is left and reported.
@@ -28,9 +28,17 @@ use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 /// ```
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+// As for `elasticache.freeze_writes`.
+#[schemars(extend("allOf" = [{
+    "oneOf": [{ "required": ["replication_group"] }, { "required": ["serverless_cache"] }],
+}]))]
 pub(crate) struct Spec {
-    /// The replication group whose writers may write again.
-    pub(crate) replication_group: String,
+    /// The replication group whose writers may write again. Either this or `serverless_cache`.
+    #[serde(default)]
+    pub(crate) replication_group: Option<String>,
+    /// The serverless cache whose writers may write again.
+    #[serde(default)]
+    pub(crate) serverless_cache: Option<String>,
     /// The users and their access strings, from the `users` output of `elasticache.freeze_writes`.
     pub(crate) users: Vec<FrozenUser>,
 }
@@ -38,6 +46,7 @@ pub(crate) struct Spec {
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Prepared {
+    /// The name of the replication group or serverless cache.
     group: String,
     users: Vec<FrozenUser>,
     user_groups: Vec<String>,
@@ -58,6 +67,7 @@ impl Step for ThawWrites {
     const SUMMARY: &'static str = "give back the right to write that freeze_writes took";
     const ACTIONS: &'static [Action] = &[
         action("elasticache:DescribeReplicationGroups", "replicationgroup:{replication_group}"),
+        action("elasticache:DescribeServerlessCaches", "serverlesscache:{serverless_cache}"),
         action("elasticache:DescribeUserGroups", "usergroup:*"),
         action("elasticache:DescribeUsers", "user:*"),
         action("elasticache:ModifyUser", "user:*"),
@@ -71,42 +81,34 @@ impl Step for ThawWrites {
     type Prepared = Prepared;
     type Output = Output;
 
+    fn check(args: &Value) -> Vec<Fault> {
+        Source::faults(args)
+    }
+
     fn sketch(args: &Value) -> Sketch {
-        let group = args["replication_group"].as_str().unwrap_or("…");
         Sketch {
-            does: format!("let the users of replication group \"{group}\" write again"),
+            does: format!("let the users of {} write again", source::shown(args)),
             undo: Some("take the right to write from the same users again".to_owned()),
             loses: None,
         }
     }
 
     fn touches(args: &Value) -> Vec<Touch> {
-        let group = args["replication_group"].as_str().unwrap_or("…");
-        vec![Touch::changes(format!("access strings of the ElastiCache users of \"{group}\""))]
+        let source = source::shown(args);
+        vec![Touch::changes(format!("access strings of the ElastiCache users of {source}"))]
     }
 
     fn needs(args: &Value) -> Vec<Need> {
-        args["replication_group"]
-            .as_str()
-            .map(|group| vec![Need::ReplicationGroup(group.to_owned())])
-            .unwrap_or_default()
+        Source::needs(args)
     }
 
     async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
-        let Some(id) = args["replication_group"].as_str() else {
-            return vec![Finding::cannot_know(
-                "source.writers",
-                "the replication group is not known yet",
-            )];
+        let Some(source) = Source::known(args) else {
+            return vec![Finding::cannot_know("source.writers", "the source is not known yet")];
         };
-        match look::group(env, id).await {
-            Ok(Some(_)) => Vec::new(),
-            Ok(None) => vec![Finding::will_fail(
-                "source.writers",
-                format!("there is no replication group \"{id}\""),
-                "check the name, the region and the account",
-            )],
-            Err(failure) => vec![Finding::cannot_know("source.writers", failure.to_string())],
+        match source.access(env).await {
+            Ok(_) => Vec::new(),
+            Err(failure) => vec![Finding::of("source.writers", &failure)],
         }
     }
 
@@ -115,14 +117,12 @@ impl Step for ThawWrites {
         spec: &Spec,
         _cx: &Cx,
     ) -> Result<(Prepared, Vec<Resource>), Failure> {
-        let group = look::need_group(env, &spec.replication_group).await?;
+        let source =
+            Source::of(spec.replication_group.as_deref(), spec.serverless_cache.as_deref())?;
+        let user_groups = source.access(env).await?.user_groups;
         let resources = spec.users.iter().map(|user| user.resource(env)).collect();
-        let prepared = Prepared {
-            group: spec.replication_group.clone(),
-            users: spec.users.clone(),
-            user_groups: group.user_group_ids().to_vec(),
-        };
-        Ok((prepared, resources))
+        let group = source.name().to_owned();
+        Ok((Prepared { group, users: spec.users.clone(), user_groups }, resources))
     }
 
     async fn execute(

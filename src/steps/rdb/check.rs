@@ -14,11 +14,12 @@ use serde_json::Value;
 use super::judge::{self, Verdict};
 use super::stream::{Part, read};
 use crate::aws::split_s3_object_arn;
+use crate::cost::CostEffect;
 use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding};
 use crate::plan::{Effect, Fault};
 use crate::steps::redis::{counted, grouped};
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, s3};
+use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, action, s3};
 
 /// Files read at a time. One takes what a connection to S3 gives; four fill a small machine's network.
 const AT_ONCE: usize = 4;
@@ -155,6 +156,10 @@ impl Step for Check {
             "read {files} to the end: format, checksum, databases, modules, functions, keys"
         );
         Sketch { does, ..Sketch::default() }
+    }
+
+    fn costs(_args: &Value, cargo: Cargo) -> Vec<CostEffect> {
+        vec![CostEffect::S3Reads { bytes: cargo.bytes, files: cargo.files }]
     }
 
     fn needs(args: &Value) -> Vec<Need> {

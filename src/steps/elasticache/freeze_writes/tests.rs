@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_elasticache::Client;
 use aws_sdk_elasticache::operation::describe_replication_groups::DescribeReplicationGroupsOutput;
+use aws_sdk_elasticache::operation::describe_serverless_caches::DescribeServerlessCachesOutput;
 use aws_sdk_elasticache::operation::describe_user_groups::DescribeUserGroupsOutput;
 use aws_sdk_elasticache::operation::describe_users::DescribeUsersOutput;
 use aws_sdk_elasticache::operation::modify_user::ModifyUserOutput;
-use aws_sdk_elasticache::types::{ReplicationGroup, User, UserGroup};
+use aws_sdk_elasticache::types::{ReplicationGroup, ServerlessCache, User, UserGroup};
 use aws_smithy_mocks::{Rule, mock};
 use serde_json::json;
 
@@ -196,4 +197,50 @@ async fn one_answer_that_a_user_is_not_there_leaves_no_writer_unfrozen() {
     });
     FreezeWrites::execute(&env(&rules), &spec(&[]), &prepared, &cx).await.unwrap();
     assert_eq!(access.lock().unwrap()["app"], "on ~* +@all -@write");
+}
+
+fn cache(user_group: Option<&'static str>) -> Rule {
+    mock!(Client::describe_serverless_caches)
+        .match_requests(|r| r.serverless_cache_name() == Some("prod"))
+        .then_output(move || {
+            let cache = ServerlessCache::builder().serverless_cache_name("prod");
+            let cache = cache.set_user_group_id(user_group.map(str::to_owned)).build();
+            DescribeServerlessCachesOutput::builder().serverless_caches(cache).build()
+        })
+}
+
+/// The same user group lets into a replication group of the cache's own name: that is another deployment.
+#[tokio::test(start_paused = true)]
+async fn a_serverless_cache_s_writers_are_stopped_in_the_same_way() {
+    let access = access(&[("app", "on ~* +@all")]);
+    let mut rules = rules(&access, &["team"], &["prod"]);
+    rules.push(cache(Some("team")));
+    let (env, cx) = (env(&rules), testing::cx("freeze"));
+    let args = json!({"serverless_cache": "prod"});
+    let failure = FreezeWrites::prepare(&env, &testing::spec(args), &cx).await.unwrap_err();
+    assert!(failure.message.contains("also write to prod"), "{failure}");
+    let spec: Spec = testing::spec(json!({"serverless_cache": "prod", "also_freezes": ["prod"]}));
+    let (prepared, _) = FreezeWrites::prepare(&env, &spec, &cx).await.unwrap();
+    let done = FreezeWrites::execute(&env, &spec, &prepared, &cx).await.unwrap();
+    assert!(matches!(done, Done::Changed(_)), "{done:?}");
+    assert_eq!(access.lock().unwrap()["app"], "on ~* +@all -@write");
+    FreezeWrites::undo(&env, &spec, &prepared, &cx).await.unwrap();
+    assert_eq!(access.lock().unwrap()["app"], "on ~* +@all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_serverless_cache_without_rbac_is_told_what_to_do_and_its_loss_is_accepted_by_its_name() {
+    let rules = [cache(None)];
+    let (env, cx) = (env(&rules), testing::cx("freeze"));
+    let args = json!({"serverless_cache": "prod"});
+    let failure = FreezeWrites::prepare(&env, &testing::spec(args), &cx).await.unwrap_err();
+    assert!(failure.message.contains("serverless cache \"prod\" has no RBAC"), "{failure}");
+    let mend = failure.mend.unwrap();
+    assert!(mend.contains("ModifyServerlessCache") && mend.contains("accept_lost_writes_of: prod"));
+    let accepting = json!({"serverless_cache": "prod", "accept_lost_writes_of": "prod"});
+    let (prepared, _) = FreezeWrites::prepare(&env, &testing::spec(accepting), &cx).await.unwrap();
+    assert!(prepared.accepted);
+    let both = json!({"serverless_cache": "prod", "replication_group": "prod"});
+    let failure = FreezeWrites::prepare(&env, &testing::spec(both), &cx).await.unwrap_err();
+    assert_eq!(failure.class, Class::Fatal);
 }
