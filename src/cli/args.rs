@@ -111,7 +111,7 @@ pub enum Command {
     /// Compare what ElastiCache, durable ElastiCache and MemoryDB cost for a cluster; changes nothing
     Cost(CostArgs),
     /// Advise whether to stay on ElastiCache, make it durable, or move to MemoryDB; changes nothing
-    Advise(AdviseArgs),
+    Advise(Box<AdviseArgs>),
     /// List the step kinds, or show the documentation of one
     Steps {
         /// The kind

@@ -38,11 +38,24 @@ pub(crate) struct Live {
     pub(crate) seen: Vec<String>,
 }
 
+/// How much of it is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What is priced.
+    Shape,
+    /// And what answers questions.
+    Answers,
+}
+
 /// Reads the group.
 ///
 /// # Errors
 /// `Usage` if there is none of that name; `Refused` if it cannot be read.
-pub(crate) async fn read(id: &str, region: Option<String>) -> Result<Live, CommandError> {
+pub(crate) async fn read(
+    id: &str,
+    region: Option<String>,
+    depth: Depth,
+) -> Result<Live, CommandError> {
     let (clients, clock) = account::reading(region).await?;
     let region = clients.region.clone();
     let survey = Survey::new(clients, clock);
@@ -58,8 +71,12 @@ pub(crate) async fn read(id: &str, region: Option<String>) -> Result<Live, Comma
         .hint("`aws elasticache describe-replication-groups` lists them; --region names another region"));
     };
     let mut seen = vec![in_words(group), durability(group.durability.as_ref())];
-    let (auth, evicts, data) =
-        futures::join!(auth(&survey, group), evicts(&survey, group), data(&survey, group));
+    let wanted = depth == Depth::Answers;
+    let (auth, evicts, data) = futures::join!(
+        async { if wanted { auth(&survey, group).await } else { Ok(None) } },
+        async { if wanted { evicts(&survey, group).await } else { Ok(None) } },
+        data(&survey, group)
+    );
     let auth = heard(auth, "how clients authenticate", &mut seen);
     let evicts = heard(evicts, "the eviction policy", &mut seen);
     let data = heard(data, "the size of its snapshots", &mut seen);

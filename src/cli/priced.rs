@@ -5,7 +5,7 @@ use std::path::Path;
 use super::args::ShapeArgs;
 use super::error::CommandError;
 use super::exit::Exit;
-use super::live::{self, Live};
+use super::live::{self, Depth, Live};
 use super::output::Output;
 use super::playbook_file;
 use crate::cost::{Comparison, Engine, Prices, Purchase, Quantity, Service, Workload, compare};
@@ -36,11 +36,12 @@ pub(crate) struct Priced {
 pub(crate) async fn read(
     args: &ShapeArgs,
     million_ecpus: Option<Quantity>,
+    depth: Depth,
     output: Output,
 ) -> Result<Priced, CommandError> {
     let prices = prices(args.prices.as_deref(), output)?;
     let live = match &args.from {
-        Some(id) => Some(live::read(id, args.region.clone()).await?),
+        Some(id) => Some(live::read(id, args.region.clone(), depth).await?),
         None => None,
     };
     let region = args.region.clone().or_else(|| live.as_ref().map(|live| live.region.clone()));

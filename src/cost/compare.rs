@@ -275,12 +275,14 @@ fn cannot(service: Service, engine: Engine, work: &Workload) -> Vec<Fact> {
         Service::Durable(Mode::Async) => vec![
             fact::ASYNC_LOSES_TEN_SECONDS,
             fact::DURABLE_NEEDS,
+            fact::DURABILITY_CAN_BE_SWITCHED_ON,
             fact::DURABLE_IS_REGIONAL,
             fact::DURABLE_WRITE_LIMIT,
         ],
         Service::Durable(Mode::Sync) => vec![
             fact::SYNC_TAKES_MILLISECONDS,
             fact::DURABLE_NEEDS,
+            fact::DURABILITY_CAN_BE_SWITCHED_ON,
             fact::DURABLE_IS_REGIONAL,
             fact::DURABLE_WRITE_LIMIT,
         ],

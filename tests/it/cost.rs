@@ -166,6 +166,10 @@ fn the_shape_is_read_from_a_live_group_without_changing_anything() {
     let kept = served.run(&place, &["cost", "--from", "kept", "--region", "us-east-1"]);
     kept.ends_with(0).says("durable ElastiCache (sync), Valkey  (today)");
     kept.says("Durability sync, EffectiveDurability sync");
+    let words = kept.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("AWS's pages disagree"), "{}", kept.out);
+    let calls = served.ask("calls").to_string();
+    assert!(!calls.contains("DescribeUsers"), "who logs in is not asked for a price");
     served
         .run(&place, &["cost", "--from", "nobody", "--region", "us-east-1"])
         .ends_with(2)

@@ -9,7 +9,7 @@ use crate::cli::args::AdviseArgs;
 use crate::cli::ask;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::live::Live;
+use crate::cli::live::{Depth, Live};
 use crate::cli::output::Output;
 use crate::cli::playbook_file;
 use crate::cli::priced::{self, Priced};
@@ -29,7 +29,7 @@ pub(super) async fn run(args: AdviseArgs, output: Output) -> Result<Exit, Comman
     if let Some(path) = &args.answers {
         from_file(path, &mut heard, output)?;
     }
-    let priced = priced::read(&args.shape, None, output).await?;
+    let priced = priced::read(&args.shape, None, Depth::Answers, output).await?;
     if let Some(live) = &priced.live {
         heard.see(live);
     }

@@ -82,7 +82,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Status { run } => status::run(run.as_deref(), &runs()?, output),
         Command::Runs => runs::run(&runs()?, output),
         Command::Cost(args) => block_on(cost::run(args, output)),
-        Command::Advise(args) => block_on(advise::run(args, output)),
+        Command::Advise(args) => block_on(advise::run(*args, output)),
         Command::Steps { kind } => kinds::run(kind.as_deref(), output),
         Command::Schema => schema::run(output),
         #[cfg(feature = "sandbox")]
