@@ -5,13 +5,18 @@
 
 mod group;
 mod memo;
+mod names;
 mod parameters;
 mod read;
+mod serverless;
+mod shelves;
 mod snapshots;
 mod users;
 
 pub use group::{Durable, Endpoint, Group, Node, Shard, Window};
 pub use read::Survey;
+pub use serverless::Serverless;
+pub use shelves::{Held, Place, Shelf};
 pub use snapshots::Taken;
 pub(crate) use snapshots::size;
 pub use users::{Authentication, User};
