@@ -12,6 +12,7 @@ mod live;
 mod output;
 mod playbook_file;
 mod priced;
+mod private_file;
 #[cfg(feature = "sandbox")]
 pub mod sandboxed;
 mod saved;
@@ -20,5 +21,5 @@ mod state;
 mod view;
 
 pub use args::Cli;
-pub use commands::main;
+pub use commands::{init_kinds, main};
 pub use exit::Exit;
