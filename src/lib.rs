@@ -8,6 +8,7 @@
 //! - `steps`: what a playbook can do, one file per kind;
 //! - `survey`: what is there already, read only;
 //! - `facts`: what AWS's pages say, as tables;
+//! - `init`: a live source to a playbook;
 //! - `aws`: clients, error classes, identity;
 //! - `cost`: prices and shapes to estimates;
 //! - `advise`: answers to a recommendation;
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod cost;
 pub mod engine;
 pub mod facts;
+pub mod init;
 pub mod plan;
 pub mod playbook;
 pub mod report;

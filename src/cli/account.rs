@@ -118,7 +118,7 @@ pub(crate) async fn reading(region: Option<String>) -> Result<(Clients, Clock), 
     Ok((aws::connect(&settings).await.map_err(CommandError::refused)?, clock))
 }
 
-fn unreachable(failure: Failure) -> CommandError {
+pub(crate) fn unreachable(failure: Failure) -> CommandError {
     let no_mend = failure.mend.is_none();
     let error = CommandError::refused(failure.context("AWS does not say who we are"))
         .because("nothing was changed");

@@ -65,6 +65,8 @@ pub enum Command {
         #[arg(required = true)]
         playbooks: Vec<PathBuf>,
     },
+    /// Write a playbook for a live source, with all that reading the account tells; changes nothing
+    Init(InitArgs),
     /// Show what a playbook would do, and what reading the account says about it; changes nothing
     Plan(RunArgsOfPlan),
     /// Run a playbook that moves data: show the plan, ask, carry it out
@@ -127,6 +129,45 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// Writing a playbook.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["from", "from_serverless"]))]
+pub struct InitArgs {
+    /// The replication group to move
+    #[arg(long, value_name = "REPLICATION_GROUP")]
+    pub from: Option<String>,
+    /// The serverless cache to move
+    #[arg(long, value_name = "CACHE")]
+    pub from_serverless: Option<String>,
+    /// The bucket that the export goes through; an input of the playbook if left out
+    #[arg(long)]
+    pub bucket: Option<String>,
+    /// The name of the new cluster [default: the source's, with -mdb]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The user that compares every key before the switch, on both sides; without it the comparison is left in comments
+    #[arg(long, value_name = "USER", requires_all = ["source_password", "target_password"])]
+    pub reader: Option<String>,
+    /// Where its password for the source is kept: secretsmanager:<name>[#field] or ssm:<name>
+    #[arg(long, value_name = "REFERENCE", requires = "reader")]
+    pub source_password: Option<String>,
+    /// Where its password for the new cluster is kept, likewise
+    #[arg(long, value_name = "REFERENCE", requires = "reader")]
+    pub target_password: Option<String>,
+    /// Read the values of secrets too, to find those that name the source; they are not shown
+    #[arg(long)]
+    pub look_into_secrets: bool,
+    /// The region [default: the one of the AWS configuration]
+    #[arg(long)]
+    pub region: Option<String>,
+    /// The file to write; standard output if left out
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write the file anew if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
 }
 
 /// Planning a playbook.

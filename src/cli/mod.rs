@@ -13,6 +13,7 @@ mod output;
 mod plan_cost;
 mod playbook_file;
 mod priced;
+mod private_file;
 pub mod reading;
 #[cfg(feature = "sandbox")]
 pub mod sandboxed;
@@ -22,5 +23,5 @@ mod state;
 mod view;
 
 pub use args::Cli;
-pub use commands::main;
+pub use commands::{init_kinds, main};
 pub use exit::Exit;

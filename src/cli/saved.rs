@@ -1,6 +1,5 @@
 //! A plan that was made, looked at and kept: `plan --out plan.json`, carried out by `migrate plan.json`.
 
-use std::io::Write;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -110,22 +109,7 @@ impl Saved {
         let mut text = serde_json::to_string_pretty(self)
             .map_err(|error| failed(std::io::Error::other(error)))?;
         text.push('\n');
-        let name =
-            path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}", std::process::id()));
-        let draft = path.with_file_name(hidden);
-        let written = private(&draft)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                file.sync_all()
-            })
-            .and_then(|()| std::fs::rename(&draft, path));
-        written.map_err(|error| {
-            let _ = std::fs::remove_file(&draft);
-            failed(error)
-        })
+        super::private_file::write(path, text.as_bytes(), true).map_err(failed)
     }
 
     /// What is different now from what the plan was made on, a sentence each.
@@ -180,17 +164,6 @@ fn compare(step: &str, then: &Finding, now: Option<&Finding>, changes: &mut Vec<
             changes.push(format!("{place}: {fact} was not seen, is {}", shown(is)));
         }
     }
-}
-
-#[cfg(unix)]
-fn private(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-fn private(path: &Path) -> std::io::Result<std::fs::File> {
-    std::fs::OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 #[cfg(test)]

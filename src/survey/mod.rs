@@ -5,14 +5,19 @@
 
 mod group;
 mod memo;
+mod names;
 mod parameters;
 mod read;
+mod serverless;
+mod shelves;
 mod snapshots;
 mod users;
 mod window;
 
 pub use group::{Durable, Endpoint, Group, Node, Shard};
 pub use read::Survey;
+pub use serverless::Serverless;
+pub use shelves::{Held, Place, Shelf};
 pub use snapshots::Taken;
 pub(crate) use snapshots::size;
 pub use users::{Authentication, User};

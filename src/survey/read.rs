@@ -9,9 +9,11 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::group::Group;
 use super::memo::Memo;
+use super::serverless::Serverless;
+use super::shelves::Shelf;
 use super::snapshots::Taken;
 use super::users::User;
-use super::{group, parameters, snapshots, users};
+use super::{group, names, parameters, serverless, shelves, snapshots, users};
 use crate::aws::{Clients, Op, call};
 use crate::engine::{Class, Clock, Failure};
 
@@ -123,6 +125,70 @@ impl Survey {
         self.snapshots
             .get(&key, || async move { snapshots::of(&reader, None, Some(&id)).await })
             .await
+    }
+
+    /// A serverless cache; `None` if there is none of that name. Not remembered, like all that follows.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn serverless(&self, name: &str) -> Result<Option<Serverless>, Failure> {
+        serverless::read(&self.reader, &name.to_ascii_lowercase()).await
+    }
+
+    /// The ids of all replication groups.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn group_names(&self) -> Result<Vec<String>, Failure> {
+        names::groups(&self.reader).await
+    }
+
+    /// The names of all serverless caches.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn serverless_names(&self) -> Result<Vec<String>, Failure> {
+        names::caches(&self.reader).await
+    }
+
+    /// The subnets of an ElastiCache subnet group.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn subnets(&self, group: &str) -> Result<Vec<String>, Failure> {
+        names::subnets(&self.reader, group).await
+    }
+
+    /// MemoryDB's subnet groups with their subnets.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn subnet_groups(&self) -> Result<Vec<(String, Vec<String>)>, Failure> {
+        names::subnet_groups(&self.reader).await
+    }
+
+    /// The plain SSM parameters with their values.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn shelf_of_parameters(&self) -> Result<Shelf, Failure> {
+        shelves::parameters(&self.reader).await
+    }
+
+    /// The CNAME records of Route 53.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn shelf_of_records(&self) -> Result<Shelf, Failure> {
+        shelves::records(&self.reader).await
+    }
+
+    /// The names of secrets; their values too, if `look` says so.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn shelf_of_secrets(&self, look: bool) -> Result<Shelf, Failure> {
+        shelves::secrets(&self.reader, look).await
     }
 }
 

@@ -85,6 +85,7 @@ fn the_reference_of_the_commands_is_generated() {
     let names = [
         "",
         "validate",
+        "init",
         "plan",
         "migrate",
         "run",

@@ -11,6 +11,7 @@ mod failures;
 mod faults;
 mod foreign;
 mod harness;
+mod init;
 mod meanwhile;
 mod pages;
 mod plans;

@@ -17,13 +17,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cost", &[]),
     ("advise", &["cost"]),
     ("survey", &["aws", "engine"]),
+    ("init", &["aws", "engine", "facts", "survey"]),
     ("steps", &["aws", "cost", "engine", "facts", "plan", "playbook", "survey"]),
     ("report", &["advise", "cost", "engine", "plan", "playbook"]),
     (
         "cli",
         &[
-            "advise", "aws", "cost", "engine", "facts", "plan", "playbook", "report", "steps",
-            "survey",
+            "advise", "aws", "cost", "engine", "facts", "init", "plan", "playbook", "report",
+            "steps", "survey",
         ],
     ),
 ];

@@ -4,6 +4,7 @@ mod advise;
 mod approve;
 mod completions;
 mod cost;
+mod init;
 mod kinds;
 mod plan;
 mod resume;
@@ -26,6 +27,8 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::output::Output;
 use super::state::Runs;
+
+pub use init::kinds as init_kinds;
 
 /// Parses the command line, does what it says, and gives the exit code.
 #[must_use]
@@ -65,6 +68,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
     let runs = || Runs::at(cli.state_dir.clone());
     match cli.command {
         Command::Validate { playbooks } => validate::run(&playbooks, output),
+        Command::Init(args) => block_on(init::run(args, output)),
         Command::Plan(args) => block_on(plan::run(args, runs()?, ca, output)),
         Command::Migrate(args) => block_on(run::run(args, true, runs()?, ca, output)),
         Command::Run(args) => block_on(run::run(args, false, runs()?, ca, output)),
