@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Moves, exports and operates Redis data on AWS by playbook: plans, adopts, proves, undoes.
@@ -59,9 +59,12 @@ pub struct RunArgs {
 pub enum Command {
     /// Check playbooks without calling anything
     Validate {
-        /// The playbooks
+        /// The playbooks; a directory stands for the .yaml and .yml files in it, `-` for standard input
         #[arg(required = true)]
         playbooks: Vec<PathBuf>,
+        /// Print one document for other programs instead of words
+        #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "json")]
+        format: Option<ValidateFormat>,
     },
     /// Show what a playbook would do, and what reading the account says about it; changes nothing
     Plan(RunArgsOfPlan),
@@ -121,6 +124,13 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// What `validate` can print for other programs, besides the lines of `--json`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ValidateFormat {
+    /// SARIF 2.1.0, which code hosts and editors read
+    Sarif,
 }
 
 /// Planning a playbook.

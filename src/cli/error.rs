@@ -92,11 +92,6 @@ impl CommandError {
         out
     }
 
-    /// Whether it is laid out already; machines have been told its parts then.
-    pub(crate) fn is_rendered(&self) -> bool {
-        self.rendered
-    }
-
     /// The same for machines.
     #[must_use]
     pub(crate) fn json(&self) -> serde_json::Value {
