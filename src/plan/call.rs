@@ -36,13 +36,12 @@ pub(super) fn apply(function: Function, args: &[Value]) -> Result<Value, Refusal
     for (index, value) in args.iter().enumerate() {
         let types = wanted(function, index);
         if !Types::of_value(value).within(types) {
-            let found = match value {
-                Value::Null => "there is nothing".to_owned(),
-                other => format!("this is {}", Types::of_value(other)),
-            };
-            let message = format!("`{function}` takes {types} here, and {found}");
-            let lacking = value.is_null();
-            return Err(Refusal { lacking, ..refuse(function, index, message) });
+            if value.is_null() {
+                return Err(nothing(function, index));
+            }
+            let found = Types::of_value(value);
+            let message = format!("`{function}` takes {types} here, and this is {found}");
+            return Err(refuse(function, index, message));
         }
     }
     match function {
@@ -55,6 +54,14 @@ pub(super) fn apply(function: Function, args: &[Value]) -> Result<Value, Refusal
         },
         Function::Default => Ok(arg(usize::from(arg(0).is_null())).clone()),
     }
+}
+
+/// The refusal of null where a value is needed.
+pub(super) fn nothing(function: Function, argument: usize) -> Refusal {
+    let types = wanted(function, argument);
+    let message = format!("`{function}` takes {types} here, and there is nothing");
+    let mend = "`default(…, '…')` gives another value where there is none".to_owned();
+    Refusal { argument, lacking: true, message, mend }
 }
 
 /// Whether a call can come to anything, of whose arguments only some are known.
@@ -101,10 +108,12 @@ fn date(time: &str, format: &str) -> Result<String, Refusal> {
         mend: format!("write it with its time zone, like `{SAMPLE}`, or use `run.started`"),
         ..refuse(Function::Date, 0, format!("`{time}` is not a date and time by RFC 3339"))
     })?;
-    strtime::format(format, moment).map_err(|error| Refusal {
-        mend: "year, month, day, hour, minute, second are `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`; `%%` is a `%`"
-            .to_owned(),
-        ..refuse(Function::Date, 1, format!("the format `{format}` cannot be used: {error}"))
+    strtime::format(format, moment).map_err(|error| {
+        let why = error.to_string();
+        let why = why.strip_prefix("strftime formatting failed: ").unwrap_or(&why);
+        let mend = "year, month, day, hour, minute, second are `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`; `%%` is a `%`";
+        let message = format!("the format `{format}` cannot be used: {why}");
+        Refusal { mend: mend.to_owned(), ..refuse(Function::Date, 1, message) }
     })
 }
 
@@ -123,7 +132,8 @@ fn tag(tags: &Value, key: &str) -> Result<Value, Refusal> {
                 let field = |names: [&str; 2]| names.into_iter().find_map(|name| item.get(name));
                 let Some(name) = field(["key", "Key"]).and_then(Value::as_str) else {
                     let message = "an item of the list is no tag".to_owned();
-                    let mend = "a tag in a list is `{ key: …, value: … }` or `{ Key: …, Value: … }`";
+                    let mend =
+                        "a tag in a list is `{ key: …, value: … }` or `{ Key: …, Value: … }`";
                     let refusal = refuse(Function::Tag, 0, message);
                     return Err(Refusal { mend: mend.to_owned(), ..refusal });
                 };

@@ -9,8 +9,8 @@ use super::pivot::check_pivots;
 use super::scope::{Scope, Site, Typing};
 use super::shape::Schema;
 use crate::playbook::{
-    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Hint, Item, Playbook, Root, Segment, Source,
-    Span, StepNode, closest, read, suggestion,
+    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Hint, Item, Playbook, Root, Segment,
+    Source, Span, StepNode, closest, read, suggestion,
 };
 
 /// Checks a playbook as far as that goes without inputs. Gives what could be understood, and all problems.

@@ -12,8 +12,8 @@ use super::model::{FORMAT, Guard, Plan, PlannedStep, Stage, Writes};
 use super::pivot::check_pivots;
 use super::template::{Reference, Template};
 use crate::playbook::{
-    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Item, Located, Part, Playbook, Root, Segment,
-    Source, StepNode, is_account, not_an_account, parse_timeout,
+    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Item, Located, Part, Playbook, Root,
+    Segment, Source, StepNode, is_account, not_an_account, parse_timeout,
 };
 
 /// Compiles a playbook. The same text, catalog and inputs give the same plan.
@@ -202,7 +202,8 @@ impl Compiler<'_> {
                     let message =
                         format!("step `{}` has {count} item(s) here, counted from 0", id.value);
                     let problem = Diagnostic::error(Code::UnknownOutput, expr.span, message);
-                    self.problems.push(problem.help("take a smaller index, or give the step more items"));
+                    self.problems
+                        .push(problem.help("take a smaller index, or give the step more items"));
                 }
                 let path = [output].into_iter().chain(rest).cloned().collect();
                 item(*index, path)

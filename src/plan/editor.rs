@@ -13,7 +13,9 @@ pub(super) fn describe(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
             let text = map.get("description").and_then(Value::as_str).unwrap_or_default();
-            if text.contains(['`', '*', '\n', '[', '<', '_']) && !map.contains_key("markdownDescription") {
+            if text.contains(['`', '*', '\n', '[', '<', '_'])
+                && !map.contains_key("markdownDescription")
+            {
                 map.insert("markdownDescription".to_owned(), Value::from(text));
             }
             // Elsewhere a `description` is a value, not a schema's.
@@ -62,10 +64,11 @@ pub(super) fn exemplify(schema: &mut Map<String, Value>, kind: &KindInfo) {
 pub(super) fn snippet(kind: &KindInfo) -> Option<Value> {
     let (id, args) = example(kind)?;
     let required = kind.spec_schema.get("required").and_then(Value::as_array);
-    let required: Vec<&str> =
-        required.into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
     let args = args.as_object().cloned().unwrap_or_default();
-    let kept = args.into_iter().filter(|(name, _)| required.is_empty() || required.contains(&name.as_str()));
+    let kept = args
+        .into_iter()
+        .filter(|(name, _)| required.is_empty() || required.contains(&name.as_str()));
     let mut stop = 1;
     let id = placeholder(&id, &mut stop);
     let body: Map<String, Value> =

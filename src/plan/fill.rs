@@ -41,7 +41,8 @@ pub(super) fn fill(arg: &mut Arg, known: &Fill<'_>, problems: &mut Diagnostics) 
                     Some(Err(found)) => {
                         let message =
                             format!("`{expr}` is {found}, which cannot be joined to text");
-                        let help = "name one field or item of it, or let the expression stand alone";
+                        let help =
+                            "name one field or item of it, or let the expression stand alone";
                         let problem = Diagnostic::error(Code::NotJoinable, expr.span, message);
                         problems.push(problem.help(help));
                     }

@@ -117,7 +117,8 @@ fn input() -> Value {
             InputType::Duration => json!({ "type": ["string", "integer"] }),
             InputType::List => json!({ "type": "array", "items": { "type": "string" } }),
         };
-        let allowed = if kind == InputType::List { json!({ "type": "string" }) } else { one.clone() };
+        let allowed =
+            if kind == InputType::List { json!({ "type": "string" }) } else { one.clone() };
         json!({
             "if": { "properties": { "type": { "const": kind.name() } }, "required": ["type"] },
             "then": { "properties": {

@@ -188,7 +188,9 @@ impl<'a> Scope<'a> {
                 None => {
                     let message = "`item` is known only in a step with `for_each`";
                     let problem = Diagnostic::error(Code::ItemOutside, expr.span, message);
-                    return Err(Box::new(problem.help("add `for_each` to the step, or use an input")));
+                    return Err(Box::new(
+                        problem.help("add `for_each` to the step, or use an input"),
+                    ));
                 }
             },
             Root::Step(id) => return self.lookup_step(expr, id, lists),
@@ -237,17 +239,15 @@ impl<'a> Scope<'a> {
                 .hint(help),
             ));
         };
-        let mut ty =
-            output.hop(&first.value).map_err(|known| {
-                let message = format!("step `{name}` has no output `{}`", first.value);
-                Box::new(
-                    Diagnostic::error(Code::UnknownOutput, first.span, message)
-                        .hint(
-                            suggestion(&first.value.to_string(), known, "its outputs")
-                                .or("`orchestrate steps <kind>` lists the outputs of a kind"),
-                        ),
-                )
-            })?;
+        let mut ty = output.hop(&first.value).map_err(|known| {
+            let message = format!("step `{name}` has no output `{}`", first.value);
+            Box::new(
+                Diagnostic::error(Code::UnknownOutput, first.span, message).hint(
+                    suggestion(&first.value.to_string(), known, "its outputs")
+                        .or("`orchestrate steps <kind>` lists the outputs of a kind"),
+                ),
+            )
+        })?;
         if lists.contains(name) {
             ty.list = true;
         }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::call::{Refusal, foresee, wanted};
+use super::call::{Refusal, foresee, nothing, wanted};
 use super::shape::{Schema, Ty, Types};
 use crate::playbook::{Arg, ArgValue, Code, Diagnostic, Expr, Function, Located, Root};
 
@@ -52,7 +52,9 @@ pub(super) fn of_call<'a>(
     let before = problems.len();
     for (index, (arg, ty)) in args.iter().zip(types).enumerate() {
         let want = wanted(name, index);
-        if ty.types().and(want).is_none() {
+        if ty.types() == Types::NULL && want != Types::ANY {
+            problems.push(refused(nothing(name, index), args, function));
+        } else if ty.types().and(want).is_none() {
             let message = format!("`{name}` takes {want} here, and `{arg}` is {}", ty.types());
             let help = format!("write it like `{}`", name.form());
             problems.push(Diagnostic::error(Code::BadArgument, arg.span, message).help(help));
@@ -82,11 +84,7 @@ pub(super) fn of_call<'a>(
 }
 
 /// What a refusal looks like at the call it is about.
-pub(super) fn refused(
-    refusal: Refusal,
-    args: &[Expr],
-    function: &Located<Function>,
-) -> Diagnostic {
+pub(super) fn refused(refusal: Refusal, args: &[Expr], function: &Located<Function>) -> Diagnostic {
     let span = args.get(refusal.argument).map_or(function.span, |arg| arg.span);
     let missing = refusal.lacking && function.value == Function::Tag && refusal.argument == 1;
     let code = if missing { Code::NoTag } else { Code::BadArgument };

@@ -247,4 +247,3 @@ fn end_of(after: &str) -> Option<usize> {
     // Quotes that do not match are reported for what the braces hold.
     [found, Some(plain)].into_iter().flatten().find(|end| !after[..*end].contains(OPEN))
 }
-

@@ -283,7 +283,11 @@ impl Diagnostics {
             message: item.message.clone(),
             help: item.help.clone(),
             suggestion: replacement(item, source.slice(item.span)),
-            related: item.related.iter().map(|(span, label)| related(source, *span, label)).collect(),
+            related: item
+                .related
+                .iter()
+                .map(|(span, label)| related(source, *span, label))
+                .collect(),
         }
     }
 

@@ -62,14 +62,13 @@ impl<'a> Fields<'a> {
         if found.is_none() {
             // The head of the mapping is enough to show where the key belongs.
             let head = self.entries.first().map_or(self.span, |(key, _)| key.span);
-            problems.push(Diagnostic::error(
-                Code::MissingKey,
-                head,
-                format!("{} needs `{key}`", self.what),
-            ).help(match key {
-                "playbook" => "add `playbook: v1`".to_owned(),
-                _ => format!("add `{key}: …`"),
-            }));
+            problems.push(
+                Diagnostic::error(Code::MissingKey, head, format!("{} needs `{key}`", self.what))
+                    .help(match key {
+                        "playbook" => "add `playbook: v1`".to_owned(),
+                        _ => format!("add `{key}: …`"),
+                    }),
+            );
         }
         found
     }

@@ -210,7 +210,8 @@ impl<'a> Reader<'a> {
                     };
                     let index = self.rest()[1..len].trim();
                     let Ok(index) = index.parse() else {
-                        let end = start + 1 + self.rest()[1..].chars().next().map_or(0, char::len_utf8);
+                        let end =
+                            start + 1 + self.rest()[1..].chars().next().map_or(0, char::len_utf8);
                         let message = "between `[` and `]` there must be a number, from 0";
                         return Err(self.fail(start + 1, end, message));
                     };
@@ -234,7 +235,9 @@ impl<'a> Reader<'a> {
         if self.calls > MAX_CALLS {
             let message = format!("calls are nested more than {MAX_CALLS} deep here");
             let problem = self.fail(start, end, message);
-            return Err(Box::new(problem.hint("give a part of it to an input, or to two arguments")));
+            return Err(Box::new(
+                problem.hint("give a part of it to an input, or to two arguments"),
+            ));
         }
         let open = self.at;
         self.at += 1;
@@ -261,14 +264,17 @@ impl<'a> Reader<'a> {
         if !(least..=most).contains(&args.len()) {
             let span = args.get(most).map_or(whole, |surplus| surplus.span);
             let message = match args.len() < least {
-                true => format!("`{function}` is given too little: {} of {least} arguments", args.len()),
+                true => {
+                    format!("`{function}` is given too little: {} of {least} arguments", args.len())
+                }
                 false => format!("`{function}` takes no more than {most} argument(s)"),
             };
             let help = format!("write it like `{}`", function.form());
             return Err(Box::new(Diagnostic::error(Code::BadCall, span, message).hint(help)));
         }
         if let Some(c @ ('.' | '[')) = self.peek() {
-            let message = format!("`{c}` is not expected here: a call gives a value without fields or items");
+            let message =
+                format!("`{c}` is not expected here: a call gives a value without fields or items");
             let problem = self.fail(self.at, self.at + 1, message);
             return Err(Box::new(problem.hint("take the field or item inside the call")));
         }

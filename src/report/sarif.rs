@@ -241,10 +241,7 @@ fn finding(entry: Entry) -> Finding {
         description: text(&format!("write `{word}`")),
         artifact_changes: [Edits {
             artifact_location: file.clone(),
-            replacements: [Replacement {
-                deleted_region: region,
-                inserted_content: text(&word),
-            }],
+            replacements: [Replacement { deleted_region: region, inserted_content: text(&word) }],
         }],
     });
     let message = match &entry.help {

@@ -6,7 +6,6 @@ use orchestrate::playbook::Code;
 use serde_json::Value;
 
 use crate::program::{BINARY, Place, Said, Served};
-use crate::world::{SHIPPED, playbook_path};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -129,6 +128,45 @@ fn the_examples_of_the_kinds_validate() {
         });
         assert!(other.is_none(), "{kind}: {}\n{text}", said.all());
     }
+}
+
+/// The playbooks that the page of the language shows.
+fn shown() -> Vec<String> {
+    let page = read(&root().join("docs/playbook.md"));
+    let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_playbooks_that_the_language_page_shows_are_right() {
+    let place = Place::new();
+    let shown = shown();
+    assert!(shown.len() > 10, "only {} playbooks were found", shown.len());
+    for text in shown {
+        let path = place.write("shown.yaml", &text);
+        let said = place.run(&["validate", path.to_str().expect("UTF-8")]);
+        said.ends_with(0);
+        assert_eq!(said.err, "", "{text}");
+    }
+}
+
+#[test]
+fn the_functions_of_the_language_page_run() {
+    let text = shown().into_iter().find(|text| text.contains("name: with-functions"));
+    let place = Place::new();
+    let path = place.write("functions.yaml", text.expect("the example of functions"));
+    let said = place.run(&["run", "--sandbox", path.to_str().expect("UTF-8")]);
+    said.ends_with(0);
+    let run = place.runs().pop().expect("a run");
+    let journal = read(&place.journal(&run));
+    let mut lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let header = lines.next().expect("a header");
+    let at = header["at"].as_str().expect("a time").replace(['-', ':'], "").replace('T', "-");
+    let intent = lines.find(|line| line["record"]["type"] == "intended").expect("an intent");
+    // Demo in lower case, and the time of the journal's first record.
+    assert_eq!(intent["record"]["resources"][0]["name"], format!("demo-{}", &at[..15]));
+    let day = &header["at"].as_str().expect("a time")[..10];
+    said.says(&format!("begun    {day}")).says("s3:::demo-migration/");
 }
 
 /// The commands in fenced blocks of a page: those after `$ ` in consoles, every line in `sh` blocks.

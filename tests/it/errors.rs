@@ -43,7 +43,8 @@ fn section(text: &str) -> Section {
     let mut playbooks = fenced("yaml");
     let given = text.lines().find_map(|line| line.strip_prefix("Given ")).map(|line| {
         let mut shown = line.split('`').skip(1).step_by(2);
-        let words = |text: &str| text.split(' ').filter(|w| *w != "--input").map(str::to_owned).collect();
+        let words =
+            |text: &str| text.split(' ').filter(|w| *w != "--input").map(str::to_owned).collect();
         let bad = if line.starts_with("nothing") { "" } else { shown.next().unwrap_or_default() };
         (words(bad), words(shown.next().unwrap_or_default()))
     });
@@ -70,7 +71,11 @@ fn problems(bytes: Vec<u8>, given: Option<&[String]>) -> Diagnostics {
 
 fn bad_bytes(section: &Section, place: &Place) -> Vec<u8> {
     let Some(recipe) = &section.recipe else {
-        return section.bad.clone().unwrap_or_else(|| panic!("{} has one example", section.code)).into();
+        return section
+            .bad
+            .clone()
+            .unwrap_or_else(|| panic!("{} has one example", section.code))
+            .into();
     };
     place.write("good.yaml", &section.good);
     let status = std::process::Command::new("bash")

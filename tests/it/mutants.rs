@@ -51,9 +51,13 @@ const GARBAGE: &[&str] = &[
 
 /// The playbooks that mutants are made of.
 fn seeds() -> Vec<Vec<u8>> {
-    let mut seeds: Vec<Vec<u8>> =
-        SHIPPED.iter().map(|name| std::fs::read(playbook_path(name)).expect("a playbook")).collect();
-    seeds.extend(bad_playbooks().into_iter().map(|(_, content)| content).filter(|c| c.len() < 100_000));
+    let mut seeds: Vec<Vec<u8>> = SHIPPED
+        .iter()
+        .map(|name| std::fs::read(playbook_path(name)).expect("a playbook"))
+        .collect();
+    seeds.extend(
+        bad_playbooks().into_iter().map(|(_, content)| content).filter(|c| c.len() < 100_000),
+    );
     seeds
 }
 
@@ -98,10 +102,18 @@ fn mutate(seed: u64, seeds: &[Vec<u8>]) -> Vec<u8> {
             }
             6 => {
                 let long = "x".repeat(rng.random_range(1..300_000));
-                all.insert(one, format!("{}: {long}\n", ["name", "k", "    description"][rng.random_range(0..3)]).into_bytes());
+                all.insert(
+                    one,
+                    format!(
+                        "{}: {long}\n",
+                        ["name", "k", "    description"][rng.random_range(0..3)]
+                    )
+                    .into_bytes(),
+                );
             }
             7 => {
-                let many = GARBAGE[rng.random_range(0..GARBAGE.len())].repeat(rng.random_range(1..2_000));
+                let many =
+                    GARBAGE[rng.random_range(0..GARBAGE.len())].repeat(rng.random_range(1..2_000));
                 all.insert(one, format!("      message: \"{many}\"\n").into_bytes());
             }
             8 => {
@@ -134,11 +146,16 @@ fn whole(name: &str, bytes: Vec<u8>, catalog: &Catalog) -> usize {
         Err(problems) => return told(&problems),
     };
     let (_, problems) = check(&source, catalog);
-    let arguments = ["source=prod", "bucket=acme", "target=new", "acl=app", "subnet_group=s", "endpoint_parameter=/p"];
-    let given = GivenInputs {
-        arguments: arguments.map(str::to_owned).to_vec(),
-        ..GivenInputs::default()
-    };
+    let arguments = [
+        "source=prod",
+        "bucket=acme",
+        "target=new",
+        "acl=app",
+        "subnet_group=s",
+        "endpoint_parameter=/p",
+    ];
+    let given =
+        GivenInputs { arguments: arguments.map(str::to_owned).to_vec(), ..GivenInputs::default() };
     let compiled = compile(&source, catalog, &given).err();
     told(&problems) + compiled.map_or(0, |problems| told(&problems))
 }
@@ -183,7 +200,10 @@ fn two_hundred_spoilt_playbooks_end_in_diagnostics_within_a_second_each() {
         slowest = slowest.max((took, seed));
         with_problems += usize::from(problems > 0);
     }
-    println!("{with_problems} of {MUTANTS} are refused; the slowest took {:?}: seed {}", slowest.0, slowest.1);
+    println!(
+        "{with_problems} of {MUTANTS} are refused; the slowest took {:?}: seed {}",
+        slowest.0, slowest.1
+    );
     assert!(with_problems > MUTANTS as usize / 2, "only {with_problems} were spoilt");
 }
 

@@ -34,7 +34,8 @@ fn check(files: &[PathBuf]) -> Vec<(PathBuf, Vec<String>)> {
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the folder");
     let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
+    let mut files: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
     files.sort();
     files
 }
@@ -69,7 +70,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("a number where text is due", "node_type: db.r7g.large", "node_type: 7"),
     ("a word that is none of the choice", "engine: valkey", "engine: memcached"),
     ("no kind at all", "    pause: { for: 10s }\n", ""),
-    ("two kinds in one step", "    pause: { for: 10s }", "    pause: { for: 10s }\n    approve: { message: x }"),
+    (
+        "two kinds in one step",
+        "    pause: { for: 10s }",
+        "    pause: { for: 10s }\n    approve: { message: x }",
+    ),
     ("no id", "  - id: wait\n    pause:", "  - pause:"),
     ("no required argument", "node_type: db.r7g.large", ""),
     ("another version", "playbook: v1", "playbook: v2"),
@@ -138,7 +143,9 @@ fn every_property_of_the_schema_is_described() {
                 for (key, inner) in map {
                     let place = format!("{place}/{key}");
                     // Conditions narrow what is described elsewhere.
-                    if ["if", "then", "examples", "default", "defaultSnippets"].contains(&key.as_str()) {
+                    if ["if", "then", "examples", "default", "defaultSnippets"]
+                        .contains(&key.as_str())
+                    {
                         continue;
                     }
                     if let ("properties", Value::Object(properties)) = (key.as_str(), inner) {
@@ -156,7 +163,8 @@ fn every_property_of_the_schema_is_described() {
             _ => {}
         }
     }
-    let text = std::fs::read_to_string(root().join("docs/playbook.schema.json")).expect("the schema");
+    let text =
+        std::fs::read_to_string(root().join("docs/playbook.schema.json")).expect("the schema");
     let schema: Value = serde_json::from_str(&text).expect("JSON");
     let mut missing = Vec::new();
     walk("", &schema, &mut missing);

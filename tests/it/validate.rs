@@ -13,7 +13,10 @@ const BAD: &str = "playbook: v1\nname: bad\nsteps:\n  - id: wait\n    timeuot: 1
 const WARNED: &str = "playbook: v1\nname: warned\ninputs: { a: { type: string, description: d } }\nsteps:\n  - id: wait\n    pause: { for: 10s }\n";
 
 fn lines(said: &Said) -> Vec<Value> {
-    said.out.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect()
+    said.out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one JSON object a line"))
+        .collect()
 }
 
 fn text(path: &std::path::Path) -> String {
@@ -23,7 +26,8 @@ fn text(path: &std::path::Path) -> String {
 #[test]
 fn a_bad_file_does_not_hide_the_others() {
     let place = Place::new();
-    let [bad, good] = [("bad.yaml", BAD), ("good.yaml", GOOD)].map(|(n, t)| text(&place.write(n, t)));
+    let [bad, good] =
+        [("bad.yaml", BAD), ("good.yaml", GOOD)].map(|(n, t)| text(&place.write(n, t)));
     let said = place.run(&["validate", "nowhere.yaml", &bad, &good]);
     said.ends_with(3).says("nowhere.yaml").says("bad.yaml:5:5").says("good.yaml: ok");
     assert!(said.err.contains("did you mean `timeout`?"), "{}", said.all());
@@ -32,7 +36,8 @@ fn a_bad_file_does_not_hide_the_others() {
 #[test]
 fn every_diagnostic_is_one_object_for_machines() {
     let place = Place::new();
-    let [bad, warned] = [("bad.yaml", BAD), ("warned.yaml", WARNED)].map(|(n, t)| text(&place.write(n, t)));
+    let [bad, warned] =
+        [("bad.yaml", BAD), ("warned.yaml", WARNED)].map(|(n, t)| text(&place.write(n, t)));
     let said = place.run(&["validate", "--json", &bad, &warned, "nowhere.yaml"]);
     said.ends_with(3);
     let lines = lines(&said);
@@ -80,7 +85,10 @@ fn a_directory_stands_for_its_playbooks() {
     said.ends_with(3).says("a.yml: ok").says("b.yaml:5:5");
     assert!(!said.err.contains("c.yaml") && !said.err.contains("readme"), "{}", said.all());
     std::fs::create_dir(place.path("empty")).expect("a folder");
-    place.run(&["validate", &text(&place.path("empty"))]).ends_with(3).says("no file that ends in .yaml");
+    place
+        .run(&["validate", &text(&place.path("empty"))])
+        .ends_with(3)
+        .says("no file that ends in .yaml");
 }
 
 #[test]
@@ -130,7 +138,8 @@ fn a_sarif_log_names_every_rule_and_every_place() {
     let results = run["results"].as_array().expect("results");
     assert_eq!(results.len(), 2);
     for result in results {
-        let index = usize::try_from(result["ruleIndex"].as_u64().expect("a number")).expect("small");
+        let index =
+            usize::try_from(result["ruleIndex"].as_u64().expect("a number")).expect("small");
         assert_eq!(rules[index]["id"], result["ruleId"], "the index names the rule");
         assert_eq!(result["level"], "error");
         let physical = &result["locations"][0]["physicalLocation"];
@@ -139,7 +148,10 @@ fn a_sarif_log_names_every_rule_and_every_place() {
         let region = &physical["region"];
         let number = |key: &str| region[key].as_u64().expect("a number");
         assert!(number("startLine") >= 1 && number("startColumn") >= 1);
-        assert!((number("startLine"), number("startColumn")) <= (number("endLine"), number("endColumn")));
+        assert!(
+            (number("startLine"), number("startColumn"))
+                <= (number("endLine"), number("endColumn"))
+        );
     }
     let change = &results[0]["fixes"][0]["artifactChanges"][0]["replacements"][0];
     assert_eq!(change["insertedContent"]["text"], "timeout");

@@ -20,7 +20,8 @@ pub(super) fn run(
     output: Output,
 ) -> Result<Exit, CommandError> {
     let checked = each(playbooks, &catalog());
-    let wrong = checked.iter().any(|file| file.outcome.as_ref().map_or(true, Diagnostics::has_errors));
+    let wrong =
+        checked.iter().any(|file| file.outcome.as_ref().map_or(true, Diagnostics::has_errors));
     let exit = if wrong { Exit::InvalidPlaybook } else { Exit::Done };
     match format {
         Some(ValidateFormat::Sarif) => {
