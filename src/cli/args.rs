@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::cost::{Engine, NodeType, Purchase, Quantity};
@@ -61,9 +61,12 @@ pub struct RunArgs {
 pub enum Command {
     /// Check playbooks without calling anything
     Validate {
-        /// The playbooks
+        /// The playbooks; a directory stands for the .yaml and .yml files in it, `-` for standard input
         #[arg(required = true)]
         playbooks: Vec<PathBuf>,
+        /// Print one document for other programs instead of words
+        #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "json")]
+        format: Option<ValidateFormat>,
     },
     /// Write a playbook for a live source, with all that reading the account tells; changes nothing
     Init(InitArgs),
@@ -168,6 +171,13 @@ pub struct InitArgs {
     /// Write the file anew if it is there
     #[arg(long, requires = "output")]
     pub force: bool,
+}
+
+/// What `validate` can print for other programs, besides the lines of `--json`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ValidateFormat {
+    /// SARIF 2.1.0, which code hosts and editors read
+    Sarif,
 }
 
 /// Planning a playbook.

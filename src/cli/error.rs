@@ -97,11 +97,6 @@ impl CommandError {
         std::iter::once(&self.message).chain(&self.causes).cloned().collect::<Vec<_>>().join(": ")
     }
 
-    /// Whether it is laid out already; machines have been told its parts then.
-    pub(crate) fn is_rendered(&self) -> bool {
-        self.rendered
-    }
-
     /// The same for machines.
     #[must_use]
     pub(crate) fn json(&self) -> serde_json::Value {

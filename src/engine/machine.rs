@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 use super::id::RunId;
 use super::journal::{Change, Entry, Record, Resource, Rest, RollbackReason};
-use crate::plan::{Effect, Plan, PlannedStep, Template, UndoPolicy};
+use crate::plan::{Effect, Plan, PlannedStep, ResolveError, RunFacts, Template, UndoPolicy};
 
 /// Who may work where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -393,15 +393,25 @@ impl RunState {
         self.steps().find(|(_, step)| step.undo == Undo::Failed)
     }
 
+    /// Fills the holes of a template. `run.started` is the time of the journal's first record, whoever goes on with it.
+    pub(super) fn resolve(
+        &self,
+        template: &Template,
+        outputs: &BTreeMap<String, Value>,
+    ) -> Result<Value, ResolveError> {
+        let started = self.header.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        template.resolve(&RunFacts { id: self.header.run.as_str(), started: &started }, outputs)
+    }
+
     /// What the playbook's `outputs` are worth so far; those that need a step that has not succeeded are left out.
     #[must_use]
     pub fn playbook_outputs(&self) -> Map<String, Value> {
-        let (run, outputs) = (self.header.run.as_str(), self.outputs());
+        let outputs = self.outputs();
         match &self.plan.outputs {
             Some(Template::Map(entries)) => entries
                 .iter()
                 .filter_map(|(name, value)| {
-                    Some((name.clone(), value.resolve(run, &outputs).ok()?))
+                    Some((name.clone(), self.resolve(value, &outputs).ok()?))
                 })
                 .collect(),
             Some(Template::Literal(Value::Object(values))) => values.clone(),

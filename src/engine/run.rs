@@ -341,7 +341,7 @@ impl<'a> Engine<'a> {
     /// The step's arguments with the outputs of earlier steps filled in.
     pub(super) fn args(&self, planned: &PlannedStep) -> Result<Value, Failure> {
         self.ledger.state(|s| {
-            planned.args.resolve(s.header.run.as_str(), &s.outputs()).map_err(|error| {
+            s.resolve(&planned.args, &s.outputs()).map_err(|error| {
                 Failure::fatal(format!("the arguments of step {} do not resolve", planned.id))
                     .because(error.to_string())
             })

@@ -9,8 +9,8 @@ use super::pivot::check_pivots;
 use super::scope::{Scope, Site, Typing};
 use super::shape::Schema;
 use crate::playbook::{
-    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Item, Playbook, Root, Segment, Source,
-    Span, StepNode, closest, read, suggestion,
+    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Hint, Item, Playbook, Root, Segment,
+    Source, Span, StepNode, closest, read, suggestion,
 };
 
 /// Checks a playbook as far as that goes without inputs. Gives what could be understood, and all problems.
@@ -180,9 +180,9 @@ impl<'a> Checker<'a, '_> {
         let verb = wrong.rsplit('.').next().unwrap_or_default();
         let same_verb = names().find(|name| name.rsplit('.').next() == Some(verb));
         let help = match closest(wrong, names()).or(same_verb) {
-            Some(word) => Some(format!("did you mean `{word}`?")),
+            Some(word) => Hint::word(wrong, word),
             None => suggestion(wrong, names(), "step kinds")
-                .or_else(|| Some("`orchestrate steps` lists the step kinds".to_owned())),
+                .or("`orchestrate steps` lists the step kinds"),
         };
         self.problems.push(
             Diagnostic::error(
@@ -190,7 +190,7 @@ impl<'a> Checker<'a, '_> {
                 step.kind.span,
                 format!("there is no step kind `{wrong}`"),
             )
-            .maybe_help(help),
+            .hint(help),
         );
     }
 }
@@ -211,7 +211,7 @@ fn invalid(fault: Fault, args: &Arg, head: Span) -> Diagnostic {
     let span = if whole { head } else { at.span };
     let problem = Diagnostic::error(Code::InvalidArgument, span, fault.message);
     let problem = if fault.secret { problem.masked() } else { problem };
-    problem.maybe_help(fault.mend)
+    problem.hint(fault.mend)
 }
 
 fn check_unused(playbook: &Playbook, problems: &mut Diagnostics) {
@@ -221,7 +221,8 @@ fn check_unused(playbook: &Playbook, problems: &mut Diagnostics) {
     let steps = playbook.steps().flat_map(|step| [&step.timeout, &step.for_each]);
     let args = playbook.steps().map(|step| &step.args);
     for arg in heads.chain(steps).flatten().chain(args) {
-        used.extend(arg.expressions().into_iter().filter_map(|expr| match &expr.root {
+        let leaves = arg.expressions().into_iter().flat_map(Expr::leaves);
+        used.extend(leaves.filter_map(|expr| match &expr.root {
             Root::Input(name) => Some(name.value.as_str()),
             _ => None,
         }));

@@ -12,8 +12,8 @@ use super::model::{FORMAT, Guard, Plan, PlannedStep, Stage, Writes};
 use super::pivot::check_pivots;
 use super::template::{Reference, Template};
 use crate::playbook::{
-    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Item, Part, Playbook, Root, Segment,
-    Source, StepNode, is_account, not_an_account, parse_timeout,
+    Arg, ArgValue, Code, Diagnostic, Diagnostics, Expr, Item, Located, Part, Playbook, Root,
+    Segment, Source, StepNode, is_account, not_an_account, parse_timeout,
 };
 
 /// Compiles a playbook. The same text, catalog and inputs give the same plan.
@@ -146,13 +146,13 @@ impl Compiler<'_> {
             ArgValue::Int(number) => Template::Literal(Value::from(*number)),
             ArgValue::Float(number) => Template::Literal(Value::from(*number)),
             ArgValue::Str(text) => Template::Literal(Value::from(text.as_str())),
-            ArgValue::Expr(expr) => self.reference(expr),
+            ArgValue::Expr(expr) => self.expression(expr),
             ArgValue::Text(parts) => Template::Concat(
                 parts
                     .iter()
                     .map(|part| match part {
                         Part::Text(text) => Template::Literal(Value::from(text.as_str())),
-                        Part::Expr(expr) => self.reference(expr),
+                        Part::Expr(expr) => self.expression(expr),
                     })
                     .collect(),
             ),
@@ -173,8 +173,22 @@ impl Compiler<'_> {
         }
     }
 
-    fn reference(&mut self, expr: &Expr) -> Template {
-        let Root::Step(id) = &expr.root else { return Template::Ref(Reference::RunId) };
+    fn expression(&mut self, expr: &Expr) -> Template {
+        match &expr.root {
+            Root::Step(id) => self.output(expr, id),
+            Root::RunId => Template::Ref(Reference::RunId),
+            Root::RunStarted => Template::Ref(Reference::RunStarted),
+            Root::Call(function, args) => Template::Call {
+                function: function.value,
+                args: args.iter().map(|arg| self.expression(arg)).collect(),
+            },
+            Root::Value(arg) => self.template(arg),
+            // One that has no value by now has been reported.
+            Root::Input(_) | Root::Item => Template::Literal(Value::Null),
+        }
+    }
+
+    fn output(&mut self, expr: &Expr, id: &Located<String>) -> Template {
         let path: Vec<Segment> = expr.path.iter().map(|hop| hop.value.clone()).collect();
         let Some(count) = self.counts.get(&id.value).copied() else {
             return Template::Ref(Reference::Output { step: id.value.clone(), path });
@@ -187,7 +201,9 @@ impl Compiler<'_> {
                 if *index >= count {
                     let message =
                         format!("step `{}` has {count} item(s) here, counted from 0", id.value);
-                    self.problems.push(Diagnostic::error(Code::UnknownOutput, expr.span, message));
+                    let problem = Diagnostic::error(Code::UnknownOutput, expr.span, message);
+                    self.problems
+                        .push(problem.help("take a smaller index, or give the step more items"));
                 }
                 let path = [output].into_iter().chain(rest).cloned().collect();
                 item(*index, path)

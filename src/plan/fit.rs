@@ -71,11 +71,11 @@ fn fit_map<'a>(
         let Some(property) = schema.property(&key.name) else {
             let known = schema.properties();
             let help = match known.is_empty() {
-                true => Some("it takes no arguments".to_owned()),
+                true => "it takes no arguments".into(),
                 false => suggestion(&key.name, known, "known here"),
             };
             let message = format!("{} has no key `{}`", place.what, key.name);
-            problems.push(Diagnostic::error(Code::UnknownKey, key.span, message).maybe_help(help));
+            problems.push(Diagnostic::error(Code::UnknownKey, key.span, message).hint(help));
             continue;
         };
         let what = format!("`{}`", key.name);
@@ -91,7 +91,7 @@ fn fit_map<'a>(
                 place.head,
                 format!("{} needs `{name}`", place.what),
             )
-            .maybe_help(help.map(|text| format!("`{name}`: {text}"))),
+            .hint(help.map(|text| format!("`{name}`: {text}"))),
         );
     }
     problems
@@ -139,8 +139,9 @@ fn fit_one_of<'a>(
             let span = entries.first().map_or(place.head, |(key, _)| key.span);
             let message =
                 format!("{} needs one of {}", place.what, quoted_list(tags.iter().copied()));
-            let help = entries.first().and_then(|(key, _)| suggestion(&key.name, tags, "one of"));
-            return vec![Diagnostic::error(Code::MissingKey, span, message).maybe_help(help)];
+            let wrong = entries.first().map_or("", |(key, _)| key.name.as_str());
+            let help = suggestion(wrong, tags, "one of");
+            return vec![Diagnostic::error(Code::MissingKey, span, message).hint(help)];
         }
         let chosen: Vec<_> =
             entries.iter().filter(|(key, _)| tags.contains(&key.name.as_str())).collect();
@@ -198,7 +199,7 @@ fn not_one_of(arg: &Arg, text: &str, words: &[&str], place: Place<'_>) -> Option
     }
     let message = format!("{} cannot be `{text}`", place.what);
     let help = suggestion(text, words.iter().copied(), "allowed");
-    Some(Diagnostic::error(Code::InvalidValue, arg.span, message).maybe_help(help))
+    Some(Diagnostic::error(Code::InvalidValue, arg.span, message).hint(help))
 }
 
 fn fit_scalar(arg: &Arg, schema: Schema<'_>, place: Place<'_>) -> Option<Diagnostic> {
@@ -289,7 +290,7 @@ fn types_of(arg: &Arg) -> Types {
 fn mismatch(arg: &Arg, want: Types, schema: Schema<'_>, place: Place<'_>) -> Diagnostic {
     let head = if arg.span.start == arg.span.end { place.head } else { arg.span };
     let message = format!("{} must be {want}, and this is {}", place.what, arg.describe());
-    Diagnostic::error(Code::WrongType, head, message).maybe_help(mend(arg, want, schema, place))
+    Diagnostic::error(Code::WrongType, head, message).hint(mend(arg, want, schema, place))
 }
 
 /// What to write instead of a value of the wrong type.

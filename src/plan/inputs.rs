@@ -90,12 +90,12 @@ pub(super) fn resolve(
         let declared = playbook.inputs.iter().map(|decl| decl.name.value.as_str());
         let message = format!("playbook `{}` has no input `{name}`", playbook.name.value);
         let help = match playbook.inputs.is_empty() {
-            true => Some("it takes no inputs".to_owned()),
+            true => "it takes no inputs".into(),
             false => suggestion(&name, declared, "its inputs"),
         };
         problems.push(
             Diagnostic::error(Code::UndeclaredInput, given.name, message)
-                .maybe_help(help)
+                .hint(help)
                 .within(&given.source),
         );
     }

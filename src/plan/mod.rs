@@ -1,8 +1,10 @@
 //! Playbook, catalog and inputs to [`Plan`]: pure, so the same text and inputs give the same plan.
 
+mod call;
 mod catalog;
 mod check;
 mod compile;
+mod editor;
 mod fill;
 mod fit;
 mod inputs;
@@ -15,6 +17,7 @@ mod shape;
 mod template;
 #[cfg(test)]
 mod tests;
+mod typing;
 
 pub use catalog::{Catalog, Effect, Fault, KindInfo, UndoPolicy};
 pub use check::check;
@@ -22,6 +25,6 @@ pub use compile::compile;
 pub use inputs::GivenInputs;
 pub use model::{FORMAT, Guard, Plan, PlannedStep, Stage, Writes};
 pub use schema::playbook_schema;
-pub use template::{Reference, ResolveError, Template};
+pub use template::{Reference, ResolveError, RunFacts, Template};
 
 pub use crate::playbook::Segment;

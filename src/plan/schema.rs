@@ -3,12 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::catalog::{Catalog, KindInfo};
+use super::editor::{describe, exemplify, list_words, snippet};
 use crate::playbook::{DEFAULT_PARALLEL, InputType, MAX_PARALLEL};
 
 const EXPRESSION: &str = "#/$defs/expression";
 
 /// The schema of playbooks (draft 2020-12), for yaml-language-server and other checkers. It knows every
-/// kind's arguments and their documentation; references and durations only the program itself checks.
+/// kind's arguments and their documentation; references, durations and the rules of a kind only the program checks.
 pub fn playbook_schema(catalog: &Catalog) -> Value {
     let mut defs = Map::new();
     defs.insert(
@@ -16,18 +17,20 @@ pub fn playbook_schema(catalog: &Catalog) -> Value {
         json!({
             "type": "string",
             "pattern": r"\$\{\{.*\}\}",
-            "description": "An expression: inputs.<name>, steps.<id>.<output>, run.id or item.",
+            "description": "An expression: `${{ inputs.<name> }}`, `${{ steps.<id>.<output> }}`, `${{ run.id }}`, \
+                            `${{ run.started }}`, `${{ item }}`, or a call of `join`, `lower`, `date`, `tag` or `default`.",
         }),
     );
     let mut kinds = Map::new();
     for kind in catalog.kinds.values() {
         kinds.insert(kind.name.to_owned(), kind_schema(kind, &mut defs));
     }
+    let snippets: Vec<Value> = catalog.kinds.values().filter_map(snippet).collect();
     defs.insert("duration".to_owned(), duration());
     defs.insert("input".to_owned(), input());
-    defs.insert("step".to_owned(), step(kinds));
+    defs.insert("step".to_owned(), step(kinds, snippets));
     defs.insert("parallel".to_owned(), parallel());
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "orchestrate playbook",
         "type": "object",
@@ -39,6 +42,7 @@ pub fn playbook_schema(catalog: &Catalog) -> Value {
                 "type": "string",
                 "pattern": "^[a-z][a-z0-9-]{0,39}$",
                 "description": "The playbook's name; names of created resources may start with it.",
+                "examples": ["move-sessions"],
             },
             "description": { "type": "string", "description": "What it does, for people." },
             "guard": {
@@ -50,9 +54,14 @@ pub fn playbook_schema(catalog: &Catalog) -> Value {
                     "account": {
                         "type": "string",
                         "pattern": r"^[0-9]{12}$|\$\{\{.*\}\}",
-                        "description": "The AWS account id, quoted.",
+                        "description": "The AWS account id: 12 digits, quoted.",
+                        "examples": ["123456789012"],
                     },
-                    "region": { "type": "string", "description": "The AWS region." },
+                    "region": {
+                        "type": "string",
+                        "description": "The AWS region.",
+                        "examples": ["us-east-1"],
+                    },
                 },
             },
             "inputs": {
@@ -76,10 +85,18 @@ pub fn playbook_schema(catalog: &Catalog) -> Value {
                 "type": "object",
                 "description": "What the run leaves: shown at its end, and taken by `--inputs-from`.",
                 "propertyNames": { "pattern": "^[a-z][a-z0-9_]{0,39}$" },
+                "additionalProperties": { "description": "A value, or an expression over inputs and outputs of steps." },
             },
         },
         "$defs": defs,
-    })
+        "defaultSnippets": [{
+            "label": "playbook",
+            "description": "A new playbook",
+            "body": { "playbook": "v1", "name": "${1:my-playbook}", "steps": [{ "id": "${2:wait}", "${3:pause}": { "${4:for}": "${5:10s}" } }] },
+        }],
+    });
+    describe(&mut schema);
+    schema
 }
 
 fn duration() -> Value {
@@ -91,6 +108,33 @@ fn duration() -> Value {
 }
 
 fn input() -> Value {
+    // What a default, an example and an allowed value are, by the type.
+    let of_type = |kind: InputType| {
+        let one = match kind {
+            InputType::String => json!({ "type": "string" }),
+            InputType::Integer => json!({ "type": "integer" }),
+            InputType::Boolean => json!({ "type": "boolean" }),
+            InputType::Duration => json!({ "type": ["string", "integer"] }),
+            InputType::List => json!({ "type": "array", "items": { "type": "string" } }),
+        };
+        let allowed =
+            if kind == InputType::List { json!({ "type": "string" }) } else { one.clone() };
+        json!({
+            "if": { "properties": { "type": { "const": kind.name() } }, "required": ["type"] },
+            "then": { "properties": {
+                "default": { "anyOf": [one, { "type": "null" }] },
+                "example": one,
+                "enum": { "items": allowed },
+            } },
+        })
+    };
+    let about = InputType::ALL.map(|kind| match kind {
+        InputType::String => "Any text.",
+        InputType::Integer => "A whole number.",
+        InputType::Boolean => "`true` or `false`.",
+        InputType::Duration => "A time such as `90m`.",
+        InputType::List => "A list of texts.",
+    });
     json!({
         "type": "object",
         "required": ["type", "description"],
@@ -98,20 +142,34 @@ fn input() -> Value {
         "properties": {
             "type": {
                 "enum": InputType::ALL.map(InputType::name),
-                "description": "list is a list of strings.",
+                "markdownEnumDescriptions": about,
+                "description": "What is taken.",
             },
-            "description": { "type": "string", "description": "Shown to whoever runs the playbook." },
+            "description": {
+                "type": "string",
+                "description": "What it is. Shown to whoever has to give it.",
+            },
             "default": {
                 "description": "The value if none is given. Without a default the input is required; \
-                                null means that it may be left out.",
+                                `null` means that it may be left out.",
             },
-            "enum": { "type": "array", "minItems": 1, "description": "The only values allowed." },
-            "example": { "description": "A value to show in messages." },
+            "enum": {
+                "type": "array",
+                "minItems": 1,
+                "description": "The only values allowed; of a list, its items.",
+            },
+            "example": { "description": "A value to show when it is missing." },
         },
+        "allOf": InputType::ALL.map(of_type),
+        "defaultSnippets": [{
+            "label": "input",
+            "description": "An input that must be given",
+            "body": { "type": "${1|string,integer,boolean,duration,list|}", "description": "${2:What it is.}" },
+        }],
     })
 }
 
-fn step(kinds: Map<String, Value>) -> Value {
+fn step(kinds: Map<String, Value>, snippets: Vec<Value>) -> Value {
     let one_of: Vec<Value> = kinds.keys().map(|kind| json!({ "required": [kind] })).collect();
     let mut properties = Map::new();
     for (key, schema) in [
@@ -120,7 +178,8 @@ fn step(kinds: Map<String, Value>) -> Value {
             json!({
                 "type": "string",
                 "pattern": "^[a-z][a-z0-9_]{0,39}$",
-                "description": "The step's id; later steps name its outputs as steps.<id>.<output>.",
+                "description": "The step's id; later steps name its outputs as `${{ steps.<id>.<output> }}`.",
+                "examples": ["snapshot"],
             }),
         ),
         ("description", json!({ "type": "string", "description": "What it is for, for people." })),
@@ -132,8 +191,9 @@ fn step(kinds: Map<String, Value>) -> Value {
             "for_each",
             json!({
                 "anyOf": [{ "type": "array" }, { "$ref": EXPRESSION }],
-                "description": "Runs the step once for each item, which is ${{ item }}; its outputs \
+                "description": "Runs the step once for each item, which is `${{ item }}`; its outputs \
                                 become lists.",
+                "examples": [["sessions", "carts"], "${{ inputs.groups }}"],
             }),
         ),
         ("max_parallel", max_parallel()),
@@ -154,6 +214,7 @@ fn step(kinds: Map<String, Value>) -> Value {
         "additionalProperties": false,
         "properties": properties,
         "oneOf": one_of,
+        "defaultSnippets": snippets,
     })
 }
 
@@ -195,6 +256,7 @@ fn kind_schema(kind: &KindInfo, defs: &mut Map<String, Value>) -> Value {
     if let Some(Value::Object(own)) = map.remove("$defs") {
         defs.extend(own.into_iter().map(|(name, def)| (format!("{}.{name}", kind.name), def)));
     }
+    exemplify(map, kind);
     let nothing_required =
         map.get("required").and_then(Value::as_array).is_none_or(|list| list.is_empty());
     if nothing_required && map.get("type") == Some(&Value::from("object")) {
@@ -208,6 +270,11 @@ fn kind_schema(kind: &KindInfo, defs: &mut Map<String, Value>) -> Value {
 /// Renames references, and lets an expression stand wherever a value may.
 fn adapt(schema: &mut Value, kind: &str) {
     let Value::Object(map) = schema else { return };
+    list_words(map);
+    // That an argument is null if left out helps nobody who writes it.
+    if map.get("default") == Some(&Value::Null) {
+        map.remove("default");
+    }
     if let Some(Value::String(target)) = map.get_mut("$ref") {
         *target = target.replacen("#/$defs/", &format!("#/$defs/{kind}."), 1);
     }

@@ -1,18 +1,16 @@
 //! What an expression may name at its place, and the type of what it names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
 use super::fit::TypeOf;
 use super::shape::{Schema, Ty, Types};
+use super::typing;
 use crate::playbook::{
     Arg, ArgValue, Code, Diagnostic, Expr, InputType, Located, Part, Playbook, Root, Segment,
     quoted_list, suggestion,
 };
-
-static TEXT: LazyLock<Value> = LazyLock::new(|| json!({ "type": "string" }));
 
 /// Where an expression stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,13 +73,12 @@ impl<'a> Scope<'a> {
         self.item = None;
     }
 
-    /// Every problem with what the expressions of a value name.
+    /// Every problem with what the expressions of a value name, and with what their functions are given.
     pub(super) fn check(&self, arg: &Arg, site: Site, lists: &BTreeSet<&str>) -> Vec<Diagnostic> {
-        let mut problems: Vec<_> = arg
-            .expressions()
-            .into_iter()
-            .filter_map(|expr| self.lookup(expr, site, lists).err().map(|problem| *problem))
-            .collect();
+        let mut problems = Vec::new();
+        for expr in arg.expressions() {
+            self.visit(expr, site, lists, &mut problems);
+        }
         if problems.is_empty() {
             self.check_joins(arg, lists, &mut problems);
         }
@@ -115,9 +112,56 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The type of what an expression names, or why it names nothing here. `lists` are the ids of
+    /// The type of what an expression gives, or the first reason why it gives nothing here. `lists` are the ids of
     /// `for_each` steps, whose outputs are lists.
     pub(super) fn lookup(
+        &self,
+        expr: &Expr,
+        site: Site,
+        lists: &BTreeSet<&str>,
+    ) -> Result<Ty<'_>, Box<Diagnostic>> {
+        let mut problems = Vec::new();
+        let ty = self.visit(expr, site, lists, &mut problems);
+        match problems.into_iter().next() {
+            Some(problem) => Err(Box::new(problem)),
+            None => Ok(ty),
+        }
+    }
+
+    /// The type of what an expression gives. Adds all that is wrong with it.
+    fn visit(
+        &self,
+        expr: &Expr,
+        site: Site,
+        lists: &BTreeSet<&str>,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Ty<'_> {
+        match &expr.root {
+            Root::Call(function, args) => {
+                let before = problems.len();
+                let types: Vec<_> =
+                    args.iter().map(|arg| self.visit(arg, site, lists, problems)).collect();
+                // What is given cannot be judged where it does not exist.
+                if problems.len() > before {
+                    return Ty::ANY;
+                }
+                typing::of_call(function, args, &types, problems)
+            }
+            Root::Value(arg) => {
+                for inner in arg.expressions() {
+                    self.visit(inner, site, lists, problems);
+                }
+                typing::of_value(arg)
+            }
+            _ => self.named(expr, site, lists).unwrap_or_else(|problem| {
+                problems.push(*problem);
+                Ty::ANY
+            }),
+        }
+    }
+
+    /// The type of what a reference names, or why it names nothing here.
+    fn named(
         &self,
         expr: &Expr,
         site: Site,
@@ -128,7 +172,7 @@ impl<'a> Scope<'a> {
                 Some(schema) => Ty::of(Schema::new(schema)),
                 None => return Err(Box::new(self.unknown_input(name))),
             },
-            Root::RunId | Root::Step(_) | Root::Item if site != Site::Args => {
+            Root::RunId | Root::RunStarted | Root::Step(_) | Root::Item if site != Site::Args => {
                 let Site::Early(key) = site else { return Ok(Ty::ANY) };
                 let message = format!(
                     "`{key}` is needed before the run, and `{expr}` is known only during it"
@@ -137,12 +181,16 @@ impl<'a> Scope<'a> {
                     Diagnostic::error(Code::NotYetKnown, expr.span, message).help("use an input"),
                 ));
             }
-            Root::RunId => Ty::of(Schema::new(&TEXT)),
+            Root::RunId | Root::RunStarted => typing::plain(Types::STRING),
+            Root::Call(..) | Root::Value(_) => Ty::ANY,
             Root::Item => match &self.item {
                 Some(ty) => ty.clone(),
                 None => {
                     let message = "`item` is known only in a step with `for_each`";
-                    return Err(Box::new(Diagnostic::error(Code::ItemOutside, expr.span, message)));
+                    let problem = Diagnostic::error(Code::ItemOutside, expr.span, message);
+                    return Err(Box::new(
+                        problem.help("add `for_each` to the step, or use an input"),
+                    ));
                 }
             },
             Root::Step(id) => return self.lookup_step(expr, id, lists),
@@ -159,9 +207,9 @@ impl<'a> Scope<'a> {
         let name = id.value.as_str();
         let fail = |code, message: String| Diagnostic::error(code, id.span, message);
         let Some(output) = self.done.get(name) else {
-            let help = self.earlier();
             return Err(Box::new(if self.current == Some(name) {
                 fail(Code::LaterStep, format!("step `{name}` cannot use its own output"))
+                    .help("name a step that runs before it")
             } else if self.siblings.contains(name) {
                 fail(
                     Code::SiblingLane,
@@ -176,12 +224,8 @@ impl<'a> Scope<'a> {
                 .help("steps run in the order written; move it up")
             } else {
                 fail(Code::UnknownStep, format!("there is no step `{name}`"))
-                    .maybe_help(suggestion(
-                        name,
-                        self.done.keys().copied(),
-                        "steps before this one",
-                    ))
-                    .maybe_help(help)
+                    .hint(suggestion(name, self.done.keys().copied(), "steps before this one"))
+                    .hint(self.done.is_empty().then(|| "no step runs before this one".to_owned()))
             }));
         };
         let Some(first) = expr.path.first() else {
@@ -192,35 +236,32 @@ impl<'a> Scope<'a> {
                     Code::UnknownOutput,
                     format!("an output of step `{name}` is missing: `steps.{name}.<output>`"),
                 )
-                .maybe_help(help),
+                .hint(help),
             ));
         };
-        let mut ty =
-            output.hop(&first.value).map_err(|known| {
-                let message = format!("step `{name}` has no output `{}`", first.value);
-                Box::new(
-                    Diagnostic::error(Code::UnknownOutput, first.span, message)
-                        .maybe_help(suggestion(&first.value.to_string(), known, "its outputs")),
-                )
-            })?;
+        let mut ty = output.hop(&first.value).map_err(|known| {
+            let message = format!("step `{name}` has no output `{}`", first.value);
+            Box::new(
+                Diagnostic::error(Code::UnknownOutput, first.span, message).hint(
+                    suggestion(&first.value.to_string(), known, "its outputs")
+                        .or("`orchestrate steps <kind>` lists the outputs of a kind"),
+                ),
+            )
+        })?;
         if lists.contains(name) {
             ty.list = true;
         }
         walk(expr, ty, 1)
     }
 
-    fn earlier(&self) -> Option<String> {
-        self.done.is_empty().then(|| "no step runs before this one".to_owned())
-    }
-
     fn unknown_input(&self, name: &Located<String>) -> Diagnostic {
         let message = format!("there is no input `{}`", name.value);
         let known = self.inputs.keys().copied();
         let help = match self.inputs.is_empty() {
-            true => Some("declare it under `inputs`".to_owned()),
+            true => "declare it under `inputs`".into(),
             false => suggestion(&name.value, known, "inputs"),
         };
-        Diagnostic::error(Code::UnknownInput, name.span, message).maybe_help(help)
+        Diagnostic::error(Code::UnknownInput, name.span, message).hint(help)
     }
 }
 
@@ -236,8 +277,9 @@ fn walk<'t>(expr: &Expr, mut ty: Ty<'t>, from: usize) -> Result<Ty<'t>, Box<Diag
                 }
                 Segment::Field(name) => format!("there is no field `{name}` here"),
             };
-            let help = suggestion(&hop.value.to_string(), known, "its fields");
-            Box::new(Diagnostic::error(Code::UnknownOutput, hop.span, message).maybe_help(help))
+            let help = suggestion(&hop.value.to_string(), known, "its fields")
+                .or("end the expression before this");
+            Box::new(Diagnostic::error(Code::UnknownOutput, hop.span, message).hint(help))
         })?;
     }
     Ok(ty)

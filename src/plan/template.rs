@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::playbook::Segment;
+use super::call::apply;
+use crate::playbook::{Function, Segment};
 
 /// The arguments of a step with the holes that only the run can fill.
 ///
-/// Inputs and `item` are gone by then; what stays are outputs of earlier steps and the run's id.
+/// Inputs and `item` are gone by then; what stays are outputs of earlier steps, the run's id and its begin. Plans of
+/// older versions read back: variants are added, and none changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Template {
@@ -23,6 +25,17 @@ pub enum Template {
     Seq(Vec<Self>),
     /// A mapping with holes in it.
     Map(BTreeMap<String, Self>),
+    /// A function of values with holes in them.
+    Call { function: Function, args: Vec<Self> },
+}
+
+/// What a run knows of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct RunFacts<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// When it began, by RFC 3339 in UTC. It stays the same however often the run is taken up.
+    pub started: &'a str,
 }
 
 /// Something a run knows and a plan does not.
@@ -31,6 +44,8 @@ pub enum Template {
 pub enum Reference {
     /// `run.id`.
     RunId,
+    /// `run.started`.
+    RunStarted,
     /// `step` is the id of a planned step: `copy`, or `copy[2]` for one item of a `for_each`.
     Output { step: String, path: Vec<Segment> },
 }
@@ -49,36 +64,70 @@ pub enum ResolveError {
         "`{reference}` is {found}, and only text, whole numbers and booleans can be joined to text"
     )]
     NotText { reference: String, found: &'static str },
+    /// A function cannot take what it was given. `lacking` says that what was looked for is not there.
+    #[error("`{call}`: {problem}")]
+    Call { call: String, problem: String, lacking: bool },
+}
+
+impl ResolveError {
+    /// Whether a value is not there, rather than wrong.
+    fn lacking(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Call { lacking: true, .. })
+    }
 }
 
 impl Template {
     /// Fills the holes. `outputs` maps a planned step's id to the value it gave.
     pub fn resolve(
         &self,
-        run_id: &str,
+        run: &RunFacts<'_>,
         outputs: &BTreeMap<String, Value>,
     ) -> Result<Value, ResolveError> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
-            Self::Ref(reference) => reference.resolve(run_id, outputs),
+            Self::Ref(reference) => reference.resolve(run, outputs),
             Self::Concat(parts) => {
                 let mut text = String::new();
                 for part in parts {
-                    part.push_text(&mut text, run_id, outputs)?;
+                    part.push_text(&mut text, run, outputs)?;
                 }
                 Ok(Value::String(text))
             }
             Self::Seq(items) => items
                 .iter()
-                .map(|item| item.resolve(run_id, outputs))
+                .map(|item| item.resolve(run, outputs))
                 .collect::<Result<_, _>>()
                 .map(Value::Array),
             Self::Map(entries) => entries
                 .iter()
-                .map(|(key, entry)| Ok((key.clone(), entry.resolve(run_id, outputs)?)))
+                .map(|(key, entry)| Ok((key.clone(), entry.resolve(run, outputs)?)))
                 .collect::<Result<_, _>>()
                 .map(Value::Object),
+            Self::Call { function, args } => self.call(*function, args, run, outputs),
         }
+    }
+
+    fn call(
+        &self,
+        function: Function,
+        args: &[Self],
+        run: &RunFacts<'_>,
+        outputs: &BTreeMap<String, Value>,
+    ) -> Result<Value, ResolveError> {
+        if let (Function::Default, [value, other]) = (function, args) {
+            return match value.resolve(run, outputs) {
+                Ok(Value::Null) => other.resolve(run, outputs),
+                Err(error) if error.lacking() => other.resolve(run, outputs),
+                found => found,
+            };
+        }
+        let values: Vec<Value> =
+            args.iter().map(|arg| arg.resolve(run, outputs)).collect::<Result<_, _>>()?;
+        apply(function, &values).map_err(|refusal| ResolveError::Call {
+            call: Inner(self).to_string(),
+            problem: format!("{}; {}", refusal.message, refusal.mend),
+            lacking: refusal.lacking,
+        })
     }
 
     /// Every hole, each once, in order.
@@ -92,7 +141,12 @@ impl Template {
 
     /// The value, if there is no hole anywhere in it.
     pub fn known(&self) -> Option<Value> {
-        if self.references().is_empty() { self.resolve("", &BTreeMap::new()).ok() } else { None }
+        let nothing = RunFacts { id: "", started: "" };
+        if self.references().is_empty() {
+            self.resolve(&nothing, &BTreeMap::new()).ok()
+        } else {
+            None
+        }
     }
 
     /// The value with `null` for every scalar that has a hole in it: what can be shown and checked before a run.
@@ -100,7 +154,7 @@ impl Template {
         match self {
             Self::Literal(value) => value.clone(),
             Self::Ref(_) => Value::Null,
-            Self::Concat(_) => self.known().unwrap_or(Value::Null),
+            Self::Concat(_) | Self::Call { .. } => self.known().unwrap_or(Value::Null),
             Self::Seq(items) => Value::Array(items.iter().map(Self::partial).collect()),
             Self::Map(entries) => Value::Object(
                 entries.iter().map(|(key, entry)| (key.clone(), entry.partial())).collect(),
@@ -112,7 +166,7 @@ impl Template {
         match self {
             Self::Literal(_) => {}
             Self::Ref(reference) => found.push(reference),
-            Self::Concat(parts) | Self::Seq(parts) => {
+            Self::Concat(parts) | Self::Seq(parts) | Self::Call { args: parts, .. } => {
                 parts.iter().for_each(|part| part.collect(found));
             }
             Self::Map(entries) => entries.values().for_each(|entry| entry.collect(found)),
@@ -122,10 +176,10 @@ impl Template {
     fn push_text(
         &self,
         text: &mut String,
-        run_id: &str,
+        run: &RunFacts<'_>,
         outputs: &BTreeMap<String, Value>,
     ) -> Result<(), ResolveError> {
-        let value = self.resolve(run_id, outputs)?;
+        let value = self.resolve(run, outputs)?;
         match joinable(&value) {
             Ok(part) => text.push_str(&part),
             Err(found) => {
@@ -139,11 +193,13 @@ impl Template {
 impl Reference {
     fn resolve(
         &self,
-        run_id: &str,
+        run: &RunFacts<'_>,
         outputs: &BTreeMap<String, Value>,
     ) -> Result<Value, ResolveError> {
-        let Self::Output { step, path } = self else {
-            return Ok(Value::String(run_id.to_owned()));
+        let (step, path) = match self {
+            Self::RunId => return Ok(Value::from(run.id)),
+            Self::RunStarted => return Ok(Value::from(run.started)),
+            Self::Output { step, path } => (step, path),
         };
         let Some(mut value) = outputs.get(step) else {
             return Err(ResolveError::NoOutput { step: step.clone(), reference: self.clone() });
@@ -180,6 +236,7 @@ impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RunId => f.write_str("run.id"),
+            Self::RunStarted => f.write_str("run.started"),
             Self::Output { step, path } => {
                 write!(f, "steps.{step}")?;
                 for segment in path {
@@ -200,7 +257,7 @@ impl fmt::Display for Template {
         match self {
             Self::Literal(Value::String(text)) => f.write_str(text),
             Self::Literal(value) => write!(f, "{value}"),
-            Self::Ref(reference) => write!(f, "${{{{ {reference} }}}}"),
+            Self::Ref(_) | Self::Call { .. } => write!(f, "${{{{ {} }}}}", Inner(self)),
             Self::Concat(parts) => parts.iter().try_for_each(|part| write!(f, "{part}")),
             Self::Seq(items) => {
                 f.write_str("[")?;
@@ -218,6 +275,26 @@ impl fmt::Display for Template {
                 }
                 f.write_str(if entries.is_empty() { "}" } else { " }" })
             }
+        }
+    }
+}
+
+/// As it would stand between `${{` and `}}`.
+struct Inner<'a>(&'a Template);
+
+impl fmt::Display for Inner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Template::Literal(Value::String(text)) => write!(f, "'{}'", text.replace('\'', "''")),
+            Template::Ref(reference) => write!(f, "{reference}"),
+            Template::Call { function, args } => {
+                write!(f, "{function}(")?;
+                for (index, arg) in args.iter().enumerate() {
+                    write!(f, "{}{}", if index == 0 { "" } else { ", " }, Inner(arg))?;
+                }
+                f.write_str(")")
+            }
+            other => write!(f, "{other}"),
         }
     }
 }

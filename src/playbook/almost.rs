@@ -1,7 +1,8 @@
 //! Text that was meant as an expression.
 
 use super::diagnostic::{Code, Diagnostic, Diagnostics};
-use super::expr::words;
+use super::function::Function;
+use super::grammar::parse;
 use super::source::Span;
 
 /// Warns of `{{ inputs.a }}` and `${ inputs.a }` in a scalar, which stay text. `raw` is the scalar as the file has it.
@@ -15,11 +16,14 @@ pub(super) fn almost(text: &str, raw: &str, span: Span, problems: &mut Diagnosti
             let Some(inner) = after.find(close).map(|end| &after[..end]) else { continue };
             let name = inner.trim();
             let known = name == "item"
-                || ["inputs.", "steps.", "run.id", "item.", "item["]
+                || ["inputs.", "steps.", "run.", "item.", "item["]
                     .iter()
-                    .any(|head| name.starts_with(head));
+                    .any(|head| name.starts_with(head))
+                || Function::ALL.iter().any(|function| {
+                    name.strip_prefix(function.name()).is_some_and(|rest| rest.starts_with('('))
+                });
             // Only what would be an expression with the right brackets was meant as one.
-            if !known || words(name).is_err() {
+            if !known || parse(name, span, &|_, _| span).is_err() {
                 continue;
             }
             let written = &text[at..at + open.len() + inner.len() + close.len()];

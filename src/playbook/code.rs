@@ -1,5 +1,9 @@
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
+use super::diagnostic::Severity;
+
 macro_rules! codes {
     ($($number:literal $name:ident $meaning:literal)*) => {
         /// The kind of a problem. Numbers are stable: none is reused, none changes meaning.
@@ -13,6 +17,11 @@ macro_rules! codes {
             /// Such as `P0007`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $number,)* }
+            }
+
+            /// Such as `DuplicateKey`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
             }
 
             /// One line for the list of codes.
@@ -67,10 +76,30 @@ codes! {
     "P0051" SeveralPivots "More than one step is a point of no simple return."
     "P0052" PivotPlace "A pivot stands in `parallel` or `for_each`."
     "P0053" NotAPivot "`accept_no_way_back` stands at a step that is not a pivot."
+    "P0054" UnknownFunction "An expression calls a function that does not exist."
+    "P0055" BadCall "A function is given too few or too many arguments."
+    "P0056" BadArgument "A function cannot take one of its arguments."
+    "P0057" NoTag "A tag is looked up that is not there."
     "P0060" MissingInput "A required input was not given."
     "P0061" BadInput "A given input does not fit its declaration."
     "P0062" UndeclaredInput "A given input is not declared by the playbook."
     "P0063" UnusedInput "An input is declared and never used."
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Code {
+    /// Whether a playbook can be used in spite of it.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::AlmostExpression | Self::UnusedInput => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
 }
 
 impl fmt::Display for Code {

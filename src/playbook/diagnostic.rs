@@ -38,6 +38,8 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// What to do about it.
     pub help: Option<String>,
+    /// A word that is wrong, and the one it was probably meant to be.
+    pub instead: Option<(String, String)>,
     /// Where the spans point, if not into the playbook: an inputs file, an `--input` argument.
     pub source: Option<Source>,
     /// The marked text may be a secret, so stars are shown in its place.
@@ -61,10 +63,65 @@ pub struct Entry {
     pub column: usize,
     pub end_line: usize,
     pub end_column: usize,
-    pub code: &'static str,
+    pub code: Code,
     pub severity: Severity,
     pub message: String,
     pub help: Option<String>,
+    /// What to put in place of the text from the start to the end, where that is known.
+    pub suggestion: Option<String>,
+    /// Other places in the same file that belong to it.
+    pub related: Vec<Related>,
+}
+
+/// Another place that belongs to a diagnostic, counted like it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Related {
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+    /// What is there.
+    pub message: String,
+}
+
+/// What to do about a problem; if it is one word for another, that word too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hint {
+    help: Option<String>,
+    instead: Option<(String, String)>,
+}
+
+impl Hint {
+    /// One word for another.
+    pub(crate) fn word(wrong: &str, right: &str) -> Self {
+        Self {
+            help: Some(format!("did you mean `{right}`?")),
+            instead: Some((wrong.to_owned(), right.to_owned())),
+        }
+    }
+
+    /// This hint, or else another one.
+    pub(crate) fn or(self, other: impl Into<Self>) -> Self {
+        if self.help.is_some() { self } else { other.into() }
+    }
+}
+
+impl From<&str> for Hint {
+    fn from(help: &str) -> Self {
+        Self { help: Some(help.to_owned()), instead: None }
+    }
+}
+
+impl From<String> for Hint {
+    fn from(help: String) -> Self {
+        Self { help: Some(help), instead: None }
+    }
+}
+
+impl From<Option<String>> for Hint {
+    fn from(help: Option<String>) -> Self {
+        Self { help, instead: None }
+    }
 }
 
 impl Diagnostic {
@@ -78,6 +135,7 @@ impl Diagnostic {
             label: None,
             related: Vec::new(),
             help: None,
+            instead: None,
             source: None,
             masked: false,
         }
@@ -102,9 +160,13 @@ impl Diagnostic {
         self
     }
 
+    /// Adds what to do, if there is something; what was said before stays otherwise.
     #[must_use]
-    pub(crate) fn maybe_help(mut self, help: Option<String>) -> Self {
-        self.help = help.or(self.help);
+    pub(crate) fn hint(mut self, hint: impl Into<Hint>) -> Self {
+        let Hint { help, instead } = hint.into();
+        if help.is_some() {
+            (self.help, self.instead) = (help, instead);
+        }
         self
     }
 
@@ -216,10 +278,16 @@ impl Diagnostics {
             column: start.column,
             end_line: end.line,
             end_column: end.column,
-            code: item.code.as_str(),
+            code: item.code,
             severity: item.severity,
             message: item.message.clone(),
             help: item.help.clone(),
+            suggestion: replacement(item, source.slice(item.span)),
+            related: item
+                .related
+                .iter()
+                .map(|(span, label)| related(source, *span, label))
+                .collect(),
         }
     }
 
@@ -326,35 +394,67 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
+fn related(source: &Source, span: Span, label: &str) -> Related {
+    let (start, end) = (source.position(span.start), source.position(span.end));
+    Related {
+        line: start.line,
+        column: start.column,
+        end_line: end.line,
+        end_column: end.column,
+        message: label.to_owned(),
+    }
+}
+
+/// The text that should stand in place of the marked one, which is `written`: only if that is the wrong word itself,
+/// with or without quotes.
+fn replacement(item: &Diagnostic, written: &str) -> Option<String> {
+    let (wrong, right) = item.instead.as_ref()?;
+    let quoted = |quote: char| written == format!("{quote}{wrong}{quote}");
+    match written {
+        _ if written == wrong => Some(right.clone()),
+        _ if quoted('"') || quoted('\'') => {
+            let quote = &written[..1];
+            Some(format!("{quote}{right}{quote}"))
+        }
+        _ => None,
+    }
+}
+
+/// Longer words are nobody's slip of the finger, and comparing them takes long.
+const MAX_WORD: usize = 100;
+
 /// The known word a wrong one was probably meant to be.
 pub(crate) fn closest<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let limit = (wrong.chars().count() / 3).max(1);
+    let length = wrong.chars().count();
+    if length > MAX_WORD {
+        return None;
+    }
+    let limit = (length / 3).max(1);
     known
         .into_iter()
+        // The distance is at least what one is longer than the other.
+        .filter(|word| word.chars().count().abs_diff(length) <= limit)
         .map(|word| (damerau_levenshtein(wrong, word), word))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, word)| word)
 }
 
-/// "did you mean …?", or else what there is to choose from.
+/// "did you mean …?", or else what there is to choose from, after `what`.
 pub(crate) fn suggestion<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,
     what: &str,
-) -> Option<String> {
+) -> Hint {
     let known: Vec<&str> = known.into_iter().collect();
     if let Some(word) = closest(wrong, known.iter().copied()) {
-        return Some(format!("did you mean `{word}`?"));
+        return Hint::word(wrong, word);
     }
-    match known.len() {
-        0 => None,
-        1..=12 => Some(format!("{what}: {}", quoted_list(known))),
-        _ => None,
-    }
+    let choice = (1..=12).contains(&known.len()) && !what.is_empty();
+    choice.then(|| format!("{what}: {}", quoted_list(known))).into()
 }
 
 /// `a`, `b`, `c`.

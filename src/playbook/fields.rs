@@ -62,11 +62,13 @@ impl<'a> Fields<'a> {
         if found.is_none() {
             // The head of the mapping is enough to show where the key belongs.
             let head = self.entries.first().map_or(self.span, |(key, _)| key.span);
-            problems.push(Diagnostic::error(
-                Code::MissingKey,
-                head,
-                format!("{} needs `{key}`", self.what),
-            ));
+            problems.push(
+                Diagnostic::error(Code::MissingKey, head, format!("{} needs `{key}`", self.what))
+                    .help(match key {
+                        "playbook" => "add `playbook: v1`".to_owned(),
+                        _ => format!("add `{key}: …`"),
+                    }),
+            );
         }
         found
     }
@@ -98,7 +100,7 @@ impl<'a> Fields<'a> {
                 key.span,
                 format!("{} has no key `{}`", self.what, key.name),
             )
-            .maybe_help(help),
+            .hint(help),
         );
     }
 
@@ -117,7 +119,7 @@ impl<'a> Fields<'a> {
             format!("`{key}` must be text, and this is {}", node.describe()),
         );
         let quotable = matches!(node.value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
-        problems.push(problem.maybe_help(quotable.then(|| "quote it".to_owned())));
+        problems.push(problem.hint(quotable.then(|| "quote it".to_owned())));
         None
     }
 }
@@ -155,5 +157,5 @@ pub(super) fn check_name(
         ),
     );
     let help = is_name(&mended, separator).then(|| format!("for example `{mended}`"));
-    problems.push(problem.maybe_help(help));
+    problems.push(problem.hint(help));
 }

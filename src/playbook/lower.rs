@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
+use super::arg::{Arg, ArgValue, interpolate};
 use super::diagnostic::{Code, Diagnostic, Diagnostics, suggestion};
 use super::duration::parse_timeout;
-use super::expr::{Arg, ArgValue, Expr, interpolate};
 use super::fields::{Fields, check_name};
 use super::input::{InputDecl, InputType};
 use super::model::{GuardNode, Playbook};
@@ -167,7 +167,7 @@ pub(super) fn lower_timeout(
 ) -> Option<Arg> {
     let arg = interpolate(node, source, problems);
     let problem = match &arg.value {
-        ArgValue::Expr(Expr { .. }) => return Some(arg),
+        ArgValue::Expr(_) => return Some(arg),
         ArgValue::Str(text) => match parse_timeout(text) {
             Ok(_) => return Some(arg),
             Err(problem) => problem,
@@ -216,7 +216,7 @@ fn lower_input(
                         written.span,
                         format!("there is no input type `{}`", written.value),
                     )
-                    .maybe_help(suggestion(&written.value, names, "types")),
+                    .hint(suggestion(&written.value, names, "types")),
                 );
             }
         }

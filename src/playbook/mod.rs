@@ -1,11 +1,14 @@
 //! Playbook text to [`Playbook`]: pure, every problem located and all of them reported together.
 
 mod almost;
+mod arg;
 mod code;
 mod diagnostic;
 mod duration;
 mod expr;
 mod fields;
+mod function;
+mod grammar;
 mod input;
 mod lower;
 mod model;
@@ -18,11 +21,13 @@ mod tests;
 mod tree;
 mod yaml;
 
-pub use diagnostic::{Code, Diagnostic, Diagnostics, Entry, Severity};
-pub(crate) use diagnostic::{closest, quoted_list, suggestion};
+pub use arg::{Arg, ArgValue, Part};
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Entry, Related, Severity};
+pub(crate) use diagnostic::{Hint, closest, quoted_list, suggestion};
 pub use duration::parse_duration;
 pub(crate) use duration::parse_timeout;
-pub use expr::{Arg, ArgValue, Expr, Part, Root, Segment};
+pub use expr::{Expr, Root, Segment};
+pub use function::Function;
 pub use input::{InputDecl, InputType};
 pub use lower::read;
 pub(crate) use lower::{is_account, not_an_account};

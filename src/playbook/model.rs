@@ -1,4 +1,4 @@
-use super::expr::Arg;
+use super::arg::Arg;
 use super::input::InputDecl;
 use super::source::{Located, Span};
 

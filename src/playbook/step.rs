@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::arg::{Arg, ArgValue, interpolate};
 use super::diagnostic::{Code, Diagnostic, Diagnostics, closest};
-use super::expr::{Arg, ArgValue, interpolate};
 use super::fields::{Fields, check_name};
 use super::lower::lower_timeout;
 use super::model::{Item, ParallelNode, StepNode};

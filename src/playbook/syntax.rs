@@ -7,7 +7,7 @@ use super::source::Span;
 pub(super) fn problem(text: &str, at: usize, info: &str) -> Diagnostic {
     let message = format!("this is not valid YAML: {info}");
     Diagnostic::error(Code::Syntax, Span::new(at, at), message)
-        .maybe_help(mend(&Place::of(text, at), info))
+        .hint(mend(&Place::of(text, at), info))
 }
 
 /// The line of the problem, cut at it, and the line before that one.

@@ -1,7 +1,7 @@
 //! What `validate` finds by the kinds' own rules.
 
 use crate::plan;
-use crate::playbook::Source;
+use crate::playbook::{Code, Source};
 
 fn problems(steps: &str) -> crate::playbook::Diagnostics {
     let text = format!(
@@ -17,7 +17,7 @@ fn found(kind: &str, args: &str) -> Vec<String> {
         .entries()
         .into_iter()
         // Whether writes are lost is another matter.
-        .filter(|entry| entry.code != "P0050")
+        .filter(|entry| entry.code != Code::WritesLost)
         .map(|entry| format!("{} {}:{} {}", entry.code, entry.line, entry.column, entry.message))
         .collect()
 }

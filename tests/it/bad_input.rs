@@ -31,40 +31,52 @@ fn refused(name: &str, content: impl AsRef<[u8]>, position: &str, words: &str) {
     assert!(place.runs().is_empty(), "a run was begun");
 }
 
-#[test]
-fn bad_playbooks_are_refused_with_their_place() {
+/// Each bad file: its name and content, where it is wrong, and what is said of it.
+fn bad() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
     let unknown_key = playbook(&format!("{SNAPSHOT}    colour: red\n"));
-    refused("key.yaml", unknown_key, "6:", "colour");
     let wrong_type = playbook(
         "  - id: cluster\n    memorydb.create_cluster: { name: x, node_type: db.r7g.large, acl: app, shards: many }\n",
     );
-    refused("type.yaml", wrong_type, "5:", "shards");
     let unknown_kind = playbook("  - id: a\n    elasticache.create_snapshoot: {}\n");
-    refused("kind.yaml", unknown_kind, "5:", "elasticache.create_snapshot");
     let later = playbook(
         "  - id: a\n    assert: { that: [{ value: \"${{ steps.b.name }}\", equals: x }] }\n  - id: b\n    elasticache.create_snapshot: { replication_group: demo }\n",
     );
-    refused("later.yaml", later, "5:", "b");
     let missing = playbook(&format!(
         "{SNAPSHOT}  - id: b\n    elasticache.delete_snapshot: {{ snapshot: \"${{{{ steps.snapshot.nme }}}}\" }}\n"
     ));
-    refused("missing.yaml", missing, "7:", "nme");
-    refused("twice.yaml", playbook(&format!("{SNAPSHOT}{SNAPSHOT}")), "6:", "snapshot");
-    refused("tab.yaml", "playbook: v1\nname: bad\nsteps:\n\t- id: a\n", "4:", "tab");
-    refused("empty.yaml", "", "", "empty");
-    refused("latin.yaml", b"playbook: v1\nname: caf\xe9\n", "2:", "UTF-8");
-    refused("cycle.yaml", "playbook: v1\nname: &a [*a]\nsteps: []\n", "2:", "a");
-}
-
-#[test]
-fn a_bomb_and_a_huge_file_end_quickly() {
+    let function = playbook("  - id: a\n    approve: { message: \"${{ lowr(run.id) }}\" }\n");
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let list = vec![format!("*a{}", level - 1); 9].join(", ");
         bomb.push_str(&format!("a{level}: &a{level} [{list}]\n"));
     }
-    refused("bomb.yaml", bomb, "", "alias");
-    refused("huge.yaml", vec![b'a'; 50 * 1024 * 1024], "", "52428800 bytes");
+    vec![
+        ("key.yaml", unknown_key.into(), "6:", "colour"),
+        ("type.yaml", wrong_type.into(), "5:", "shards"),
+        ("kind.yaml", unknown_kind.into(), "5:", "elasticache.create_snapshot"),
+        ("later.yaml", later.into(), "5:", "b"),
+        ("missing.yaml", missing.into(), "7:", "nme"),
+        ("function.yaml", function.into(), "5:30", "did you mean `lower`?"),
+        ("twice.yaml", playbook(&format!("{SNAPSHOT}{SNAPSHOT}")).into(), "6:", "snapshot"),
+        ("tab.yaml", "playbook: v1\nname: bad\nsteps:\n\t- id: a\n".into(), "4:", "tab"),
+        ("empty.yaml", Vec::new(), "", "empty"),
+        ("latin.yaml", b"playbook: v1\nname: caf\xe9\n".to_vec(), "2:", "UTF-8"),
+        ("cycle.yaml", "playbook: v1\nname: &a [*a]\nsteps: []\n".into(), "2:", "a"),
+        ("bomb.yaml", bomb.into(), "", "alias"),
+        ("huge.yaml", vec![b'a'; 50 * 1024 * 1024], "", "52428800 bytes"),
+    ]
+}
+
+/// The same for tests that ask other things of them.
+pub(crate) fn playbooks() -> Vec<(String, Vec<u8>)> {
+    bad().into_iter().map(|(name, content, ..)| (name.to_owned(), content)).collect()
+}
+
+#[test]
+fn bad_playbooks_are_refused_with_their_place_and_bombs_end_quickly() {
+    for (name, content, position, words) in bad() {
+        refused(name, content, position, words);
+    }
 }
 
 #[test]

@@ -6,7 +6,6 @@ use orchestrate::playbook::Code;
 use serde_json::Value;
 
 use crate::program::{BINARY, Place, Said, Served};
-use crate::world::{SHIPPED, playbook_path};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -29,6 +28,16 @@ fn must_be(path: &str, wanted: &str) {
         found == wanted,
         "{path} is not up to date: run `UPDATE_DOCS=1 tests/run docs` and commit it"
     );
+}
+
+/// The same for the part of a document that is generated.
+#[track_caller]
+fn must_hold(path: &str, part: &str, wanted: &str) {
+    let page = read(&root().join(path));
+    let open = format!("<!-- generated: {part} -->\n");
+    let (head, rest) = page.split_once(&open).expect("the first marker");
+    let (_, tail) = rest.split_once("<!-- end -->").expect("the second marker");
+    must_be(path, &format!("{head}{open}\n{}\n\n<!-- end -->{tail}", wanted.trim_end()));
 }
 
 fn kinds() -> Vec<String> {
@@ -54,13 +63,12 @@ fn the_documentation_of_the_kinds_is_generated() {
 
 #[test]
 fn the_list_of_diagnostic_codes_is_generated() {
-    let mut text = String::from(
-        "# Diagnostic codes\n\n<!-- Generated from the source: `UPDATE_DOCS=1 tests/run docs`. -->\n\nWhat `orchestrate validate`, and every command that reads a playbook, may say of it and of its inputs. Each message has\nfile, line and column, and what to do. Codes are stable: none changes its meaning, and none is used again.\n\n| code | meaning |\n|---|---|\n",
-    );
+    let mut table = String::from("| code | meaning |\n|---|---|\n");
     for code in Code::ALL {
-        text += &format!("| {} | {} |\n", code.as_str(), code.meaning());
+        let (code, meaning) = (code.as_str(), code.meaning());
+        table += &format!("| [{code}](#{}) | {meaning} |\n", code.to_lowercase());
     }
-    must_be("docs/diagnostics.md", &text);
+    must_hold("docs/errors.md", "codes", &table);
 }
 
 #[test]
@@ -110,38 +118,7 @@ fn the_reference_of_the_commands_is_generated() {
         let title = if name.is_empty() { String::new() } else { format!(" {name}") };
         text += &format!("### `orchestrate{title}`\n\n```text\n{}\n```\n\n", lines.join("\n"));
     }
-    let page = read(&root().join("docs/cli.md"));
-    let (head, rest) = page.split_once("<!-- generated: commands -->\n").expect("the first marker");
-    let (_, tail) = rest.split_once("<!-- end -->").expect("the second marker");
-    let wanted = format!("{head}<!-- generated: commands -->\n\n{text}<!-- end -->{tail}");
-    must_be("docs/cli.md", &wanted);
-}
-
-#[test]
-fn every_shipped_playbook_fits_the_schema_by_an_independent_validator() {
-    let schema: Value =
-        serde_json::from_str(&read(&root().join("docs/playbook.schema.json"))).expect("JSON");
-    let validator = jsonschema::validator_for(&schema).expect("a schema");
-    let python = root().join("target/venv/bin/python");
-    assert!(python.exists(), "tests/run installs what this test needs; run that");
-    for name in SHIPPED {
-        let said: Said = std::process::Command::new(&python)
-            .args([
-                "-c",
-                "import sys, json, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))",
-            ])
-            .arg(playbook_path(name))
-            .output()
-            .expect("python starts")
-            .into();
-        said.ends_with(0);
-        let playbook: Value = serde_json::from_str(&said.out).expect("JSON");
-        let problems: Vec<String> = validator
-            .iter_errors(&playbook)
-            .map(|e| format!("{}: {e}", e.instance_path()))
-            .collect();
-        assert!(problems.is_empty(), "{name}: {problems:?}");
-    }
+    must_hold("docs/cli.md", "commands", &text);
 }
 
 /// Every kind has an example in its documentation, and the example is a playbook's step.
@@ -165,6 +142,45 @@ fn the_examples_of_the_kinds_validate() {
         });
         assert!(other.is_none(), "{kind}: {}\n{text}", said.all());
     }
+}
+
+/// The playbooks that the page of the language shows.
+fn shown() -> Vec<String> {
+    let page = read(&root().join("docs/playbook.md"));
+    let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_playbooks_that_the_language_page_shows_are_right() {
+    let place = Place::new();
+    let shown = shown();
+    assert!(shown.len() > 10, "only {} playbooks were found", shown.len());
+    for text in shown {
+        let path = place.write("shown.yaml", &text);
+        let said = place.run(&["validate", path.to_str().expect("UTF-8")]);
+        said.ends_with(0);
+        assert_eq!(said.err, "", "{text}");
+    }
+}
+
+#[test]
+fn the_functions_of_the_language_page_run() {
+    let text = shown().into_iter().find(|text| text.contains("name: with-functions"));
+    let place = Place::new();
+    let path = place.write("functions.yaml", text.expect("the example of functions"));
+    let said = place.run(&["run", "--sandbox", path.to_str().expect("UTF-8")]);
+    said.ends_with(0);
+    let run = place.runs().pop().expect("a run");
+    let journal = read(&place.journal(&run));
+    let mut lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let header = lines.next().expect("a header");
+    let at = header["at"].as_str().expect("a time").replace(['-', ':'], "").replace('T', "-");
+    let intent = lines.find(|line| line["record"]["type"] == "intended").expect("an intent");
+    // Demo in lower case, and the time of the journal's first record.
+    assert_eq!(intent["record"]["resources"][0]["name"], format!("demo-{}", &at[..15]));
+    let day = &header["at"].as_str().expect("a time")[..10];
+    said.says(&format!("begun    {day}")).says("s3:::demo-migration/");
 }
 
 /// The commands in fenced blocks of a page: those after `$ ` in consoles, every line in `sh` blocks.

@@ -67,7 +67,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
     let ca = cli.ca_file;
     let runs = || Runs::at(cli.state_dir.clone());
     match cli.command {
-        Command::Validate { playbooks } => validate::run(&playbooks, output),
+        Command::Validate { playbooks, format } => validate::run(&playbooks, format, output),
         Command::Init(args) => block_on(init::run(args, output)),
         Command::Plan(args) => block_on(plan::run(args, runs()?, ca, output)),
         Command::Migrate(args) => block_on(run::run(args, true, runs()?, ca, output)),

@@ -1,5 +1,6 @@
 //! Stopping, and a journal that cannot be written.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -7,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::world::{Act, Fixture, plan, with};
 use crate::engine::journal::{Crash, Record, Rest};
 use crate::engine::{Class, End, Strike};
-use crate::plan::Effect;
+use crate::plan::{Effect, Reference, Template};
 
 /// Runs, and stops the run after `secs` of its time.
 async fn begin_and_stop(fixture: &Fixture, secs: u64) -> End {
@@ -112,4 +113,19 @@ async fn after_a_failed_write_no_kind_is_called_any_more() {
             assert_eq!(fixture.journal.entries().len() as u64, at - u64::from(!written));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_taken_up_again_began_when_it_first_began() {
+    let mut planned = plan("a b");
+    let started = Template::Ref(Reference::RunStarted);
+    planned.outputs = Some(Template::Map(BTreeMap::from([("at".to_owned(), started)])));
+    let mut run = Fixture::new(planned).executes("b", &[Act::Sleep(100)]);
+    run.clock.sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(begin_and_stop(&run, 90).await, End::Interrupted);
+    run.clock.sleep(Duration::from_secs(3_600)).await;
+    run.cancel = CancellationToken::new();
+    assert_eq!(run.resume().await, End::Rest(Rest::Succeeded));
+    // Whole seconds, cut off: names made of it stay short.
+    assert_eq!(run.state().playbook_outputs()["at"], "2026-03-01T12:00:01Z");
 }

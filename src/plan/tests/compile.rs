@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::catalog::{MIGRATION, catalog, given, plan, problems, refused, source, with_steps};
-use crate::plan::{GivenInputs, Plan, ResolveError, Template, Writes, compile};
+use crate::plan::{GivenInputs, Plan, ResolveError, RunFacts, Template, Writes, compile};
 use crate::playbook::Source;
 
+const RUN: RunFacts<'static> = RunFacts { id: "r1", started: "2026-11-23T01:02:03Z" };
 const GIVEN: &[&str] = &["source=prod", "bucket=exports"];
 
 #[test]
@@ -52,7 +53,7 @@ fn arguments_resolve_from_outputs_and_keep_their_types() {
         ("export".to_owned(), json!({ "objects": ["s3://a", "s3://b"], "arn": "x" })),
         ("cluster".to_owned(), json!({ "endpoint": { "host": "h", "port": 6379 }, "arn": "y" })),
     ]);
-    let args = plan.step("cluster").unwrap().args.resolve("r1", &outputs).unwrap();
+    let args = plan.step("cluster").unwrap().args.resolve(&RUN, &outputs).unwrap();
     assert_eq!(
         args,
         json!({
@@ -60,7 +61,7 @@ fn arguments_resolve_from_outputs_and_keep_their_types() {
             "restore_from": ["s3://a", "s3://b"],
         })
     );
-    let swap = plan.step("switch").unwrap().args.resolve("r1", &outputs).unwrap();
+    let swap = plan.step("switch").unwrap().args.resolve(&RUN, &outputs).unwrap();
     assert_eq!(swap["to"], json!({ "host": "h", "port": 6379 }));
     let freeze = &plan.step("freeze").unwrap().args;
     assert_eq!(*freeze, Template::Literal(json!({ "replication_group": "prod" })));
@@ -70,10 +71,10 @@ fn arguments_resolve_from_outputs_and_keep_their_types() {
 fn a_missing_output_is_named_when_arguments_are_resolved() {
     let plan = plan(MIGRATION, GIVEN);
     let args = &plan.step("export").unwrap().args;
-    let none = args.resolve("r1", &BTreeMap::new()).unwrap_err();
+    let none = args.resolve(&RUN, &BTreeMap::new()).unwrap_err();
     assert!(matches!(&none, ResolveError::NoOutput { step, .. } if step == "snapshot"));
     let empty = BTreeMap::from([("snapshot".to_owned(), json!({}))]);
-    let missing = args.resolve("r1", &empty).unwrap_err().to_string();
+    let missing = args.resolve(&RUN, &empty).unwrap_err().to_string();
     assert_eq!(
         missing,
         "the output of step snapshot has no `name`, and `steps.snapshot.name` needs it"
@@ -113,7 +114,7 @@ fn for_each_becomes_one_lane_an_item_and_its_outputs_a_list() {
         ("snap[0]".to_owned(), json!({ "name": "s0" })),
         ("snap[1]".to_owned(), json!({ "name": "s1" })),
     ]);
-    let resolve = |id: &str| plan.step(id).unwrap().args.resolve("r", &outputs).unwrap();
+    let resolve = |id: &str| plan.step(id).unwrap().args.resolve(&RUN, &outputs).unwrap();
     assert_eq!(resolve("one")["message"], "s1");
     assert_eq!(resolve("two")["restore_from"], json!(["s0", "s1"]));
 }
@@ -216,6 +217,6 @@ fn a_guard_that_has_no_value_is_refused_rather_than_dropped() {
 fn an_escaped_expression_is_text() {
     let text = with_steps("  - id: a\n    approve: { message: \"$${{ not }} ${{ run.id }}\" }\n");
     let plan = plan(&text, &[]);
-    let args = plan.step("a").unwrap().args.resolve("r1", &BTreeMap::new()).unwrap();
+    let args = plan.step("a").unwrap().args.resolve(&RUN, &BTreeMap::new()).unwrap();
     assert_eq!(args["message"], "${{ not }} r1");
 }

@@ -248,7 +248,7 @@ fn bad_expressions() {
     6 |       message: "${{ steps.b c }} ${{ input.x }} ${{ }} ${{ steps.a[x] }}"
       |                             ^
       |
-      = help: expressions are `inputs.<name>`, `steps.<id>.<output>`, `run.id` and `item`
+      = help: expressions are `inputs.<name>`, `steps.<id>.<output>`, `run.id`, `run.started`, `item`, and calls such as `lower(inputs.name)`
 
     error[P0040]: `input` is nothing an expression can name
      --> playbook.yaml:6:38
@@ -256,7 +256,7 @@ fn bad_expressions() {
     6 |       message: "${{ steps.b c }} ${{ input.x }} ${{ }} ${{ steps.a[x] }}"
       |                                      ^^^^^
       |
-      = help: expressions are `inputs.<name>`, `steps.<id>.<output>`, `run.id` and `item`
+      = help: did you mean `inputs`?
 
     error[P0040]: this expression is empty
      --> playbook.yaml:6:52
@@ -264,7 +264,7 @@ fn bad_expressions() {
     6 |       message: "${{ steps.b c }} ${{ input.x }} ${{ }} ${{ steps.a[x] }}"
       |                                                    ^
       |
-      = help: expressions are `inputs.<name>`, `steps.<id>.<output>`, `run.id` and `item`
+      = help: expressions are `inputs.<name>`, `steps.<id>.<output>`, `run.id`, `run.started`, `item`, and calls such as `lower(inputs.name)`
 
     error[P0040]: between `[` and `]` there must be a number, from 0
      --> playbook.yaml:6:68
@@ -272,7 +272,7 @@ fn bad_expressions() {
     6 |       message: "${{ steps.b c }} ${{ input.x }} ${{ }} ${{ steps.a[x] }}"
       |                                                                    ^
       |
-      = help: expressions are `inputs.<name>`, `steps.<id>.<output>`, `run.id` and `item`
+      = help: expressions are `inputs.<name>`, `steps.<id>.<output>`, `run.id`, `run.started`, `item`, and calls such as `lower(inputs.name)`
     "###);
 }
 
@@ -397,7 +397,7 @@ fn places_are_counted_in_characters() {
     let text = with_steps("  - id: a\n    approve: { message: \"é日本 ${{ nope }}\" }\n");
     let entry = &problems(&text).entries()[0];
     assert_eq!((entry.line, entry.column), (5, 34));
-    assert_eq!(entry.code, "P0040");
+    assert_eq!(entry.code, Code::BadExpression);
 }
 
 #[test]

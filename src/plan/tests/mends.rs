@@ -171,7 +171,7 @@ fn a_forgotten_dollar_or_brace_is_told_and_the_text_kept() {
 fn there_are_no_filters() {
     insta::assert_snapshot!(steps("approve: { message: \"${{ run.id   | upper }}\" }"), @r###"
     P0040 5:39 an expression names a value, and there are no filters
-      => expressions are `inputs.<name>`, `steps.<id>.<output>`, `run.id` and `item`
+      => call a function instead: `join`, `lower`, `date`, `tag`, `default`
     "###);
 }
 

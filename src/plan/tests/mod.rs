@@ -1,6 +1,7 @@
 mod catalog;
 mod compile;
 mod diagnostics;
+mod functions;
 mod hostile;
 mod lineage;
 mod mends;

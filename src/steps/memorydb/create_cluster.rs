@@ -87,6 +87,7 @@ pub(crate) struct Spec {
     pub(crate) parameter_group: Option<String>,
     /// `redis` or `valkey`.
     #[serde(default)]
+    #[schemars(extend("enum" = ["redis", "valkey", null]))]
     pub(crate) engine: Option<String>,
     /// Major and minor version, such as `7.1`; MemoryDB chooses the patch.
     #[serde(default)]
