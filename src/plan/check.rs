@@ -150,11 +150,11 @@ impl<'a> Checker<'a, '_> {
     fn list(&mut self, expr: &Expr, span: Span) {
         let Ok(ty) = self.scope.lookup(expr, Site::Early("for_each"), &self.lists) else { return };
         if ty.types().and(super::shape::Types::ARRAY).is_none() {
-            self.problems.push(Diagnostic::error(
-                Code::WrongType,
-                span,
-                format!("`for_each` must be a list, and `{expr}` is {}", ty.types()),
-            ));
+            let message = format!("`for_each` must be a list, and `{expr}` is {}", ty.types());
+            self.problems.push(
+                Diagnostic::error(Code::WrongType, span, message)
+                    .help("declare the input as `type: list`, or write a list: `[a, b]`"),
+            );
         }
     }
 
@@ -209,7 +209,8 @@ fn invalid(fault: Fault, args: &Arg, head: Span) -> Diagnostic {
     }
     let whole = std::ptr::eq(at, args) || at.span.start == at.span.end;
     let span = if whole { head } else { at.span };
-    let problem = Diagnostic::error(Code::InvalidArgument, span, fault.message);
+    let problem = Diagnostic::error(Code::InvalidArgument, span, fault.message)
+        .help("`orchestrate steps <kind>` tells the rules of a kind");
     let problem = if fault.secret { problem.masked() } else { problem };
     problem.hint(fault.mend)
 }

@@ -112,7 +112,8 @@ impl Compiler<'_> {
     fn each(&mut self, step: &StepNode, list: &Arg) -> Vec<Vec<PlannedStep>> {
         let ArgValue::Seq(items) = &list.value else {
             let message = format!("`for_each` must be a list, and this is {}", list.describe());
-            self.problems.push(Diagnostic::error(Code::WrongType, list.span, message));
+            let problem = Diagnostic::error(Code::WrongType, list.span, message);
+            self.problems.push(problem.help("give the input a value, or write a list: `[a, b]`"));
             return Vec::new();
         };
         self.counts.insert(step.id.value.clone(), items.len());
@@ -241,7 +242,8 @@ impl Compiler<'_> {
             return Some(text.clone());
         }
         let message = format!("`{key}` must be text, and this is {}", arg.describe());
-        self.problems.push(Diagnostic::error(Code::WrongType, arg.span, message));
+        let problem = Diagnostic::error(Code::WrongType, arg.span, message);
+        self.problems.push(problem.help("write a text, or give the input one"));
         None
     }
 }

@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 use super::catalog::KindInfo;
 use crate::playbook::{Diagnostics, Node, Source, Value as Yaml, parse_yaml};
 
-/// Gives every description that holds Markdown as such, too: a plain one is shown with its marks.
+/// Gives every description that holds Markdown as such, too: a plain one is shown with its marks. Takes away defaults of
+/// null: they help nobody who writes, and yaml-language-server 1.25 ends the completion of a whole step at one
+/// (`toYamlStringScalar(null)` in its yamlCompletion.js).
 pub(super) fn describe(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
@@ -17,6 +19,9 @@ pub(super) fn describe(schema: &mut Value) {
                 && !map.contains_key("markdownDescription")
             {
                 map.insert("markdownDescription".to_owned(), Value::from(text));
+            }
+            if map.get("default") == Some(&Value::Null) {
+                map.remove("default");
             }
             // Elsewhere a `description` is a value, not a schema's.
             let data = ["default", "examples", "const", "enum", "defaultSnippets"];

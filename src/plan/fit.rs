@@ -31,8 +31,20 @@ pub(super) fn fit<'a>(
     env: &dyn TypeOf<'a>,
 ) -> Vec<Diagnostic> {
     if let ArgValue::Expr(expr) = &arg.value {
-        let clash = env.type_of(expr).clash(schema, 8);
-        return clash.map(|why| wrong_type(arg, format!("`{expr}` {why}"))).into_iter().collect();
+        let ty = env.type_of(expr);
+        let Some(why) = ty.clash(schema, 8) else { return Vec::new() };
+        let (have, want) = (ty.types(), schema.types());
+        let help = match () {
+            () if have == Types::ARRAY && want.within(Types::STRING.or(Types::NULL)) => {
+                format!("`join({expr}, ', ')` makes one text of it; `[0]` after it takes an item")
+            }
+            () if want.within(Types::ARRAY.or(Types::NULL)) && have != Types::ARRAY => {
+                format!("make a list of it: `[\"${{{{ {expr} }}}}\"]`")
+            }
+            () => "name another value, or a field of this one".to_owned(),
+        };
+        let message = format!("`{expr}` {why}");
+        return vec![Diagnostic::error(Code::WrongType, arg.span, message).help(help)];
     }
     if let Some(branches) = schema.branches() {
         return fit_one_of(arg, &branches, place, env);
@@ -72,7 +84,8 @@ fn fit_map<'a>(
             let known = schema.properties();
             let help = match known.is_empty() {
                 true => "it takes no arguments".into(),
-                false => suggestion(&key.name, known, "known here"),
+                false => suggestion(&key.name, known, "known here")
+                    .or("`orchestrate steps <kind>` lists the arguments of a kind"),
             };
             let message = format!("{} has no key `{}`", place.what, key.name);
             problems.push(Diagnostic::error(Code::UnknownKey, key.span, message).hint(help));
@@ -91,7 +104,10 @@ fn fit_map<'a>(
                 place.head,
                 format!("{} needs `{name}`", place.what),
             )
-            .hint(help.map(|text| format!("`{name}`: {text}"))),
+            .help(match help {
+                Some(text) => format!("`{name}`: {text}"),
+                None => format!("add `{name}: …`"),
+            }),
         );
     }
     problems
@@ -153,7 +169,8 @@ fn fit_one_of<'a>(
             );
             return vec![
                 Diagnostic::error(Code::InvalidValue, second.0.span, message)
-                    .related(first.0.span, "the other one"),
+                    .related(first.0.span, "the other one")
+                    .help("remove one of the two"),
             ];
         }
         results.retain(|(branch, _)| named(branch) > 0);
@@ -198,41 +215,46 @@ fn not_one_of(arg: &Arg, text: &str, words: &[&str], place: Place<'_>) -> Option
         return None;
     }
     let message = format!("{} cannot be `{text}`", place.what);
-    let help = suggestion(text, words.iter().copied(), "allowed");
+    let help = suggestion(text, words.iter().copied(), "allowed")
+        .or("`orchestrate steps <kind>` tells what is allowed");
     Some(Diagnostic::error(Code::InvalidValue, arg.span, message).hint(help))
 }
 
 fn fit_scalar(arg: &Arg, schema: Schema<'_>, place: Place<'_>) -> Option<Diagnostic> {
-    let invalid = |message: String| Some(Diagnostic::error(Code::InvalidValue, arg.span, message));
+    let invalid = |message: String, help: &str| {
+        Some(Diagnostic::error(Code::InvalidValue, arg.span, message).help(help))
+    };
     let what = place.what;
     match &arg.value {
         ArgValue::Int(number) => {
             let (low, high) = bounds(schema);
             if (*number as f64) < low {
-                return invalid(format!("{what} must be at least {low}, and this is {number}"));
+                let message = format!("{what} must be at least {low}, and this is {number}");
+                return invalid(message, &allowed(low, high));
             }
             if (*number as f64) > high {
-                return invalid(format!("{what} must be at most {high}, and this is {number}"));
+                let message = format!("{what} must be at most {high}, and this is {number}");
+                return invalid(message, &allowed(low, high));
             }
             None
         }
         ArgValue::Float(number) => {
             let (low, high) = bounds(schema);
             let inside = (low..=high).contains(number);
-            if inside { None } else { invalid(format!("{what} must be from {low} to {high}")) }
+            let message = || format!("{what} must be from {low} to {high}");
+            if inside { None } else { invalid(message(), &allowed(low, high)) }
         }
         ArgValue::Str(text) => {
             let length = text.chars().count() as f64;
             if schema.number("minLength").is_some_and(|least| length < least) {
                 return match text.is_empty() {
-                    true => invalid(format!("{what} must not be empty")),
-                    false => invalid(format!("{what} is too short")),
+                    true => invalid(format!("{what} must not be empty"), "write a text here"),
+                    false => invalid(format!("{what} is too short"), "write a longer one"),
                 };
             }
             if let Some(most) = schema.number("maxLength").filter(|most| length > *most) {
-                return invalid(format!(
-                    "{what} has {length} characters, and at most {most} may be"
-                ));
+                let message = format!("{what} has {length} characters, and at most {most} may be");
+                return invalid(message, "shorten it");
             }
             let problem = if is_duration(schema) { parse_duration(text).err() } else { None };
             problem.map(|problem| {
@@ -241,6 +263,16 @@ fn fit_scalar(arg: &Arg, schema: Schema<'_>, place: Place<'_>) -> Option<Diagnos
             })
         }
         _ => None,
+    }
+}
+
+/// The range of numbers, as it is written in a mend.
+fn allowed(low: f64, high: f64) -> String {
+    match (low.is_finite(), high.is_finite()) {
+        (true, true) => format!("allowed: {low} to {high}"),
+        (true, false) => format!("allowed: {low} and more"),
+        (false, true) => format!("allowed: {high} and less"),
+        (false, false) => "write another number".to_owned(),
     }
 }
 
@@ -262,16 +294,18 @@ fn bounds(schema: Schema<'_>) -> (f64, f64) {
 
 fn fit_count(arg: &Arg, count: usize, schema: Schema<'_>, place: Place<'_>) -> Vec<Diagnostic> {
     let count = count as f64;
-    let message = match (schema.number("minItems"), schema.number("maxItems")) {
-        (Some(least), _) if count < least => {
-            format!("{} needs at least {least} item(s), and here are {count}", place.what)
-        }
-        (_, Some(most)) if count > most => {
-            format!("{} takes at most {most} item(s), and here are {count}", place.what)
-        }
+    let (message, help) = match (schema.number("minItems"), schema.number("maxItems")) {
+        (Some(least), _) if count < least => (
+            format!("{} needs at least {least} item(s), and here are {count}", place.what),
+            "add an item to the list",
+        ),
+        (_, Some(most)) if count > most => (
+            format!("{} takes at most {most} item(s), and here are {count}", place.what),
+            "make two steps of it",
+        ),
         _ => return Vec::new(),
     };
-    vec![Diagnostic::error(Code::InvalidValue, arg.span, message)]
+    vec![Diagnostic::error(Code::InvalidValue, arg.span, message).help(help)]
 }
 
 fn types_of(arg: &Arg) -> Types {
@@ -290,7 +324,9 @@ fn types_of(arg: &Arg) -> Types {
 fn mismatch(arg: &Arg, want: Types, schema: Schema<'_>, place: Place<'_>) -> Diagnostic {
     let head = if arg.span.start == arg.span.end { place.head } else { arg.span };
     let message = format!("{} must be {want}, and this is {}", place.what, arg.describe());
-    Diagnostic::error(Code::WrongType, head, message).hint(mend(arg, want, schema, place))
+    Diagnostic::error(Code::WrongType, head, message)
+        .help(format!("write {want} here"))
+        .hint(mend(arg, want, schema, place))
 }
 
 /// What to write instead of a value of the wrong type.
@@ -340,8 +376,4 @@ fn shape(schema: Schema<'_>, place: Place<'_>) -> String {
 
 fn is_duration(schema: Schema<'_>) -> bool {
     schema.keyword("x-format").and_then(Value::as_str) == Some("duration")
-}
-
-fn wrong_type(arg: &Arg, message: String) -> Diagnostic {
-    Diagnostic::error(Code::WrongType, arg.span, message)
 }

@@ -136,6 +136,7 @@ fn input() -> Value {
         InputType::List => "A list of texts.",
     });
     json!({
+        "title": "input",
         "type": "object",
         "required": ["type", "description"],
         "additionalProperties": false,
@@ -209,6 +210,7 @@ fn step(kinds: Map<String, Value>, snippets: Vec<Value>) -> Value {
     }
     properties.extend(kinds);
     json!({
+        "title": "step",
         "type": "object",
         "required": ["id"],
         "additionalProperties": false,
@@ -220,6 +222,7 @@ fn step(kinds: Map<String, Value>, snippets: Vec<Value>) -> Value {
 
 fn parallel() -> Value {
     json!({
+        "title": "parallel",
         "type": "object",
         "required": ["parallel"],
         "additionalProperties": false,
@@ -252,7 +255,8 @@ fn kind_schema(kind: &KindInfo, defs: &mut Map<String, Value>) -> Value {
     adapt(&mut schema, kind.name);
     let Value::Object(map) = &mut schema else { return schema };
     map.remove("$schema");
-    map.remove("title");
+    // Editors show the title of the nearest schema around as a heading.
+    map.insert("title".to_owned(), Value::from(kind.name));
     if let Some(Value::Object(own)) = map.remove("$defs") {
         defs.extend(own.into_iter().map(|(name, def)| (format!("{}.{name}", kind.name), def)));
     }
@@ -271,10 +275,6 @@ fn kind_schema(kind: &KindInfo, defs: &mut Map<String, Value>) -> Value {
 fn adapt(schema: &mut Value, kind: &str) {
     let Value::Object(map) = schema else { return };
     list_words(map);
-    // That an argument is null if left out helps nobody who writes it.
-    if map.get("default") == Some(&Value::Null) {
-        map.remove("default");
-    }
     if let Some(Value::String(target)) = map.get_mut("$ref") {
         *target = target.replacen("#/$defs/", &format!("#/$defs/{kind}."), 1);
     }

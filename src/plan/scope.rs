@@ -224,13 +224,17 @@ impl<'a> Scope<'a> {
                 .help("steps run in the order written; move it up")
             } else {
                 fail(Code::UnknownStep, format!("there is no step `{name}`"))
+                    .help("a step is named by its `id`")
                     .hint(suggestion(name, self.done.keys().copied(), "steps before this one"))
                     .hint(self.done.is_empty().then(|| "no step runs before this one".to_owned()))
             }));
         };
         let Some(first) = expr.path.first() else {
             let known = quoted_list(output.schemas.iter().flat_map(|schema| schema.properties()));
-            let help = (!known.is_empty()).then(|| format!("outputs of `{name}`: {known}"));
+            let help = match known.is_empty() {
+                true => "`orchestrate steps <kind>` lists the outputs of a kind".to_owned(),
+                false => format!("outputs of `{name}`: {known}"),
+            };
             return Err(Box::new(
                 fail(
                     Code::UnknownOutput,
@@ -259,7 +263,7 @@ impl<'a> Scope<'a> {
         let known = self.inputs.keys().copied();
         let help = match self.inputs.is_empty() {
             true => "declare it under `inputs`".into(),
-            false => suggestion(&name.value, known, "inputs"),
+            false => suggestion(&name.value, known, "inputs").or("declare it under `inputs`"),
         };
         Diagnostic::error(Code::UnknownInput, name.span, message).hint(help)
     }

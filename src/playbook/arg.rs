@@ -118,11 +118,9 @@ pub(crate) fn interpolate(node: &Node, source: &Source, problems: &mut Diagnosti
         }
         Value::Map(entries) => {
             for (key, _) in entries.iter().filter(|(key, _)| key.name.contains(OPEN)) {
-                problems.push(Diagnostic::error(
-                    Code::BadExpression,
-                    key.span,
-                    "a key cannot hold an expression",
-                ));
+                let message = "a key cannot hold an expression";
+                let problem = Diagnostic::error(Code::BadExpression, key.span, message);
+                problems.push(problem.help("write the key out; its value may be an expression"));
             }
             let lower =
                 |(key, node): &(Key, Node)| (key.clone(), interpolate(node, source, problems));

@@ -93,7 +93,8 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn unknown(&self, key: &Key, known: &[&str], problems: &mut Diagnostics) {
-        let help = suggestion(&key.name, known.iter().copied(), "known here");
+        let help = suggestion(&key.name, known.iter().copied(), "known here")
+            .or("remove it; docs/playbook.md lists the keys");
         problems.push(
             Diagnostic::error(
                 Code::UnknownKey,
@@ -119,7 +120,7 @@ impl<'a> Fields<'a> {
             format!("`{key}` must be text, and this is {}", node.describe()),
         );
         let quotable = matches!(node.value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
-        problems.push(problem.hint(quotable.then(|| "quote it".to_owned())));
+        problems.push(problem.help(if quotable { "quote it" } else { "write a text here" }));
         None
     }
 }
@@ -156,6 +157,9 @@ pub(super) fn check_name(
              and `{separator}`, 40 at most"
         ),
     );
-    let help = is_name(&mended, separator).then(|| format!("for example `{mended}`"));
-    problems.push(problem.hint(help));
+    let help = match is_name(&mended, separator) {
+        true => format!("for example `{mended}`"),
+        false => "choose another name".to_owned(),
+    };
+    problems.push(problem.help(help));
 }

@@ -91,19 +91,19 @@ fn lower_guard(node: &Node, source: &Source, problems: &mut Diagnostics) -> Opti
         if is_text(&arg) {
             return Some(arg);
         }
-        problems.push(Diagnostic::error(
-            Code::WrongType,
-            node.span,
-            format!("`region` must be text, and this is {}", node.describe()),
-        ));
+        let message = format!("`region` must be text, and this is {}", node.describe());
+        problems.push(
+            Diagnostic::error(Code::WrongType, node.span, message)
+                .help("write it like `us-east-1`"),
+        );
         None
     });
     if fields.entries().is_empty() {
-        problems.push(Diagnostic::error(
-            Code::MissingKey,
-            node.span,
-            "`guard` needs `account`, `region` or both",
-        ));
+        let message = "`guard` needs `account`, `region` or both";
+        problems.push(
+            Diagnostic::error(Code::MissingKey, node.span, message)
+                .help("add one of them, or remove `guard`"),
+        );
     }
     Some(GuardNode { span: node.span, account, region })
 }
@@ -229,6 +229,7 @@ fn lower_input(
         }
         let problem = kind.take(node).map_err(|problem| {
             Diagnostic::error(Code::WrongType, node.span, format!("`{key}`: {problem}"))
+                .help(format!("it has the type of the input: {kind}"))
         });
         problem.map_err(|problem| problems.push(problem)).ok()
     };
@@ -248,7 +249,10 @@ fn lower_input(
             && let Err(problem) = decl.permits(value)
         {
             let message = format!("`{key}`: {problem}");
-            problems.push(Diagnostic::error(Code::InvalidValue, node.span, message));
+            problems.push(
+                Diagnostic::error(Code::InvalidValue, node.span, message)
+                    .help("write one of them, or add this one to `enum`"),
+            );
         }
     }
     Some(decl)
@@ -258,17 +262,26 @@ fn lower_allowed(fields: &Fields<'_>, kind: InputType, problems: &mut Diagnostic
     let Some(node) = fields.get("enum") else { return Vec::new() };
     let each = if kind == InputType::List { InputType::String } else { kind };
     let Value::Seq(items) = &node.value else {
-        problems.push(Diagnostic::error(Code::WrongType, node.span, "`enum` must be a list"));
+        problems.push(
+            Diagnostic::error(Code::WrongType, node.span, "`enum` must be a list")
+                .help("write `enum: [a, b]`"),
+        );
         return Vec::new();
     };
     if items.is_empty() {
-        let message = "`enum` allows nothing at all; list the allowed values";
-        problems.push(Diagnostic::error(Code::InvalidValue, node.span, message));
+        let message = "`enum` allows nothing at all";
+        problems.push(
+            Diagnostic::error(Code::InvalidValue, node.span, message)
+                .help("list the allowed values, or remove `enum`"),
+        );
     }
     let take = |item: &Node| match each.take(item) {
         Ok(value) => Some(value),
         Err(problem) => {
-            problems.push(Diagnostic::error(Code::WrongType, item.span, problem));
+            problems.push(
+                Diagnostic::error(Code::WrongType, item.span, problem)
+                    .help(format!("each value that is allowed is {each}")),
+            );
             None
         }
     };

@@ -100,7 +100,8 @@ impl Source {
                 Code::NotText,
                 Span::new(at, at + 1),
                 "there is a NUL character here, so this is not a text file",
-            );
+            )
+            .help("check that this is the file you meant");
             return Err(Diagnostics::one(Self::new(name, text), problem));
         }
         if text.trim().is_empty() {

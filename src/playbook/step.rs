@@ -83,11 +83,11 @@ impl Lowering<'_> {
     fn step(&mut self, node: &Node, in_parallel: bool) -> Option<StepNode> {
         let mut fields = Fields::of(node, "a step".to_owned(), self.problems)?;
         if let Some((key, _)) = fields.entry("parallel") {
-            self.problems.push(Diagnostic::error(
-                Code::Nesting,
-                key.span,
-                "`parallel` cannot stand inside `parallel`",
-            ));
+            let message = "`parallel` cannot stand inside `parallel`";
+            self.problems.push(
+                Diagnostic::error(Code::Nesting, key.span, message)
+                    .help("put its steps beside the others, or after this `parallel`"),
+            );
             return None;
         }
         let id = fields.required_text("id", self.problems);
@@ -114,7 +114,8 @@ impl Lowering<'_> {
         let max_parallel = self.max_parallel(&fields);
         if let (Some((key, _)), None) = (fields.entry("max_parallel"), fields.get("for_each")) {
             let message = "`max_parallel` is for `for_each` and `parallel`";
-            self.problems.push(Diagnostic::error(Code::UnknownKey, key.span, message));
+            let problem = Diagnostic::error(Code::UnknownKey, key.span, message);
+            self.problems.push(problem.help("remove it, or add `for_each`"));
         }
         let accept_no_way_back = self.accept(&fields);
         let head = fields.entries().first().map_or(fields.span(), |(key, _)| key.span);
@@ -150,7 +151,8 @@ impl Lowering<'_> {
                     format!("two steps have the id `{}`", id.value),
                 )
                 .label("second time")
-                .related(*first, "first time"),
+                .related(*first, "first time")
+                .help("give each step an id of its own"),
             );
             return;
         }
@@ -272,11 +274,11 @@ impl Lowering<'_> {
         {
             return number;
         }
-        self.problems.push(Diagnostic::error(
-            Code::InvalidValue,
-            node.span,
-            format!("`max_parallel` must be a whole number from 1 to {MAX_PARALLEL}"),
-        ));
+        let message = format!("`max_parallel` must be a whole number from 1 to {MAX_PARALLEL}");
+        self.problems.push(
+            Diagnostic::error(Code::InvalidValue, node.span, message)
+                .help(format!("leave it out for {DEFAULT_PARALLEL} at once")),
+        );
         DEFAULT_PARALLEL
     }
 

@@ -7,6 +7,7 @@ use super::source::Span;
 pub(super) fn problem(text: &str, at: usize, info: &str) -> Diagnostic {
     let message = format!("this is not valid YAML: {info}");
     Diagnostic::error(Code::Syntax, Span::new(at, at), message)
+        .help("check quotes, brackets and indentation here and on the line before")
         .hint(mend(&Place::of(text, at), info))
 }
 

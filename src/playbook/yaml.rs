@@ -184,14 +184,18 @@ impl<'a> Builder<'a> {
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Stop> {
         if self.open.contains(&anchor) {
-            return self.stop(Diagnostic::error(
-                Code::Anchor,
-                span,
-                "this alias stands inside the value it stands for, so the value would never end",
-            ));
+            let message =
+                "this alias stands inside the value it stands for, so the value would never end";
+            return self.stop(
+                Diagnostic::error(Code::Anchor, span, message)
+                    .help("write the value out here, or name another anchor"),
+            );
         }
         let Some(target) = self.anchors.get(&anchor) else {
-            return self.stop(Diagnostic::error(Code::Anchor, span, "this alias names no anchor"));
+            return self.stop(
+                Diagnostic::error(Code::Anchor, span, "this alias names no anchor")
+                    .help("an anchor is written `&name` before a value"),
+            );
         };
         let (weight, height) = target.measure();
         if self.stack.len() + height > MAX_DEPTH {
@@ -235,11 +239,12 @@ impl<'a> Builder<'a> {
     ) -> Result<Node, Stop> {
         self.grow(NODE_WEIGHT + text.len(), span)?;
         if text.len() > MAX_SCALAR {
-            self.problems.push(Diagnostic::error(
-                Code::ScalarTooLong,
-                Span::new(span.start, span.start),
-                format!("this value has {} bytes, and at most {MAX_SCALAR} are read", text.len()),
-            ));
+            let message =
+                format!("this value has {} bytes, and at most {MAX_SCALAR} are read", text.len());
+            self.problems.push(
+                Diagnostic::error(Code::ScalarTooLong, Span::new(span.start, span.start), message)
+                    .help("shorten it; a quote that is not closed makes a value long, too"),
+            );
             return Ok(Node { span, value: Value::Null });
         }
         let forced = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
@@ -328,7 +333,8 @@ fn accept_key(
         problems.push(
             Diagnostic::error(Code::DuplicateKey, node.span, format!("`{name}` stands here twice"))
                 .label("second time")
-                .related(*first, "first time"),
+                .related(*first, "first time")
+                .help("remove one of the two"),
         );
         return None;
     }
@@ -344,6 +350,7 @@ fn trim(source: &Source, span: Span) -> Span {
 fn too_deep(span: Span) -> Diagnostic {
     let message = format!("values are nested more than {MAX_DEPTH} deep here");
     Diagnostic::error(Code::TooDeep, span, message)
+        .help("close brackets that were left open; no step takes values as deep as that")
 }
 
 fn scan_problem(source: &Source, offsets: &Offsets, error: &ScanError) -> Diagnostic {
