@@ -303,8 +303,9 @@ async fn preflight_bears_outputs_that_are_not_known_and_names_a_missing_acl() {
     args["restore_from"] = Value::Null;
     args["engine_version"] = Value::Null;
     let findings = CreateCluster::preflight(&env, &args, &cx).await;
-    let worst = findings.iter().find(|f| f.verdict == Verdict::WillFail).unwrap();
-    assert!(worst.what.contains("no MemoryDB ACL"), "{findings:?}");
+    let acl = findings.iter().find(|f| f.check == "target.acl").unwrap();
+    assert_eq!(acl.verdict, Verdict::WillFail);
+    assert!(acl.what.contains("no MemoryDB ACL"), "{findings:?}");
     assert_eq!(CreateCluster::preflight(&env, &Value::Null, &cx).await, []);
     assert!(CreateCluster::sketch(&args).does.contains("from the export"));
     args["acl"] = json!("open-access");
