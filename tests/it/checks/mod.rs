@@ -303,7 +303,10 @@ fn a_healthy_account_passes_every_check_of_the_shipped_playbooks() {
             let world = World::for_plan(compiled(name, serde_json::Map::new())).await;
             for (step, found) in findings(&world).await {
                 for finding in found {
-                    assert_eq!(finding.verdict, Verdict::Ok, "{name}: {step}: {finding:?}");
+                    // What a serverless cache holds is not read anywhere yet.
+                    let unread = name.starts_with("serverless") && finding.check == "target.memory";
+                    let best = if unread { Verdict::CannotKnow } else { Verdict::Ok };
+                    assert_eq!(finding.verdict, best, "{name}: {step}: {finding:?}");
                     seen.insert(finding.check.into_owned());
                 }
             }
