@@ -1,4 +1,4 @@
-//! A local AWS for ElastiCache, MemoryDB, S3, SSM, Secrets Manager, Route 53 and STS, at the wire.
+//! A local AWS for ElastiCache, MemoryDB, S3, SSM, Secrets Manager, Route 53, IAM and STS, at the wire.
 //!
 //! One [`Sandbox`] holds one state, one clock, one fault plan and one request log. It is reached in two ways: in
 //! process, as the HTTP client of an AWS SDK ([`Sandbox::http_client`]), where nothing touches a socket and virtual
@@ -7,6 +7,7 @@
 //! - `sandbox`, `context`, `world`: the object a user holds, what one request sees, and the state
 //! - `clock`, `timings`, `faults`, `log`, `seed`: time, durations, planned failures, what was asked, what exists at first
 //! - `seeding`, `bucket_access`, `names`, `events`: what several services share
+//! - `iam`: the permissions that calls need, policies, and the policy simulator
 //! - `wire`: requests in and answers out; decides the service, the fault and the log line, once for all services
 //! - `elasticache`, `memorydb`, `s3`, `ssm`, `secretsmanager`, `route53`, `sts`: one folder per service
 //! - `data`: what is inside the clusters, real servers or a model
@@ -18,6 +19,7 @@ pub mod data;
 mod elasticache;
 mod events;
 mod faults;
+mod iam;
 mod log;
 mod memorydb;
 mod names;
@@ -36,6 +38,7 @@ mod world;
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use data::ServerPolicy;
 pub use faults::{Fault, FaultKind, FaultPlan, RandomFaults};
+pub use iam::{Caller, Permission, Policy, PolicyError};
 pub use log::{Call, Outcome};
 pub use sandbox::{Builder, Sandbox, SandboxError};
 pub use seed::{

@@ -22,6 +22,8 @@ pub struct Seed {
     pub subnet_groups: Vec<SeedSubnetGroup>,
     /// MemoryDB clusters, with data.
     pub clusters: Vec<SeedCluster>,
+    /// Whether the account has never used MemoryDB, so that its first cluster needs `iam:CreateServiceLinkedRole`.
+    pub memorydb_first_use: bool,
     /// S3 buckets.
     pub buckets: Vec<SeedBucket>,
     /// SSM parameters.

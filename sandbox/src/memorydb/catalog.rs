@@ -43,6 +43,11 @@ pub(super) fn default_group(version: Version) -> String {
     format!("default.{}", version.family.replace('_', "-"))
 }
 
+/// The parameter group of an engine's version, whether or not there is one: what a request without one stands for.
+pub(crate) fn default_group_of(engine: &str, asked: Option<&str>) -> String {
+    version(engine, asked).map_or_else(|_| "*".to_owned(), default_group)
+}
+
 /// Whether there is such a parameter group. Groups of a person's own are not modelled beyond their name's prefix.
 pub(super) fn has_group(name: &str) -> bool {
     VERSIONS.iter().any(|v| default_group(*v) == name)

@@ -20,6 +20,8 @@ pub(crate) struct MemoryDbState {
     pub(crate) subnet_groups: BTreeMap<String, SubnetGroup>,
     pub(crate) events: Vec<Event>,
     pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
+    /// Whether the account has never used MemoryDB: the first cluster then makes the service-linked role.
+    pub(crate) linked_role_missing: bool,
 }
 
 /// A state that time will end.
@@ -158,6 +160,7 @@ impl Default for MemoryDbState {
             subnet_groups: BTreeMap::from([("default".to_owned(), subnets)]),
             events: Vec::new(),
             taken: BTreeMap::new(),
+            linked_role_missing: false,
         }
     }
 }
