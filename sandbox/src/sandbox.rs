@@ -112,6 +112,9 @@ impl Builder {
     #[must_use]
     pub fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
+        self
+    }
+
     /// A caller that is held to policies. Nobody is unless it is said here.
     #[must_use]
     pub fn caller(mut self, caller: Caller) -> Self {

@@ -71,6 +71,15 @@ pub struct Action {
     pub resource: &'static str,
     /// When it is needed.
     pub phases: Phases,
+    /// The argument without which it is not needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<&'static str>,
+    /// The argument with which it is not needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unless: Option<&'static str>,
+    /// What its lack means, where the step can do without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub helps: Option<&'static str>,
     /// Conditions that narrow it further.
     #[serde(skip_serializing_if = "<[Given]>::is_empty")]
     pub given: &'static [Given],
@@ -90,7 +99,7 @@ pub struct Given {
 /// Shorthand for the `ACTIONS` of a kind.
 #[must_use]
 pub const fn action(name: &'static str, resource: &'static str, phases: Phases) -> Action {
-    Action { name, resource, phases, given: &[] }
+    Action { name, resource, phases, when: None, unless: None, helps: None, given: &[] }
 }
 
 impl Action {
@@ -98,6 +107,27 @@ impl Action {
     #[must_use]
     pub const fn given(mut self, given: &'static [Given]) -> Self {
         self.given = given;
+        self
+    }
+
+    /// Needed only where this argument is given.
+    #[must_use]
+    pub const fn when(mut self, argument: &'static str) -> Self {
+        self.when = Some(argument);
+        self
+    }
+
+    /// Needed only where this argument is not given.
+    #[must_use]
+    pub const fn unless(mut self, argument: &'static str) -> Self {
+        self.unless = Some(argument);
+        self
+    }
+
+    /// The step can do without it; says what that means.
+    #[must_use]
+    pub const fn helps(mut self, without: &'static str) -> Self {
+        self.helps = Some(without);
         self
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::action::{Action, Foreseen, Guest, Phases};
 use super::place::Place;
-use super::resolve::{arguments, arn, fill};
+use super::resolve::{arguments, arn, fill, is_given};
 use super::text::{covers, example, written};
 use crate::plan::Plan;
 
@@ -35,6 +35,9 @@ pub struct Grant {
     pub phases: Phases,
     /// The steps that need it.
     pub steps: Vec<String>,
+    /// What its lack means, where the steps can do without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub helps: Option<&'static str>,
     /// A resource that the pattern stands for.
     #[serde(skip)]
     pub example: String,
@@ -50,7 +53,11 @@ pub fn grants(plan: &Plan, declared: &Declared<'_>, place: &Place) -> Vec<Grant>
     for step in plan.steps() {
         let Some(kind) = declared(&step.kind) else { continue };
         let args = arguments(plan, step, declared);
+        let given = |path: Option<&str>| path.map(|path| is_given(path, &args));
         for action in kind.actions {
+            if given(action.when) == Some(false) || given(action.unless) == Some(true) {
+                continue;
+            }
             for resource in fill(action.resource, &args) {
                 let Some(resource) = arn(action.service(), &resource, place) else { continue };
                 let given = action.given.iter().map(|given| {
@@ -66,6 +73,7 @@ pub fn grants(plan: &Plan, declared: &Declared<'_>, place: &Place) -> Vec<Grant>
                     given,
                     phases: action.phases,
                     steps: vec![step.id.clone()],
+                    helps: action.helps,
                     example,
                     telling,
                 };
@@ -80,6 +88,9 @@ pub fn grants(plan: &Plan, declared: &Declared<'_>, place: &Place) -> Vec<Grant>
 fn add(found: &mut Vec<Grant>, mut new: Grant) {
     let merge = |wide: &mut Grant, narrow: &Grant| {
         wide.phases = wide.phases.and(narrow.phases);
+        if narrow.helps.is_none() {
+            wide.helps = None;
+        }
         for step in &narrow.steps {
             if !wide.steps.contains(step) {
                 wide.steps.push(step.clone());

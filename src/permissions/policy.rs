@@ -78,7 +78,8 @@ impl Policy {
 #[must_use]
 pub fn policies(grants: &[Grant], more: Vec<Statement>) -> Vec<Policy> {
     let mut documents: Vec<Policy> = Vec::new();
-    for statement in named(statements(grants), more) {
+    let statements = statements(grants).into_iter().chain(more).flat_map(fitting).collect();
+    for statement in named(statements) {
         let mut grown = documents.pop().unwrap_or(Policy { statements: Vec::new() });
         grown.statements.push(statement);
         if grown.size() > LIMIT && grown.statements.len() > 1 {
@@ -90,6 +91,19 @@ pub fn policies(grants: &[Grant], more: Vec<Statement>) -> Vec<Policy> {
         }
     }
     documents
+}
+
+/// A statement whose resources alone are too many for one document, as several.
+fn fitting(statement: Statement) -> Vec<Statement> {
+    let alone = Policy { statements: vec![statement.clone()] };
+    if alone.size() <= LIMIT || statement.resources.len() < 2 {
+        return vec![statement];
+    }
+    let (first, second) = statement.resources.split_at(statement.resources.len() / 2);
+    [first, second]
+        .into_iter()
+        .flat_map(|half| fitting(Statement { resources: half.to_vec(), ..statement.clone() }))
+        .collect()
 }
 
 /// What a statement is for.
@@ -216,9 +230,9 @@ fn kind_of(arn: &str) -> String {
 }
 
 /// No two statements of one name.
-fn named(statements: Vec<Statement>, more: Vec<Statement>) -> Vec<Statement> {
+fn named(statements: Vec<Statement>) -> Vec<Statement> {
     let mut named: Vec<Statement> = Vec::new();
-    for mut statement in statements.into_iter().chain(more) {
+    for mut statement in statements {
         let base = statement.sid.clone();
         let mut number = 2;
         while named.iter().any(|other| other.sid == statement.sid) {
@@ -241,7 +255,8 @@ pub fn simulator_statement(principal: Option<&str>, place: &Place) -> Statement 
     Statement {
         sid: "AskThePolicySimulator".to_owned(),
         principal: None,
-        actions: vec!["iam:SimulatePrincipalPolicy".to_owned()],
+        // A session does not tell its role's path, which GetRole does.
+        actions: vec!["iam:SimulatePrincipalPolicy".to_owned(), "iam:GetRole".to_owned()],
         resources,
         conditions: Vec::new(),
     }

@@ -53,24 +53,31 @@ pub(super) fn fill(template: &str, args: &Value) -> Vec<String> {
     filled
 }
 
+/// Whether an argument, or any in the lists on the way to it, is given; one that is empty is not.
+pub(super) fn is_given(path: &str, args: &Value) -> bool {
+    values(path, args).iter().any(|value| !value.is_empty())
+}
+
 /// The values that one pair of braces stands for.
 fn values(inside: &str, args: &Value) -> Vec<String> {
     let (path, otherwise) = match inside.split_once('|') {
         Some((path, otherwise)) => (path, Some(otherwise)),
         None => (inside, None),
     };
-    let (path, lower) = match path.strip_suffix(":lower") {
-        Some(path) => (path, true),
-        None => (path, false),
-    };
+    let (path, how) = path.split_once(':').unwrap_or((path, ""));
     let mut found = Vec::new();
     let hops: Vec<&str> = path.split('.').collect();
     collect(args, &hops, &mut found);
     if found.is_empty() {
         found.extend(otherwise.map(pattern));
     }
-    if lower {
-        found.iter_mut().for_each(|value| *value = value.to_lowercase());
+    for value in &mut found {
+        match how {
+            "lower" => *value = value.to_lowercase(),
+            // As conditions on Route 53 see a record's name.
+            "record" => *value = value.to_lowercase().trim_end_matches('.').to_owned(),
+            _ => {}
+        }
     }
     found
 }

@@ -15,9 +15,16 @@ const EDGES: &[(&str, &[&str])] = &[
     ("aws", &["engine"]),
     ("facts", &[]),
     ("survey", &["aws", "engine"]),
-    ("steps", &["aws", "engine", "facts", "plan", "playbook", "survey"]),
+    ("permissions", &["plan", "playbook"]),
+    ("steps", &["aws", "engine", "facts", "permissions", "plan", "playbook", "survey"]),
     ("report", &["engine", "plan", "playbook"]),
-    ("cli", &["playbook", "plan", "engine", "facts", "steps", "aws", "report", "survey"]),
+    (
+        "cli",
+        &[
+            "playbook", "plan", "engine", "facts", "permissions", "steps", "aws", "report",
+            "survey",
+        ],
+    ),
 ];
 
 #[test]

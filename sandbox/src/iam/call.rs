@@ -14,6 +14,7 @@ use crate::wire::query::{Params, Xml};
 pub(crate) fn call(ctx: &Ctx, action: &str, params: &Params) -> Result<Xml, ApiError> {
     match action {
         "SimulatePrincipalPolicy" => simulate(ctx, params),
+        "GetRole" => role(ctx, params),
         other => Err(ApiError::unknown_operation(other)),
     }
 }
@@ -31,7 +32,12 @@ fn simulate(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
     {
         return Err(ApiError::bad("InvalidInput", format!("Invalid Entity Arn: {source}")));
     }
-    let caller = lock(ctx.callers()).iter().find(|caller| caller.principal() == source).cloned();
+    let callers = lock(ctx.callers()).clone();
+    let caller = callers.iter().find(|caller| caller.principal() == source).cloned();
+    // Of roles the sandbox knows those of its callers; where it has none, every principal may do everything.
+    if caller.is_none() && !callers.is_empty() {
+        return Err(ApiError::missing("NoSuchEntity", format!("The principal {source} cannot be found.")));
+    }
     let mut resources = params.list("ResourceArns");
     if resources.is_empty() {
         resources.push("*".to_owned());
@@ -52,6 +58,24 @@ fn simulate(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
         .list("EvaluationResults", page)
         .show("IsTruncated", next.is_some())
         .maybe("Marker", next))
+}
+
+/// GetRole: a session's name for its role leaves out the path, and this one tells it.
+fn role(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
+    let name = params.need("RoleName")?;
+    let callers = lock(ctx.callers());
+    let of_name = |arn: &String| arn.contains(":role/") && arn.rsplit('/').next() == Some(name);
+    let arn = callers.iter().map(Caller::principal).find(of_name).ok_or_else(|| {
+        ApiError::missing("NoSuchEntity", format!("The role with name {name} cannot be found."))
+    })?;
+    let path = arn.split_once(":role").and_then(|(_, path)| path.strip_suffix(name)).unwrap_or("/");
+    let role = Xml::new("Role")
+        .text("Path", path)
+        .text("RoleName", name)
+        .text("RoleId", "AROASANDBOXOPERATOR00")
+        .text("Arn", &arn)
+        .time("CreateDate", ctx.now);
+    Ok(Xml::new("Result").child(role))
 }
 
 fn result(ctx: &Ctx, caller: Option<&Caller>, permission: &Permission) -> Xml {

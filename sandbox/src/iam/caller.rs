@@ -14,6 +14,8 @@ use crate::wire::ApiError;
 pub struct Caller {
     /// The ARN that STS gives: `arn:aws:iam::123456789012:user/…` or `arn:aws:sts::123456789012:assumed-role/…/…`.
     pub arn: String,
+    /// The user or role whose policies it has, where that does not follow from the ARN: a role with a path.
+    pub principal: Option<String>,
     /// The access key it signs with; every key that no other caller has, if there is none.
     pub access_key: Option<String>,
     /// What it may do.
@@ -24,12 +26,12 @@ impl Caller {
     /// Everybody, under the sandbox's own name, held to these policies.
     #[must_use]
     pub fn everybody(account: &str, policies: Vec<Policy>) -> Self {
-        Self { arn: format!("arn:aws:iam::{account}:user/sandbox"), access_key: None, policies }
+        Self { arn: format!("arn:aws:iam::{account}:user/sandbox"), principal: None, access_key: None, policies }
     }
 
     /// The user or role whose policies the caller has: a session of a role has the role's.
     pub(super) fn principal(&self) -> String {
-        principal_of(&self.arn)
+        self.principal.clone().unwrap_or_else(|| principal_of(&self.arn))
     }
 
     /// What these policies say to a permission.
@@ -68,6 +70,14 @@ pub(crate) fn caller_of(ctx: &Ctx, parts: &Parts) -> Option<Caller> {
     let callers = lock(ctx.callers());
     let named = callers.iter().find(|caller| caller.access_key.is_some() && caller.access_key.as_deref() == key);
     named.or_else(|| callers.iter().find(|caller| caller.access_key.is_none())).cloned()
+}
+
+/// The ARN of a role by its name: with the path, where a caller has that role.
+pub(crate) fn role_arn(ctx: &Ctx, name: &str) -> String {
+    let callers = lock(ctx.callers());
+    let mut known = callers.iter().map(Caller::principal);
+    let of_name = |arn: &String| arn.contains(":role/") && arn.rsplit('/').next() == Some(name);
+    known.find(of_name).unwrap_or_else(|| format!("arn:aws:iam::{}:role/{name}", ctx.account()))
 }
 
 /// The answer to a call that needs these permissions, if the caller lacks one.

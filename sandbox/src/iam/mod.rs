@@ -14,7 +14,7 @@ mod policy;
 
 pub(crate) use call::call;
 pub use caller::Caller;
-pub(crate) use caller::{caller_of, refusal};
+pub(crate) use caller::{caller_of, refusal, role_arn};
 pub use needs::Permission;
 pub(crate) use needs::{Asked, needs};
 pub(crate) use pattern::wildcard;

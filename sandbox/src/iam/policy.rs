@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::condition::{Condition, Context, Met, texts};
+use super::needs::Permission;
 use super::pattern;
 
 /// The text is no identity policy.
@@ -60,6 +61,13 @@ impl Policy {
                 .map_err(|why| PolicyError(format!("statement {}: {why}", index + 1)))
         });
         Ok(Self { statements: statements.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether it allows something, by itself.
+    pub fn allows(&self, permission: &Permission) -> bool {
+        let policies = std::slice::from_ref(self);
+        let Permission { action, resource, context, .. } = permission;
+        decide(policies, action, resource, context) == Decision::Allowed
     }
 
     /// What in it cannot be weighed here, in words: an Allow with such a part allows nothing, a Deny with it denies.

@@ -176,6 +176,7 @@ async fn only_the_named_key_is_held_to_its_policies() {
     let aws = clients(shop()).await;
     let someone = |key: &str| Caller {
         arn: format!("arn:aws:iam::{ACCOUNT}:user/{key}"),
+        principal: None,
         access_key: Some(key.to_owned()),
         policies: Vec::new(),
     };
@@ -195,6 +196,7 @@ async fn the_simulator_answers_as_the_calls_do() {
     let aws = clients(shop()).await;
     let caller = |policy| Caller {
         arn: "arn:aws:sts::123456789012:assumed-role/ops/me".to_owned(),
+        principal: None,
         access_key: None,
         policies: vec![policy],
     };

@@ -2,6 +2,7 @@
 
 mod approve;
 mod completions;
+mod iam;
 mod kinds;
 mod plan;
 mod resume;
@@ -64,6 +65,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
     match cli.command {
         Command::Validate { playbooks } => validate::run(&playbooks, output),
         Command::Plan(args) => block_on(plan::run(args, runs()?, ca, output)),
+        Command::Iam(args) => iam::run(&args, &runs()?, output),
         Command::Migrate(args) => block_on(run::run(args, true, runs()?, ca, output)),
         Command::Run(args) => block_on(run::run(args, false, runs()?, ca, output)),
         Command::Resume { run } => block_on(resume::run(run.as_deref(), runs()?, ca, output)),

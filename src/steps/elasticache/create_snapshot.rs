@@ -12,6 +12,7 @@ use super::look::{self, LONGEST_SNAPSHOT_NAME, SERVICE};
 use crate::aws::{Op, call, elasticache_arn};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
+use crate::permissions::{Foreseen, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, ownership};
@@ -30,6 +31,9 @@ const GONE_STATES: States = States {
     success: &[crate::engine::GONE],
     terminal: &[],
 };
+
+/// The snapshot that is made, in permissions; without `name` its name begins with the run's.
+const MADE: &str = "snapshot:{name|orc-*-snapshot*}";
 
 /// Takes a manual snapshot of a replication group and waits until it is available.
 ///
@@ -110,17 +114,29 @@ impl Step for CreateSnapshot {
     const KIND: &'static str = "elasticache.create_snapshot";
     const SUMMARY: &'static str = "take a manual snapshot of a replication group";
     const ACTIONS: &'static [Action] = &[
-        action("elasticache:DescribeReplicationGroups", "replicationgroup:{replication_group}"),
-        action("elasticache:DescribeSnapshots", "snapshot:*"),
-        action("elasticache:ListTagsForResource", "snapshot:{name}"),
-        // The snapshot's own ARN is needed beside the source's (service authorization reference, CreateSnapshot).
-        action("elasticache:CreateSnapshot", "replicationgroup:{replication_group}"),
-        action("elasticache:CreateSnapshot", "cluster:*"),
-        action("elasticache:CreateSnapshot", "snapshot:{name}"),
-        action("elasticache:AddTagsToResource", "snapshot:{name}"),
-        action("elasticache:DescribeEvents", "*"),
-        action("elasticache:DeleteSnapshot", "snapshot:{name}"),
+        action(
+            "elasticache:DescribeReplicationGroups",
+            "replicationgroup:{replication_group}",
+            Phases::PLAN_RUN,
+        ),
+        action("elasticache:DescribeSnapshots", MADE, Phases::ALL),
+        action("elasticache:ListTagsForResource", MADE, Phases::RUN_UNDO),
+        // The snapshot's own ARN is needed beside the source's (service authorization reference, CreateSnapshot), which is
+        // the group with cluster mode on and one of its nodes with it off.
+        action(
+            "elasticache:CreateSnapshot",
+            "replicationgroup:{replication_group}",
+            Phases::RUN,
+        ),
+        action("elasticache:CreateSnapshot", "cluster:{replication_group}-*", Phases::RUN),
+        action("elasticache:CreateSnapshot", "cluster:{prefer_node}", Phases::RUN),
+        action("elasticache:CreateSnapshot", MADE, Phases::RUN),
+        action("elasticache:AddTagsToResource", MADE, Phases::RUN),
+        action("elasticache:DescribeEvents", "*", Phases::RUN)
+            .helps("if the service fails at it, its reason is not told"),
+        action("elasticache:DeleteSnapshot", MADE, Phases::UNDO),
     ];
+    const OUTPUTS: &'static [Foreseen] = &[("name", "{name:lower|orc-*-snapshot*}")];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
     const EXPECTED: Duration = EXPECTED;

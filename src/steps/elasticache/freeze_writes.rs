@@ -11,6 +11,7 @@ use super::access::{self, FrozenUser, Turn, Turned};
 use super::look;
 use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding};
+use crate::permissions::Phases;
 use crate::plan::{Effect, UndoPolicy};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
@@ -81,11 +82,19 @@ impl Step for FreezeWrites {
     const KIND: &'static str = "elasticache.freeze_writes";
     const SUMMARY: &'static str =
         "stop writes to a replication group, or accept by name that they are lost";
+    // Which user groups and users a group has is known when the run gets there.
     const ACTIONS: &'static [Action] = &[
-        action("elasticache:DescribeReplicationGroups", "replicationgroup:{replication_group}"),
-        action("elasticache:DescribeUserGroups", "usergroup:*"),
-        action("elasticache:DescribeUsers", "user:*"),
-        action("elasticache:ModifyUser", "user:*"),
+        action(
+            "elasticache:DescribeReplicationGroups",
+            "replicationgroup:{replication_group}",
+            Phases::PLAN_RUN,
+        )
+        .unless("accept_lost_writes_of"),
+        action("elasticache:DescribeUserGroups", "usergroup:*", Phases::ALL)
+            .unless("accept_lost_writes_of"),
+        action("elasticache:DescribeUsers", "user:*", Phases::ALL).unless("accept_lost_writes_of"),
+        action("elasticache:ModifyUser", "user:*", Phases::RUN_UNDO)
+            .unless("accept_lost_writes_of"),
     ];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(30 * 60);

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::aws::{Op, call};
 use crate::engine::{Class, Failure, Finding};
+use crate::permissions;
 use crate::steps::Env;
 
 const SERVICE: &str = "S3";
@@ -26,7 +27,16 @@ impl Guest {
         }
     }
 
-    fn actions(self) -> &'static [&'static str] {
+    /// What a kind declares that lets it into a bucket, which is a template.
+    pub(crate) const fn in_bucket(self, bucket: &'static str) -> permissions::Guest {
+        let (service, title) = match self {
+            Self::ElastiCache => ("elasticache-snapshot", "ElastiCache"),
+            Self::MemoryDb => ("memorydb-snapshot", "MemoryDB"),
+        };
+        permissions::Guest { service, title, actions: self.actions(), bucket }
+    }
+
+    const fn actions(self) -> &'static [&'static str] {
         match self {
             Self::ElastiCache => &[
                 "s3:PutObject",

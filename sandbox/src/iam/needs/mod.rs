@@ -131,10 +131,17 @@ fn known(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
         "route53" => route53::needs(asked),
         // Everybody may ask who they are (STS API reference, GetCallerIdentity).
         "sts" => (asked.operation == "GetCallerIdentity").then(Vec::new),
-        "iam" => (asked.operation == "SimulatePrincipalPolicy").then(|| {
-            let source = asked.text("PolicySourceArn").unwrap_or("*");
-            vec![Permission::of(&asked.action(), source)]
-        }),
+        "iam" => {
+            let resource = match asked.operation {
+                "SimulatePrincipalPolicy" => asked.text("PolicySourceArn")?.to_owned(),
+                "GetRole" => {
+                    let name = asked.text("RoleName")?;
+                    crate::iam::role_arn(ctx, name)
+                }
+                _ => return None,
+            };
+            Some(vec![Permission::of(&asked.action(), &resource)])
+        }
         _ => None,
     }
 }
