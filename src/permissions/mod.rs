@@ -25,7 +25,9 @@ pub use action::{Action, Foreseen, Given, Guest, Phases, action};
 pub use bucket::{BucketPolicy, bucket_policies};
 pub use grant::{Declared, Grant, Kind, grants};
 pub use place::Place;
-pub use policy::{LIMIT, Policy, Principal, Statement, key_statement, policies, simulator_statement};
+pub use policy::{
+    LIMIT, Policy, Principal, Statement, key_statement, policies, simulator_statement,
+};
 
 /// How a policy is written down.
 pub mod format {

@@ -18,11 +18,7 @@ impl Place {
             _ => "aws",
         };
         let or_any = |text: Option<&str>| text.unwrap_or("*").to_owned();
-        Self {
-            partition: partition.to_owned(),
-            region: or_any(region),
-            account: or_any(account),
-        }
+        Self { partition: partition.to_owned(), region: or_any(region), account: or_any(account) }
     }
 
     /// The region, if it is known.

@@ -143,7 +143,9 @@ struct Group<'a> {
 fn statements(grants: &[Grant]) -> Vec<Statement> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for grant in grants {
-        let same = |g: &&mut Group<'_>| g.actions == [grant.action.clone()] && g.action.given == grant.given;
+        let same = |g: &&mut Group<'_>| {
+            g.actions == [grant.action.clone()] && g.action.given == grant.given
+        };
         match groups.iter_mut().find(same) {
             Some(group) => {
                 group.resources.push(grant.resource.clone());
@@ -250,7 +252,9 @@ pub fn simulator_statement(principal: Option<&str>, place: &Place) -> Statement 
     let Place { partition, account, .. } = place;
     let resources = match principal {
         Some(arn) => vec![arn.to_owned()],
-        None => ["role", "user"].map(|kind| format!("arn:{partition}:iam::{account}:{kind}/*")).to_vec(),
+        None => {
+            ["role", "user"].map(|kind| format!("arn:{partition}:iam::{account}:{kind}/*")).to_vec()
+        }
     };
     Statement {
         sid: "AskThePolicySimulator".to_owned(),
@@ -269,7 +273,8 @@ pub fn key_statement(keys: &[String], place: &Place) -> Option<Statement> {
     if keys.is_empty() {
         return None;
     }
-    let via = ["ssm", "secretsmanager"].map(|service| format!("{service}.{}.amazonaws.com", place.region));
+    let via = ["ssm", "secretsmanager"]
+        .map(|service| format!("{service}.{}.amazonaws.com", place.region));
     let actions = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"];
     Some(Statement {
         sid: "UseTheKeysOfParametersAndSecrets".to_owned(),

@@ -127,7 +127,9 @@ pub(super) fn arn(service: &str, resource: &str, place: &Place) -> Option<String
             }
             format!("{prefix}parameter/{}", name.trim_start_matches('/'))
         }
-        "secretsmanager" => secret(&prefix, &reference(resource.strip_prefix("secret:")?, service)?),
+        "secretsmanager" => {
+            secret(&prefix, &reference(resource.strip_prefix("secret:")?, service)?)
+        }
         "route53" => {
             let (kind, id) = resource.split_once('/')?;
             format!("{prefix}{kind}/{}", id.rsplit('/').next().unwrap_or(id))
@@ -166,8 +168,8 @@ fn secret(prefix: &str, name: &str) -> String {
     if !name.starts_with("arn:") {
         return format!("{prefix}secret:{name}{own}");
     }
-    let whole = name.rsplit_once('-').is_some_and(|(_, end)| {
-        end.len() == 6 && end.bytes().all(|b| b.is_ascii_alphanumeric())
-    });
+    let whole = name
+        .rsplit_once('-')
+        .is_some_and(|(_, end)| end.len() == 6 && end.bytes().all(|b| b.is_ascii_alphanumeric()));
     if whole { name.to_owned() } else { format!("{name}{own}") }
 }

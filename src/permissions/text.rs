@@ -43,7 +43,8 @@ pub(super) fn covers(wide: &str, narrow: &str) -> bool {
         if wide.get(w) == Some(&b'*') {
             star = Some((w, n));
             w += 1;
-        } else if wide.get(w).is_some_and(|c| *c == narrow[n] || (*c == b'?' && narrow[n] != b'*')) {
+        } else if wide.get(w).is_some_and(|c| *c == narrow[n] || (*c == b'?' && narrow[n] != b'*'))
+        {
             (w, n) = (w + 1, n + 1);
         } else if let Some((at, taken)) = star {
             star = Some((at, taken + 1));

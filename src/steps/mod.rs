@@ -31,9 +31,9 @@ pub use need::Need;
 pub use permitted::permissions_findings;
 pub use step::{About, Done, Sketch, Step, Touch, about};
 
-pub use crate::permissions::{Action, action};
 use crate::engine::{Kind, Kinds};
 use crate::permissions;
+pub use crate::permissions::{Action, action};
 use crate::plan::Catalog;
 
 macro_rules! kinds {

@@ -57,7 +57,10 @@ pub async fn permissions_findings(env: &Env, plan: &Plan) -> Vec<Finding> {
 }
 
 fn by_hand(plan: &Plan) -> String {
-    format!("`orchestrate iam` with playbook {} and the same inputs prints the policy it needs", plan.playbook)
+    format!(
+        "`orchestrate iam` with playbook {} and the same inputs prints the policy it needs",
+        plan.playbook
+    )
 }
 
 enum Principal {
@@ -103,7 +106,9 @@ async fn judged(
     needed: &[Grant],
 ) -> Result<(String, Verdicts), Failure> {
     match simulate(env, principal, needed).await {
-        Err(failure) if failure.class == Class::NotFound || failure.code() == Some("NoSuchEntity") => {
+        Err(failure)
+            if failure.class == Class::NotFound || failure.code() == Some("NoSuchEntity") =>
+        {
             let Some((_, name)) = principal.split_once(":role/") else { return Err(failure) };
             let request = env.aws.iam.get_role().role_name(name);
             let role = call(Op::read(SERVICE, "GetRole"), request.send()).await?;
@@ -127,9 +132,17 @@ async fn simulate(env: &Env, principal: &str, needed: &[Grant]) -> Result<Verdic
             batches.entry((actions.to_vec(), given)).or_default().push(resource);
         }
     }
-    let asked = batches
-        .into_iter()
-        .map(|((actions, given), resources)| batch(env, principal, actions, resources, given));
+    // The simulator calls a value missing that any statement of the policies asks for, so all that are known go along.
+    let known: Vec<_> = needed.iter().flat_map(|grant| &grant.given).collect();
+    let asked = batches.into_iter().map(|((actions, given), resources)| {
+        let mut context = given.clone();
+        for other in &known {
+            if !context.iter().any(|(_, key, _)| *key == other.1) {
+                context.push((*other).clone());
+            }
+        }
+        batch(env, principal, actions, resources, context)
+    });
     let answers = futures::future::join_all(asked).await;
     let mut verdicts = Verdicts::new();
     for answer in answers {
@@ -143,17 +156,17 @@ async fn batch(
     principal: &str,
     actions: Vec<&str>,
     resources: Vec<&str>,
-    given: &[(String, String, Vec<String>)],
+    given: Vec<(String, String, Vec<String>)>,
 ) -> Result<Verdicts, Failure> {
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let context = given.iter().map(|(operator, key, values)| {
+    let context = given.into_iter().map(|(operator, key, values)| {
         let kind = match operator.contains(':') {
             true => ContextKeyTypeEnum::StringList,
             false => ContextKeyTypeEnum::String,
         };
         ContextEntry::builder()
             .context_key_name(key)
-            .set_context_key_values(Some(values.clone()))
+            .set_context_key_values(Some(values))
             .context_key_type(kind)
             .build()
     });
@@ -184,12 +197,13 @@ async fn batch(
                 (false, true) => Some("its permissions boundary"),
                 (false, false) => None,
             };
-            let of = |resource: &str, decision: &PolicyEvaluationDecisionType, missing: &[String]| {
-                let key = (result.eval_action_name().to_owned(), resource.to_owned());
-                let verdict =
-                    Verdict { decision: decision.clone(), outside, missing: missing.to_vec() };
-                (key, verdict)
-            };
+            let of =
+                |resource: &str, decision: &PolicyEvaluationDecisionType, missing: &[String]| {
+                    let key = (result.eval_action_name().to_owned(), resource.to_owned());
+                    let verdict =
+                        Verdict { decision: decision.clone(), outside, missing: missing.to_vec() };
+                    (key, verdict)
+                };
             let specific = result.resource_specific_results();
             if specific.is_empty() {
                 let resource = result.eval_resource_name().unwrap_or("*");
@@ -197,7 +211,11 @@ async fn batch(
                 verdicts.extend([of(resource, result.eval_decision(), missing)]);
             }
             verdicts.extend(specific.iter().map(|one| {
-                of(one.eval_resource_name(), one.eval_resource_decision(), one.missing_context_values())
+                of(
+                    one.eval_resource_name(),
+                    one.eval_resource_decision(),
+                    one.missing_context_values(),
+                )
             }));
         }
         marker = answer.marker().map(str::to_owned).filter(|_| answer.is_truncated());
@@ -247,8 +265,8 @@ fn told(principal: &str, needed: &[Grant], verdicts: &Verdicts) -> Vec<Finding> 
 
 /// How it stands, in short, so that what stands alike is told together.
 fn standing(verdict: Option<&Verdict>) -> (bool, Option<&'static str>, bool) {
-    let explicit = verdict
-        .is_some_and(|v| v.decision == PolicyEvaluationDecisionType::ExplicitDeny);
+    let explicit =
+        verdict.is_some_and(|v| v.decision == PolicyEvaluationDecisionType::ExplicitDeny);
     (explicit, verdict.and_then(|v| v.outside), verdict.is_some_and(|v| !v.missing.is_empty()))
 }
 
@@ -278,9 +296,23 @@ fn refusal(principal: &str, grants: &[Grant], verdict: Option<&Verdict>) -> Find
         let what = format!("{principal} may not do {what}; without it, {without}");
         return Finding::cannot_know(CHECK, what).mend(add());
     }
+    if let Some(outside) = verdict.outside {
+        let what = format!("{outside} does not allow {principal} {what}");
+        let mend = format!(
+            "have whoever is in charge of {outside} allow {action}; no policy of your own can"
+        );
+        return Finding::will_fail(CHECK, what, mend);
+    }
+    if verdict.decision == PolicyEvaluationDecisionType::ExplicitDeny {
+        let what = format!("a policy denies {principal} {what}");
+        let mend =
+            format!("find the Deny statement that matches {action} and take this case out of it");
+        return Finding::will_fail(CHECK, what, mend);
+    }
     if !verdict.missing.is_empty() {
         let keys = verdict.missing.join(", ");
-        let what = format!("whether {principal} may do {what}: its policies have conditions on {keys}");
+        let what =
+            format!("whether {principal} may do {what}: its policies have conditions on {keys}");
         return Finding::cannot_know(CHECK, what).mend(add());
     }
     if !grants.iter().all(|grant| grant.telling) {
@@ -289,16 +321,6 @@ fn refusal(principal: &str, grants: &[Grant], verdict: Option<&Verdict>) -> Find
              allow all of them"
         );
         return Finding::cannot_know(CHECK, what).mend(add());
-    }
-    if let Some(outside) = verdict.outside {
-        let what = format!("{outside} does not allow {principal} {what}");
-        let mend = format!("have whoever is in charge of {outside} allow {action}; no policy of your own can");
-        return Finding::will_fail(CHECK, what, mend);
-    }
-    if verdict.decision == PolicyEvaluationDecisionType::ExplicitDeny {
-        let what = format!("a policy denies {principal} {what}");
-        let mend = format!("find the Deny statement that matches {action} and take this case out of it");
-        return Finding::will_fail(CHECK, what, mend);
     }
     Finding::will_fail(CHECK, format!("no policy allows {principal} {what}"), add())
 }

@@ -75,6 +75,7 @@ fn the_reference_of_the_commands_is_generated() {
         "",
         "validate",
         "plan",
+        "iam",
         "migrate",
         "run",
         "resume",

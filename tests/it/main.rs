@@ -14,6 +14,7 @@ mod pages;
 mod permissions;
 mod plans;
 mod playbooks;
+mod policies;
 mod processes;
 mod program;
 mod stops;

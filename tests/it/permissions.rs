@@ -210,9 +210,10 @@ struct Needed {
     refused: bool,
 }
 
-/// Every permission that the steps needed since `from`.
+/// Every permission that the steps needed since `from`, each once.
 fn log(world: &World, from: usize) -> Vec<Needed> {
     let calls = world.sandbox.calls().into_iter().skip(from);
+    let mut seen = BTreeSet::new();
     calls
         .filter_map(|call| Some((world.tap.of(&call.request_id)?, call)))
         .flat_map(|(at, call)| {
@@ -224,6 +225,12 @@ fn log(world: &World, from: usize) -> Vec<Needed> {
                 operation: operation.clone(),
                 refused,
             })
+        })
+        .filter(|need| {
+            let Needed { at, permission, operation, refused } = need;
+            let Permission { action, resource, .. } = permission;
+            let (step, phase) = (&at.step, at.phase.to_string());
+            seen.insert(format!("{step} {phase} {action} {resource} {operation} {refused}"))
         })
         .collect()
 }
@@ -245,8 +252,7 @@ fn with_the_emitted_policy_every_playbook_runs_and_rolls_back() {
             let world = World::before(name).await;
             hold(&world, &needed(&world.plan));
             let last = world.plan.steps().last().expect("a step").id.clone();
-            let inject =
-                Inject { fail: Some((last, Strike::AfterExecute)), ..Inject::default() };
+            let inject = Inject { fail: Some((last, Strike::AfterExecute)), ..Inject::default() };
             let done = run(&world, inject, None).await;
             assert_eq!(done.end, End::Rest(Rest::RolledBack), "{name}\n{}", done.story());
         });
@@ -264,10 +270,11 @@ fn a_kind_needs_nothing_that_it_does_not_declare() {
                 hold(&world, &needed(&world.plan));
                 let from = world.sandbox.calls().len();
                 scenario.go(&world).await;
+                let own = own_grants(&world.plan);
                 for need in log(&world, from) {
                     // A page of everything is asked for once and given up: waits then ask by name.
                     let page = need.refused && need.permission.resource.ends_with('*');
-                    if !page && !is_declared(&world.plan, &need) {
+                    if !page && !is_declared(&own, &need) {
                         let Permission { action, resource, .. } = &need.permission;
                         wrong.insert(format!(
                             "{} needs {action} on {resource} to {} ({})",
@@ -281,20 +288,43 @@ fn a_kind_needs_nothing_that_it_does_not_declare() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-fn is_declared(plan: &Plan, need: &Needed) -> bool {
-    let own = |name: &str| {
-        let kind = declared(name)?;
-        Some(if name == need.at.kind { kind } else { Kind { actions: &[], ..kind } })
-    };
-    grants(plan, &own, &place()).iter().any(|grant| {
-        grant.steps.contains(&need.at.step)
-            && grant.phases.has(need.at.phase)
-            && allows(grant, &need.permission)
-    })
+/// A grant and the policy of it alone.
+struct Own {
+    grant: Grant,
+    policies: Vec<Policy>,
 }
 
-fn allows(grant: &Grant, permission: &Permission) -> bool {
-    emitted(std::slice::from_ref(grant)).iter().any(|policy| policy.allows(permission))
+impl Own {
+    fn of(grant: Grant) -> Self {
+        Self { policies: emitted(std::slice::from_ref(&grant)), grant }
+    }
+
+    fn allows(&self, permission: &Permission) -> bool {
+        self.grant.action.eq_ignore_ascii_case(&permission.action)
+            && self.policies.iter().any(|policy| policy.allows(permission))
+    }
+}
+
+/// What each kind of a plan declares for its own steps.
+fn own_grants(plan: &Plan) -> BTreeMap<String, Vec<Own>> {
+    let kinds: BTreeSet<String> = plan.steps().map(|step| step.kind.clone()).collect();
+    let of = |kind: String| {
+        let own = |name: &str| {
+            let declared = declared(name)?;
+            Some(if name == kind { declared } else { Kind { actions: &[], ..declared } })
+        };
+        let own = grants(plan, &own, &place()).into_iter().map(Own::of).collect();
+        (kind, own)
+    };
+    kinds.into_iter().map(of).collect()
+}
+
+fn is_declared(own: &BTreeMap<String, Vec<Own>>, need: &Needed) -> bool {
+    own[&need.at.kind].iter().any(|own| {
+        own.grant.steps.contains(&need.at.step)
+            && own.grant.phases.has(need.at.phase)
+            && own.allows(&need.permission)
+    })
 }
 
 /// Takes one grant after another away from a playbook's policy; gives what does not come out.
@@ -312,7 +342,11 @@ fn without_each(name: &str) -> Vec<String> {
             usual.insert(scenario, scenario.go(&world).await);
             let log = log(&world, from);
             for (index, grant) in all.iter().enumerate() {
-                if !used.contains_key(&index) && log.iter().any(|n| allows(grant, &n.permission)) {
+                if used.contains_key(&index) {
+                    continue;
+                }
+                let own = Own::of(grant.clone());
+                if log.iter().any(|need| own.allows(&need.permission)) {
                     used.insert(index, scenario);
                 }
             }
@@ -339,9 +373,8 @@ fn without_each(name: &str) -> Vec<String> {
                 .filter(|step| told.by_step.get(*step) != usual[scenario].by_step.get(*step))
                 .flat_map(|step| told.by_step.get(step).into_iter().flatten())
                 .collect();
-            let names_it = |words: &&&String| {
-                words.to_lowercase().contains(&grant.action.to_lowercase())
-            };
+            let names_it =
+                |words: &&&String| words.to_lowercase().contains(&grant.action.to_lowercase());
             if words.is_empty() {
                 problems.push(format!("{what}: {scenario:?} goes as with it\n{told:#?}"));
             } else if !words.iter().any(|words| names_it(&words)) {
@@ -442,13 +475,17 @@ fn an_explicit_deny_is_not_mended_by_an_allow() {
     virtually(async {
         let world = World::before("quickstart").await;
         let mut policies = emitted(&needed(&world.plan));
-        let deny = r#"{"Statement": {"Effect": "Deny", "Action": "memorydb:Delete*", "Resource": "*"}}"#;
+        let deny =
+            r#"{"Statement": {"Effect": "Deny", "Action": "memorydb:Delete*", "Resource": "*"}}"#;
         policies.push(Policy::parse(deny).expect("a policy"));
         world.sandbox.set_callers(vec![Caller::everybody(ACCOUNT, policies)]);
         let findings = permissions_findings(&world.env, &world.plan).await;
         let told: Vec<_> = findings.iter().map(|f| (f.verdict, f.what.as_str())).collect();
         assert_eq!(told.len(), 1, "{findings:#?}");
-        assert!(told[0].1.contains("a policy denies") && told[0].1.contains("rollback"), "{told:?}");
+        assert!(
+            told[0].1.contains("a policy denies") && told[0].1.contains("rollback"),
+            "{told:?}"
+        );
         let mend = findings[0].mend.as_deref().unwrap_or_default();
         assert!(mend.contains("Deny"), "{mend}");
     });

@@ -20,10 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("report", &["engine", "plan", "playbook"]),
     (
         "cli",
-        &[
-            "playbook", "plan", "engine", "facts", "permissions", "steps", "aws", "report",
-            "survey",
-        ],
+        &["playbook", "plan", "engine", "facts", "permissions", "steps", "aws", "report", "survey"],
     ),
 ];
 

@@ -28,7 +28,8 @@ fn simulate(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
     }
     // A user, a group or a role; not a session (IAM API reference, SimulatePrincipalPolicy).
     let resource = source.splitn(6, ':').nth(5).unwrap_or_default();
-    if !source.contains(":iam:") || !["user/", "role/", "group/"].iter().any(|kind| resource.starts_with(kind))
+    if !source.contains(":iam:")
+        || !["user/", "role/", "group/"].iter().any(|kind| resource.starts_with(kind))
     {
         return Err(ApiError::bad("InvalidInput", format!("Invalid Entity Arn: {source}")));
     }
@@ -36,7 +37,10 @@ fn simulate(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
     let caller = callers.iter().find(|caller| caller.principal() == source).cloned();
     // Of roles the sandbox knows those of its callers; where it has none, every principal may do everything.
     if caller.is_none() && !callers.is_empty() {
-        return Err(ApiError::missing("NoSuchEntity", format!("The principal {source} cannot be found.")));
+        return Err(ApiError::missing(
+            "NoSuchEntity",
+            format!("The principal {source} cannot be found."),
+        ));
     }
     let mut resources = params.list("ResourceArns");
     if resources.is_empty() {

@@ -26,7 +26,12 @@ impl Caller {
     /// Everybody, under the sandbox's own name, held to these policies.
     #[must_use]
     pub fn everybody(account: &str, policies: Vec<Policy>) -> Self {
-        Self { arn: format!("arn:aws:iam::{account}:user/sandbox"), principal: None, access_key: None, policies }
+        Self {
+            arn: format!("arn:aws:iam::{account}:user/sandbox"),
+            principal: None,
+            access_key: None,
+            policies,
+        }
     }
 
     /// The user or role whose policies the caller has: a session of a role has the role's.
@@ -68,7 +73,9 @@ pub(crate) fn caller_of(ctx: &Ctx, parts: &Parts) -> Option<Caller> {
         .and_then(|header| header.split_once("Credential="))
         .and_then(|(_, rest)| rest.split('/').next());
     let callers = lock(ctx.callers());
-    let named = callers.iter().find(|caller| caller.access_key.is_some() && caller.access_key.as_deref() == key);
+    let named = callers
+        .iter()
+        .find(|caller| caller.access_key.is_some() && caller.access_key.as_deref() == key);
     named.or_else(|| callers.iter().find(|caller| caller.access_key.is_none())).cloned()
 }
 
@@ -130,8 +137,9 @@ fn refused(
         _ => format!("because no identity-based policy allows the {action} action"),
     };
     let arn = &caller.arn;
-    let message =
-        format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {because}");
+    let message = format!(
+        "User: {arn} is not authorized to perform: {action} on resource: {resource} {because}"
+    );
     match service {
         "memorydb" | "ssm" | "secretsmanager" | "kms" | "servicequotas" => {
             ApiError::bad("AccessDeniedException", message)

@@ -158,8 +158,7 @@ impl Statement {
         let variables = resources.iter().filter(|r| r.contains("${"));
         let variables = variables.map(|r| format!("the variable in the resource {r}"));
         let conditions = self.conditions.iter().filter(|condition| !condition.is_known());
-        variables
-            .chain(conditions.map(|c| format!("the condition {} of {}", c.operator, c.key)))
+        variables.chain(conditions.map(|c| format!("the condition {} of {}", c.operator, c.key)))
     }
 }
 
@@ -175,8 +174,7 @@ mod tests {
     fn ask(statements: &Value, expected: Decision) {
         let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
         let policy = Policy::parse(&text).unwrap();
-        let found =
-            decide(&[policy], "elasticache:CreateSnapshot", SNAPSHOT, &Context::default());
+        let found = decide(&[policy], "elasticache:CreateSnapshot", SNAPSHOT, &Context::default());
         assert_eq!(found, expected, "{statements}");
     }
 
@@ -195,7 +193,8 @@ mod tests {
 
     #[test]
     fn a_deny_wins_wherever_it_stands() {
-        let (allow, deny) = (statement("Allow", "*", "*"), statement("Deny", "*:Create*", SNAPSHOT));
+        let (allow, deny) =
+            (statement("Allow", "*", "*"), statement("Deny", "*:Create*", SNAPSHOT));
         ask(&json!([allow, deny]), Decision::Explicit);
         ask(&json!([deny, allow]), Decision::Explicit);
     }

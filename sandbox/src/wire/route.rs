@@ -163,8 +163,7 @@ impl Incoming {
     }
 
     fn mutating(&self) -> bool {
-        const READS: [&str; 7] =
-            ["Describe", "Get", "List", "Head", "Select", "Simulate", "Test"];
+        const READS: [&str; 7] = ["Describe", "Get", "List", "Head", "Select", "Simulate", "Test"];
         !READS.iter().any(|prefix| self.operation.starts_with(prefix))
     }
 }

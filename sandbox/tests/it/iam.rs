@@ -12,7 +12,9 @@ const ACCOUNT: &str = "123456789012";
 fn allow(statements: &[(&str, &str)]) -> Policy {
     let statements: Vec<Value> = statements
         .iter()
-        .map(|(action, resource)| json!({"Effect": "Allow", "Action": action, "Resource": resource}))
+        .map(
+            |(action, resource)| json!({"Effect": "Allow", "Action": action, "Resource": resource}),
+        )
         .collect();
     Policy::parse(&json!({"Version": "2012-10-17", "Statement": statements}).to_string()).unwrap()
 }
@@ -48,7 +50,8 @@ async fn a_snapshot_needs_the_group_the_snapshot_and_the_right_to_tag_it() {
          elasticache:CreateSnapshot on resource: arn:aws:elasticache:us-east-1:123456789012:snapshot:nightly \
          because no identity-based policy allows the elasticache:CreateSnapshot action"
     );
-    let both = allow(&[("elasticache:CreateSnapshot", group), ("elasticache:CreateSnapshot", snapshot)]);
+    let both =
+        allow(&[("elasticache:CreateSnapshot", group), ("elasticache:CreateSnapshot", snapshot)]);
     aws.sandbox.set_callers(vec![Caller::everybody(ACCOUNT, vec![both])]);
     let refused = create().await;
     assert_eq!(code(refused), "AccessDenied");
@@ -116,7 +119,8 @@ async fn an_export_looks_at_the_bucket_through_the_caller_s_eyes() {
     aws.sandbox.set_callers(vec![Caller::everybody(ACCOUNT, vec![copy(&[listed])])]);
     let refused = message(export().await);
     assert!(refused.contains("does not have sufficient permissions"), "{refused}");
-    let rest = [listed, ("s3:*", "arn:aws:s3:::exports"), ("s3:*", "arn:aws:s3:::exports/two-*.rdb")];
+    let rest =
+        [listed, ("s3:*", "arn:aws:s3:::exports"), ("s3:*", "arn:aws:s3:::exports/two-*.rdb")];
     aws.sandbox.set_callers(vec![Caller::everybody(ACCOUNT, vec![copy(&rest)])]);
     export().await.unwrap();
 }

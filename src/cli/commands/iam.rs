@@ -8,6 +8,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::playbook_file;
+use crate::cli::saved::Saved;
 use crate::cli::state::Runs;
 use crate::permissions::{
     LIMIT, Place, Policy, bucket_policies, format, grants, key_statement, policies,
@@ -25,15 +26,13 @@ struct Written {
 
 /// Prints a policy. Calls nothing: what it says follows from the playbook alone.
 pub(super) fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
-    let playbook = &args.playbook;
-    let earlier =
-        playbook.inputs_from.as_deref().map(|run| outputs_of(run, false, runs)).transpose()?;
-    let plan = playbook_file::plan(playbook, &catalog(), earlier, output)?;
+    let plan = plan(args, runs, output)?;
     let guard = plan.guard.clone().unwrap_or_default();
     let region = args.region.clone().or(guard.region);
     let account = args.account.clone().or(guard.account);
     let place = Place::new(region.as_deref(), account.as_deref());
-    let written = if args.bucket_policy { bucket(args, &plan, &place)? } else { caller(args, &plan, &place) };
+    let written =
+        if args.bucket_policy { bucket(args, &plan, &place)? } else { caller(args, &plan, &place) };
     for warning in &written.warnings {
         output.complain(&format!("warning: {warning}\n"));
     }
@@ -48,6 +47,17 @@ pub(super) fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, C
         })?,
     }
     Ok(Exit::Done)
+}
+
+fn plan(args: &IamArgs, runs: &Runs, output: Output) -> Result<Plan, CommandError> {
+    let given = &args.playbook;
+    let source = playbook_file::read(&given.playbook, output)?;
+    if let Some(saved) = Saved::read(source.name(), source.text())? {
+        return Ok(saved.plan);
+    }
+    let run = given.inputs_from.as_deref();
+    let earlier = run.map(|run| outputs_of(run, false, runs)).transpose()?;
+    playbook_file::plan(given, &source, &catalog(), earlier, output)
 }
 
 fn caller(args: &IamArgs, plan: &Plan, place: &Place) -> Written {
@@ -87,10 +97,9 @@ fn caller(args: &IamArgs, plan: &Plan, place: &Place) -> Written {
 
 fn bucket(args: &IamArgs, plan: &Plan, place: &Place) -> Result<Written, CommandError> {
     let buckets = bucket_policies(plan, &|kind| declared(kind), place).ok_or_else(|| {
-        CommandError::new(Exit::Usage, "the region is not known").because(
-            "the services' names in a bucket policy carry it, and take no wildcard",
-        )
-        .hint("give --region, or a `guard` in the playbook")
+        CommandError::new(Exit::Usage, "the region is not known")
+            .because("the services' names in a bucket policy carry it, and take no wildcard")
+            .hint("give --region, or a `guard` in the playbook")
     })?;
     if buckets.is_empty() {
         return Err(CommandError::new(
@@ -103,7 +112,8 @@ fn bucket(args: &IamArgs, plan: &Plan, place: &Place) -> Result<Written, Command
     ];
     if buckets.len() > 1 {
         let names: Vec<&str> = buckets.iter().map(|b| b.bucket.as_str()).collect();
-        warnings.push(format!("there are several buckets, each with its own: {}", names.join(", ")));
+        warnings
+            .push(format!("there are several buckets, each with its own: {}", names.join(", ")));
     }
     let text = match args.format {
         PolicyFormat::Json => format::json_bucket(&buckets),

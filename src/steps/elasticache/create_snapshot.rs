@@ -123,11 +123,7 @@ impl Step for CreateSnapshot {
         action("elasticache:ListTagsForResource", MADE, Phases::RUN_UNDO),
         // The snapshot's own ARN is needed beside the source's (service authorization reference, CreateSnapshot), which is
         // the group with cluster mode on and one of its nodes with it off.
-        action(
-            "elasticache:CreateSnapshot",
-            "replicationgroup:{replication_group}",
-            Phases::RUN,
-        ),
+        action("elasticache:CreateSnapshot", "replicationgroup:{replication_group}", Phases::RUN),
         action("elasticache:CreateSnapshot", "cluster:{replication_group}-*", Phases::RUN),
         action("elasticache:CreateSnapshot", "cluster:{prefer_node}", Phases::RUN),
         action("elasticache:CreateSnapshot", MADE, Phases::RUN),

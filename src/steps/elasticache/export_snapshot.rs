@@ -100,11 +100,7 @@ impl Step for ExportSnapshot {
         action("elasticache:DescribeSnapshots", "snapshot:{snapshot}", Phases::ALL),
         // The source and the target (service authorization reference, CopySnapshot), though an export makes no snapshot.
         action("elasticache:CopySnapshot", "snapshot:{snapshot}", Phases::RUN),
-        action(
-            "elasticache:CopySnapshot",
-            "snapshot:{target_name|orc-*-export*}",
-            Phases::RUN,
-        ),
+        action("elasticache:CopySnapshot", "snapshot:{target_name|orc-*-export*}", Phases::RUN),
         action("elasticache:DescribeEvents", "*", Phases::RUN)
             .helps("if the service fails at it, its reason is not told"),
         // ElastiCache looks through the caller's eyes whether the bucket is theirs, and takes no narrower resource

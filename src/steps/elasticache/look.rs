@@ -132,7 +132,9 @@ pub(super) async fn reason(
     let answer = match call(Op::read(SERVICE, "DescribeEvents"), request.send()).await {
         Ok(answer) => answer,
         Err(failure) if failure.class == Class::Denied => {
-            return Some(format!("{SERVICE}'s events may say why, but could not be read: {failure}"));
+            return Some(format!(
+                "{SERVICE}'s events may say why, but could not be read: {failure}"
+            ));
         }
         Err(_) => return None,
     };

@@ -39,8 +39,7 @@ pub(super) fn needs(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
         }
         "CopySnapshot" => {
             let target = named("snapshot", "TargetSnapshotName");
-            let mut needs =
-                vec![on(named("snapshot", "SourceSnapshotName")), on(target.clone())];
+            let mut needs = vec![on(named("snapshot", "SourceSnapshotName")), on(target.clone())];
             needs.extend(tagged(target));
             needs
         }

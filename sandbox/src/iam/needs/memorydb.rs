@@ -3,8 +3,7 @@
 use super::{Asked, Permission, Refusal, bucket_rights, key_arn};
 use crate::context::Ctx;
 
-const LINKED_ROLE: &str =
-    "role/aws-service-role/memorydb.amazonaws.com/AWSServiceRoleForMemoryDB";
+const LINKED_ROLE: &str = "role/aws-service-role/memorydb.amazonaws.com/AWSServiceRoleForMemoryDB";
 
 pub(super) fn needs(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
     let arn = |kind: &str, name: &str| {
@@ -49,8 +48,7 @@ pub(super) fn needs(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
         }
         "CopySnapshot" => {
             let target = named("snapshot", "TargetSnapshotName");
-            let mut needs =
-                vec![on(named("snapshot", "SourceSnapshotName")), on(target.clone())];
+            let mut needs = vec![on(named("snapshot", "SourceSnapshotName")), on(target.clone())];
             needs.extend(tagged(target));
             if let Some(bucket) = asked.text("TargetBucket") {
                 let name = asked.text("TargetSnapshotName").unwrap_or_default();

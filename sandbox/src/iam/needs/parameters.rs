@@ -8,8 +8,12 @@ pub(super) fn ssm(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
     let parameter = |name: &str| parameter_arn(ctx, name);
     let named = |member: &str| parameter(asked.text(member).unwrap_or("*"));
     let mut needs = match asked.operation {
-        "GetParameter" | "GetParameterHistory" | "PutParameter" | "DeleteParameter"
-        | "LabelParameterVersion" | "UnlabelParameterVersion" => vec![on(named("Name"))],
+        "GetParameter"
+        | "GetParameterHistory"
+        | "PutParameter"
+        | "DeleteParameter"
+        | "LabelParameterVersion"
+        | "UnlabelParameterVersion" => vec![on(named("Name"))],
         "GetParameters" | "DeleteParameters" => {
             asked.texts("Names").iter().map(|name| on(parameter(name))).collect()
         }
@@ -69,9 +73,17 @@ pub(super) fn secrets(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
         "ListSecrets" => vec![on("*")],
         // A secret that is not there has no suffix yet; what is asked for then is UNSURE.
         "CreateSecret" => vec![on(&format!("{prefix}{}", asked.text("Name").unwrap_or("*")))],
-        "DescribeSecret" | "DeleteSecret" | "RestoreSecret" | "RotateSecret"
-        | "CancelRotateSecret" | "TagResource" | "UntagResource" | "GetSecretValue"
-        | "PutSecretValue" | "ListSecretVersionIds" | "UpdateSecretVersionStage" => {
+        "DescribeSecret"
+        | "DeleteSecret"
+        | "RestoreSecret"
+        | "RotateSecret"
+        | "CancelRotateSecret"
+        | "TagResource"
+        | "UntagResource"
+        | "GetSecretValue"
+        | "PutSecretValue"
+        | "ListSecretVersionIds"
+        | "UpdateSecretVersionStage" => {
             let id = asked.text("SecretId").unwrap_or("*");
             let arn = ctx.world().secretsmanager.arn_of(id);
             let missing = || match id.starts_with("arn:") {
