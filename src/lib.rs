@@ -4,6 +4,7 @@
 //!
 //! - `playbook`: YAML text to a tree with positions;
 //! - `plan`: tree and inputs to a plan;
+//! - `permissions`: what a plan needs to the least policy for it;
 //! - `engine`: plan to run, over a durable journal;
 //! - `steps`: what a playbook can do, one file per kind;
 //! - `survey`: what is there already, read only;
@@ -22,6 +23,7 @@ pub mod cost;
 pub mod engine;
 pub mod facts;
 pub mod init;
+pub mod permissions;
 pub mod plan;
 pub mod playbook;
 pub mod report;

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use crate::clock::Clock;
 use crate::data::DataPlane;
 use crate::faults::FaultState;
+use crate::iam::Caller;
 use crate::log::Call;
 use crate::timings::Timings;
 use crate::world::World;
@@ -26,6 +27,8 @@ pub(crate) struct Core {
     pub(crate) before: Mutex<Option<World>>,
     pub(crate) faults: Mutex<FaultState>,
     pub(crate) calls: Mutex<Vec<Call>>,
+    /// Who is held to policies.
+    pub(crate) callers: Mutex<Vec<Caller>>,
     pub(crate) random: Mutex<StdRng>,
 }
 
@@ -86,6 +89,10 @@ impl Ctx {
 
     pub(crate) fn timings(&self) -> &Timings {
         &self.core.timings
+    }
+
+    pub(crate) fn callers(&self) -> &Mutex<Vec<Caller>> {
+        &self.core.callers
     }
 
     pub(crate) fn data(&self) -> &DataPlane {

@@ -1,4 +1,4 @@
-//! A local AWS for ElastiCache, MemoryDB, S3, SSM, Secrets Manager, Route 53 and STS, at the wire; of KMS, CloudWatch
+//! A local AWS for ElastiCache, MemoryDB, S3, SSM, Secrets Manager, Route 53, IAM and STS, at the wire; of KMS, CloudWatch
 //! and Service Quotas it has what tells of the others.
 //!
 //! One [`Sandbox`] holds one state, one clock, one fault plan and one request log. It is reached in two ways: in
@@ -8,6 +8,7 @@
 //! - `sandbox`, `context`, `world`: the object a user holds, what one request sees, and the state
 //! - `clock`, `timings`, `faults`, `log`, `seed`: time, durations, planned failures, what was asked, what exists at first
 //! - `seeding`, `bucket_access`, `names`, `events`: what several services share
+//! - `iam`: the permissions that calls need, policies, and the policy simulator
 //! - `wire`: requests in and answers out; decides the service, the fault and the log line, once for all services
 //! - `elasticache`, `memorydb`, `s3`, `ssm`, `secretsmanager`, `route53`, `sts`, `kms`, `cloudwatch`, `servicequotas`: one
 //!   folder per service
@@ -21,6 +22,7 @@ pub mod data;
 mod elasticache;
 mod events;
 mod faults;
+mod iam;
 mod kms;
 mod log;
 mod memorydb;
@@ -41,6 +43,7 @@ mod world;
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use data::ServerPolicy;
 pub use faults::{Fault, FaultKind, FaultPlan, RandomFaults};
+pub use iam::{Caller, Permission, Policy, PolicyError};
 pub use log::{Call, Outcome};
 pub use sandbox::{Builder, Sandbox, SandboxError};
 pub use seed::{

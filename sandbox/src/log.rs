@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::iam::Permission;
+
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,4 +32,8 @@ pub struct Call {
     pub mutating: bool,
     /// How it ended.
     pub outcome: Outcome,
+    /// The id that its answer carries, if one came.
+    pub request_id: String,
+    /// The permissions that AWS would ask the caller for.
+    pub needs: Vec<Permission>,
 }

@@ -16,6 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::context::{Core, Ctx, Effects, lock};
 use crate::data::{Cluster, DataError, DataPlane, Model, PlaneKind, ServerPolicy};
 use crate::faults::{FaultPlan, FaultState};
+use crate::iam::Caller;
 use crate::log::Call;
 use crate::seed::Seed;
 use crate::seeding;
@@ -47,6 +48,7 @@ pub struct Builder {
     faults: FaultPlan,
     random_seed: u64,
     latency: Duration,
+    callers: Vec<Caller>,
 }
 
 impl Builder {
@@ -113,6 +115,13 @@ impl Builder {
         self
     }
 
+    /// A caller that is held to policies. Nobody is unless it is said here.
+    #[must_use]
+    pub fn caller(mut self, caller: Caller) -> Self {
+        self.callers.push(caller);
+        self
+    }
+
     /// The sandbox.
     ///
     /// # Errors
@@ -128,6 +137,7 @@ impl Builder {
             before: Mutex::new(None),
             faults: Mutex::new(FaultState::new(self.faults)),
             calls: Mutex::default(),
+            callers: Mutex::new(self.callers),
             random: Mutex::new(StdRng::seed_from_u64(self.random_seed)),
         };
         let (core, random_seed, latency) = (Arc::new(core), self.random_seed, self.latency);
@@ -156,6 +166,7 @@ impl Sandbox {
             faults: FaultPlan::default(),
             random_seed: 0,
             latency: Duration::ZERO,
+            callers: Vec::new(),
         }
     }
 
@@ -196,6 +207,11 @@ impl Sandbox {
     /// Replaces what is to go wrong; counting starts anew.
     pub fn set_faults(&self, plan: FaultPlan) {
         *lock(&self.core.faults) = FaultState::new(plan);
+    }
+
+    /// Replaces who is held to policies from now on.
+    pub fn set_callers(&self, callers: Vec<Caller>) {
+        *lock(&self.core.callers) = callers;
     }
 
     /// Everything that exists, in order, without anything that differs between two runs of the same effect.

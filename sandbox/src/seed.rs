@@ -32,6 +32,8 @@ pub struct Seed {
     pub clusters: Vec<SeedCluster>,
     /// KMS keys.
     pub kms_keys: Vec<SeedKmsKey>,
+    /// Whether the account has never used MemoryDB, so that its first cluster needs `iam:CreateServiceLinkedRole`.
+    pub memorydb_first_use: bool,
     /// S3 buckets.
     pub buckets: Vec<SeedBucket>,
     /// SSM parameters.

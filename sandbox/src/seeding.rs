@@ -59,6 +59,7 @@ fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
         world.elasticache.user_groups.insert(id, group);
     }
     let memorydb = &mut world.memorydb;
+    memorydb.linked_role_missing = seed.memorydb_first_use;
     for user in &seed.memorydb_users {
         let name = user.name.to_ascii_lowercase();
         let user = mdb::User {

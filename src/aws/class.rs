@@ -97,6 +97,9 @@ pub fn class_of(code: &str, status: Option<u16>, mutating: bool) -> Class {
         fault
     } else if status == Some(429) {
         Class::Throttled
+    } else if status == Some(403) {
+        // S3 answers a HEAD without a body, and so without a code.
+        Class::Denied
     } else {
         Class::Fatal
     }
@@ -147,5 +150,6 @@ mod tests {
         assert_eq!(class_of("Unheard", Some(503), true), Class::Ambiguous);
         assert_eq!(class_of("Unheard", Some(503), false), Class::Transient);
         assert_eq!(class_of("Unheard", Some(400), true), Class::Fatal);
+        assert_eq!(class_of("an error without a code", Some(403), false), Class::Denied);
     }
 }

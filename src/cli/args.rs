@@ -72,6 +72,8 @@ pub enum Command {
     Init(InitArgs),
     /// Show what a playbook would do, and what reading the account says about it; changes nothing
     Plan(RunArgsOfPlan),
+    /// Print the least IAM policy for whoever runs a playbook; calls nothing
+    Iam(IamArgs),
     /// Run a playbook that moves data: show the plan, ask, carry it out
     Migrate(RunArgs),
     /// Run any playbook
@@ -317,6 +319,46 @@ impl AdviseArgs {
     }
 }
 
+/// Printing policies.
+#[derive(Debug, Args)]
+pub struct IamArgs {
+    /// What the policy is for.
+    #[command(flatten)]
+    pub playbook: PlaybookArgs,
+    /// Print the policy of the bucket that the exports go through, instead of the caller's
+    #[arg(long)]
+    pub bucket_policy: bool,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = PolicyFormat::Json)]
+    pub format: PolicyFormat,
+    /// The account, 12 digits [default: the playbook's `guard`, else any]
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// The region [default: the playbook's `guard`, else any]
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+    /// The ARN of the role or user that gets it: only that one may then be asked about in the policy simulator
+    #[arg(long, value_name = "ARN")]
+    pub principal: Option<String>,
+    /// The ARN of a KMS key that encrypts a parameter or secret of the playbook; may be repeated
+    #[arg(long = "kms-key", value_name = "ARN")]
+    pub kms_keys: Vec<String>,
+    /// Write it to a file
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How a policy is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PolicyFormat {
+    /// IAM's own JSON
+    Json,
+    /// HCL with aws_iam_policy_document
+    Terraform,
+    /// A template, in JSON
+    Cloudformation,
+}
+
 /// Serving a sandbox.
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Args)]
@@ -344,6 +386,9 @@ pub struct SandboxArgs {
     /// How long every call takes, in milliseconds, as over a network
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     pub latency: u64,
+    /// An IAM policy, as JSON, that every caller is held to; may be repeated
+    #[arg(long = "policy", value_name = "FILE")]
+    pub policies: Vec<PathBuf>,
     /// A JSON file of faults to answer with
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,

@@ -21,10 +21,18 @@ pub(crate) fn document(about: &About) -> String {
     out += &properties(&info.spec_schema, true);
     out += "\n### Outputs\n\n";
     out += &properties(&info.output_schema, false);
-    if !about.actions.is_empty() {
+    if !about.permissions.actions.is_empty() {
         out += "\n### Permissions\n\n";
-        for action in about.actions {
-            out += &format!("- `{}` on `{}`\n", action.name, action.resource);
+        for action in about.permissions.actions {
+            out += &format!("- `{}` on `{}`", action.name, action.resource);
+            out += &format!(" ({})", action.phases);
+            if let Some(path) = action.when {
+                out += &format!("; only with `{path}`");
+            }
+            if let Some(path) = action.unless {
+                out += &format!("; not with `{path}`");
+            }
+            out += "\n";
         }
     }
     out

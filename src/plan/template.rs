@@ -162,6 +162,32 @@ impl Template {
         }
     }
 
+    /// The value with what `fill` says for each hole: for what can be told of a run before it. Texts are joined as in a
+    /// run; what cannot be joined is left out.
+    pub fn filled(&self, fill: &dyn Fn(&Reference) -> Value) -> Value {
+        match self {
+            Self::Literal(value) => value.clone(),
+            Self::Ref(reference) => fill(reference),
+            Self::Concat(parts) => {
+                let parts = parts.iter().map(|part| joinable(&part.filled(fill)));
+                Value::String(parts.filter_map(Result::ok).collect())
+            }
+            Self::Seq(items) => Value::Array(items.iter().map(|item| item.filled(fill)).collect()),
+            Self::Map(entries) => Value::Object(
+                entries.iter().map(|(key, entry)| (key.clone(), entry.filled(fill))).collect(),
+            ),
+            Self::Call { function, args } => {
+                let mut values: Vec<Value> = args.iter().map(|arg| arg.filled(fill)).collect();
+                if *function == Function::Default {
+                    let first = values.iter().position(|value| !value.is_null());
+                    return first.map_or(Value::Null, |at| values.swap_remove(at));
+                }
+                // What a function makes of a value that only the run knows may be anything.
+                apply(*function, &values).unwrap_or_else(|_| Value::from("*"))
+            }
+        }
+    }
+
     fn collect<'a>(&'a self, found: &mut Vec<&'a Reference>) {
         match self {
             Self::Literal(_) => {}

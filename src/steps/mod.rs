@@ -16,6 +16,7 @@ mod need;
 mod ownership;
 mod page;
 mod pause;
+mod permitted;
 mod rdb;
 pub mod redis;
 mod s3;
@@ -29,9 +30,12 @@ use std::rc::Rc;
 
 pub use env::Env;
 pub use need::Need;
-pub use step::{About, Action, Cargo, Done, Sketch, Step, Touch, about, action};
+pub use permitted::permissions_findings;
+pub use step::{About, Cargo, Done, Sketch, Step, Touch, about};
 
 use crate::engine::{Kind, Kinds};
+use crate::permissions;
+pub use crate::permissions::{Action, action};
 use crate::plan::Catalog;
 
 macro_rules! kinds {
@@ -83,6 +87,12 @@ impl Kinds for Registry {
     fn kind(&self, name: &str) -> Option<&dyn Kind> {
         self.kinds.get(name).map(AsRef::as_ref)
     }
+}
+
+/// What the kind of this name declares of permissions.
+#[must_use]
+pub fn declared(name: &str) -> Option<permissions::Kind> {
+    all().into_iter().find(|kind| kind.info.name == name).map(|kind| kind.permissions)
 }
 
 /// What plans are checked against.

@@ -9,19 +9,26 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::engine::{Cx, Failure};
+use crate::engine::{Class, Cx, Failure};
 
 /// Everything of one sort, as last described, and how many wait for some of it.
 pub struct Page<T> {
     waiting: Cell<u32>,
     latest: RefCell<Option<(Timestamp, Vec<T>)>>,
+    /// A policy that names what may be described lets nobody describe everything: then each asks by name.
+    refused: Cell<bool>,
     /// Held while the page is fetched: who comes meanwhile takes the answer.
     fetching: Mutex<()>,
 }
 
 impl<T> Default for Page<T> {
     fn default() -> Self {
-        Self { waiting: Cell::new(0), latest: RefCell::new(None), fetching: Mutex::new(()) }
+        Self {
+            waiting: Cell::new(0),
+            latest: RefCell::new(None),
+            refused: Cell::new(false),
+            fetching: Mutex::new(()),
+        }
     }
 }
 
@@ -77,10 +84,19 @@ impl<T: Clone> Ticket<'_, T> {
         A: Future<Output = Result<Vec<T>, Failure>>,
     {
         let _only_one = self.page.fetching.lock().await;
+        if self.page.refused.get() {
+            return Ok(None);
+        }
         let oldest = self.last.get().map_or(Duration::ZERO, |last| cx.clock.since(last) / 3);
         let fresh = |(at, _): &(Timestamp, Vec<T>)| cx.clock.since(*at) <= oldest;
         if !self.page.latest.borrow().as_ref().is_some_and(fresh) {
-            let found = all().await?;
+            let found = match all().await {
+                Err(failure) if failure.class == Class::Denied => {
+                    self.page.refused.set(true);
+                    return Ok(None);
+                }
+                found => found?,
+            };
             self.page.latest.replace(Some((cx.clock.now(), found)));
         }
         let latest = self.page.latest.borrow();

@@ -15,22 +15,8 @@ use super::need::Need;
 use crate::cost::CostEffect;
 use crate::engine::journal::{Change, Resource, Role};
 use crate::engine::{Cx, Failure, Finding, Kind, Outcome, Prepared};
+use crate::permissions::{self, Action, Foreseen, Guest};
 use crate::plan::{Effect, Fault, KindInfo};
-
-/// An IAM permission a kind may need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Action {
-    /// "elasticache:CreateSnapshot".
-    pub name: &'static str,
-    /// The resource as a template: "snapshot:{name}", "replicationgroup:{replication_group}", "*".
-    pub resource: &'static str,
-}
-
-/// Shorthand for the `ACTIONS` of a kind.
-#[must_use]
-pub const fn action(name: &'static str, resource: &'static str) -> Action {
-    Action { name, resource }
-}
 
 /// How `Step::execute` ended.
 #[derive(Clone, Debug)]
@@ -101,8 +87,12 @@ pub trait Step: 'static {
     const KIND: &'static str;
     /// One line for lists.
     const SUMMARY: &'static str;
-    /// Every permission any method may need.
+    /// Every permission any method may need, and no other: a test runs each kind with exactly these, and without each.
     const ACTIONS: &'static [Action];
+    /// What its outputs will look like: the permissions of later steps that refer to them are as narrow as these.
+    const OUTPUTS: &'static [Foreseen] = &[];
+    /// The services it lets reach into a bucket.
+    const GUESTS: &'static [Guest] = &[];
     /// What it does to the world and how that is undone.
     const EFFECT: Effect;
     /// How long it may take unless the playbook says otherwise.
@@ -200,8 +190,8 @@ pub trait Step: 'static {
 pub struct About {
     /// What the plan needs.
     pub info: KindInfo,
-    /// Every permission it may need.
-    pub actions: &'static [Action],
+    /// What it declares of permissions.
+    pub permissions: permissions::Kind,
     /// How long it may take.
     pub timeout: Duration,
     /// How long it usually takes.
@@ -235,7 +225,11 @@ pub fn about<S: Step>() -> About {
             spec_schema,
             check: S::check,
         },
-        actions: S::ACTIONS,
+        permissions: permissions::Kind {
+            actions: S::ACTIONS,
+            outputs: S::OUTPUTS,
+            guests: S::GUESTS,
+        },
         timeout: S::TIMEOUT,
         expected: S::EXPECTED,
         sketch: S::sketch,

@@ -95,6 +95,7 @@ fn the_reference_of_the_commands_is_generated() {
         "validate",
         "init",
         "plan",
+        "iam",
         "migrate",
         "run",
         "resume",

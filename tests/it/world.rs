@@ -17,6 +17,8 @@ use orchestrate_sandbox::{Call, Clock as SandboxClock, Outcome, Sandbox, Seed, S
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::tap::Tap;
+
 /// The id of every run in these tests: resource names depend on it, and worlds are compared by name.
 pub(crate) const RUN: &str = "01h3kq7xw2";
 /// Enough keys to fill every shard, few enough to compare often.
@@ -106,10 +108,12 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
     pub(crate) plan: Plan,
-    /// What the kinds act with.
-    pub(crate) env: Rc<Env>,
     /// The way other people reach the same account.
     pub(crate) aws: aws::Clients,
+    /// What the kinds act with.
+    pub(crate) env: Rc<Env>,
+    /// Which step made which call.
+    pub(crate) tap: Tap,
 }
 
 impl World {
@@ -151,18 +155,19 @@ impl World {
         }
         change(&mut seed);
         sandbox.seed(seed).await.expect("the seed fits");
+        let tap = Tap::default();
         let settings = Settings {
             clock: clock.clone(),
             region: Some("us-east-1".to_owned()),
             path_style: true,
-            in_process: Some(sandbox.http_client()),
+            in_process: Some(tap.client(sandbox.http_client())),
         };
         let clients = aws::connect(&settings).await.expect("an in-process connection");
         let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
         let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
         let env = Rc::new(Env::new(clients.clone(), identity, data, &clock));
         let registry = registry(&env);
-        Self { sandbox, clock, registry, plan, env, aws: clients }
+        Self { sandbox, clock, registry, plan, aws: clients, env, tap }
     }
 
     /// Changes that took effect so far.

@@ -43,6 +43,11 @@ pub(super) fn default_group(version: Version) -> String {
     format!("default.{}", version.family.replace('_', "-"))
 }
 
+/// The parameter group of an engine's version, whether or not there is one: what a request without one stands for.
+pub(crate) fn default_group_of(engine: &str, asked: Option<&str>) -> String {
+    version(engine, asked).map_or_else(|_| "*".to_owned(), default_group)
+}
+
 /// The family of a parameter group, if there is such a group.
 pub(super) fn family_of(state: &MemoryDbState, group: &str) -> Option<String> {
     let own = state.parameter_groups.get(&group.to_ascii_lowercase());

@@ -97,6 +97,7 @@ pub(super) fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
         shards: Vec::new(),
     };
     let answer = answer::cluster(ctx, &cluster, false);
+    world.memorydb.linked_role_missing = false;
     world.memorydb.clusters.insert(name, cluster);
     Ok(json!({"Cluster": answer}))
 }

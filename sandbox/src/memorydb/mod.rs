@@ -12,4 +12,5 @@ pub(crate) mod state;
 mod tags;
 
 pub(crate) use call::call;
+pub(crate) use catalog::default_group_of;
 pub(crate) use settle::settle;

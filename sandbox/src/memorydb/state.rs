@@ -24,6 +24,8 @@ pub(crate) struct MemoryDbState {
     pub(crate) more_node_types: BTreeMap<String, u64>,
     pub(crate) events: Vec<Event>,
     pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
+    /// Whether the account has never used MemoryDB: the first cluster then makes the service-linked role.
+    pub(crate) linked_role_missing: bool,
 }
 
 /// A state that time will end.
@@ -195,6 +197,7 @@ impl Default for MemoryDbState {
             more_node_types: BTreeMap::new(),
             events: Vec::new(),
             taken: BTreeMap::new(),
+            linked_role_missing: false,
         }
     }
 }

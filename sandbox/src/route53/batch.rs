@@ -48,6 +48,31 @@ pub(super) fn change(
     Ok(Xml::new("ChangeResourceRecordSetsResponse").child(submit(state, ctx, comment)))
 }
 
+/// One change as policy conditions see it.
+pub(crate) struct Changed {
+    /// In lower case, without the final dot.
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) action: String,
+}
+
+/// The changes of a batch; none if it cannot be read.
+pub(crate) fn changes_in(body: &[u8]) -> Vec<Changed> {
+    let Ok(request) = Element::parse(body, "ChangeResourceRecordSetsRequest") else {
+        return Vec::new();
+    };
+    let changes = request.child("ChangeBatch").and_then(|batch| batch.child("Changes"));
+    let changed = |change: &Element| {
+        let set = change.child("ResourceRecordSet")?;
+        Some(Changed {
+            name: stored(set.text("Name")?).trim_end_matches('.').to_owned(),
+            kind: set.text("Type")?.to_owned(),
+            action: change.text("Action")?.to_owned(),
+        })
+    };
+    changes.into_iter().flat_map(|c| c.children("Change")).filter_map(changed).collect()
+}
+
 /// The record set of one change, with exactly one of an alias target, or a TTL and values.
 fn record(action: &str, set: Option<&Element>) -> Result<Record, ApiError> {
     let invalid = |why: String| ApiError::bad("InvalidInput", format!("Invalid request: {why}"));

@@ -9,4 +9,5 @@ mod request;
 pub(crate) mod state;
 mod zones;
 
+pub(crate) use batch::changes_in;
 pub(crate) use call::{call, operation};

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::policy::{one_or_many, wildcard};
+use super::policy::one_or_many;
+use crate::iam::wildcard;
 
 /// Whether all conditions of a statement hold for a call by the service `service` for `account`.
 ///

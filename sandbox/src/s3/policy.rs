@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::condition;
+use crate::iam::wildcard;
 
 /// The answer of a bucket policy to one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,28 +89,6 @@ pub(super) fn one_or_many(value: Option<&Value>) -> impl Iterator<Item = &Value>
 
 fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
     one_or_many(value).filter_map(Value::as_str)
-}
-
-/// `*` is any run of characters, `?` is one.
-pub(super) fn wildcard(pattern: &str, text: &str, fold_case: bool) -> bool {
-    let fold = |s: &str| if fold_case { s.to_lowercase() } else { s.to_owned() };
-    let (pattern, text) = (fold(pattern).into_bytes(), fold(text).into_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if p < pattern.len() && pattern[p] == b'*' {
-            star = Some((p, t));
-            p += 1;
-        } else if p < pattern.len() && (pattern[p] == b'?' || pattern[p] == text[t]) {
-            (p, t) = (p + 1, t + 1);
-        } else if let Some((at, taken)) = star {
-            star = Some((at, taken + 1));
-            (p, t) = (at + 1, taken + 1);
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|b| *b == b'*')
 }
 
 #[cfg(test)]

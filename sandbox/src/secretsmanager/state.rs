@@ -155,6 +155,11 @@ impl SecretsManagerState {
         self.secrets.insert(name.to_owned(), secret);
     }
 
+    /// The whole ARN of a secret that is there.
+    pub(crate) fn arn_of(&mut self, id: &str) -> Option<String> {
+        self.find(id).ok().map(|(_, secret)| secret.arn.clone())
+    }
+
     /// The secret that a name, an ARN, or an ARN without its last six characters names.
     pub(super) fn find(&mut self, id: &str) -> Result<(&String, &mut Secret), ApiError> {
         let named = |name: &str, secret: &Secret| {

@@ -8,3 +8,4 @@ mod tags;
 mod write;
 
 pub(crate) use call::call;
+pub(crate) use state::plain_name;

@@ -79,6 +79,11 @@ impl SsmState {
         self.parameters.insert(name.to_owned(), parameter);
     }
 
+    /// The key of an encrypted parameter.
+    pub(crate) fn key_of(&self, asked: &str) -> Option<String> {
+        self.select(asked).ok()?.parameter.key_id.clone()
+    }
+
     /// The parameter and version that `name`, `name:version`, `name:label` or an ARN of these
     /// names; without a selector the latest. Gives the name and the selector (`:3`) with it.
     pub(super) fn select(&self, asked: &str) -> Result<Selected<'_>, ApiError> {
@@ -120,7 +125,7 @@ pub(super) struct Selected<'a> {
 }
 
 /// The name in an ARN, `arn:aws:ssm:region:account:parameter/name`; any other text as it is.
-pub(super) fn plain_name(asked: &str) -> &str {
+pub(crate) fn plain_name(asked: &str) -> &str {
     let Some(resource) = asked.strip_prefix("arn:").and_then(|arn| arn.splitn(5, ':').nth(4))
     else {
         return asked;

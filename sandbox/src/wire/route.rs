@@ -13,6 +13,7 @@ use super::reply::Reply;
 use super::{admin, cbor, json};
 use crate::context::{Core, Ctx, Effects, lock};
 use crate::faults::FaultKind;
+use crate::iam::{self, Asked, Permission};
 use crate::log::{Call, Outcome};
 use crate::sandbox::Sandbox;
 use crate::{
@@ -28,6 +29,7 @@ enum Service {
     Ssm,
     SecretsManager,
     Route53,
+    Iam,
     Sts,
     Kms,
     ServiceQuotas,
@@ -37,6 +39,7 @@ enum Service {
 }
 
 const ELASTICACHE_NS: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
+const IAM_NS: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 const STS_NS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 impl Service {
@@ -48,6 +51,7 @@ impl Service {
             Self::Ssm => "ssm",
             Self::SecretsManager => "secretsmanager",
             Self::Route53 => "route53",
+            Self::Iam => "iam",
             Self::Sts => "sts",
             Self::Kms => "kms",
             Self::ServiceQuotas => "servicequotas",
@@ -56,13 +60,14 @@ impl Service {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        const ALL: [Service; 10] = [
+        const ALL: [Service; 11] = [
             Service::ElastiCache,
             Service::MemoryDb,
             Service::S3,
             Service::Ssm,
             Service::SecretsManager,
             Service::Route53,
+            Service::Iam,
             Service::Sts,
             Service::Kms,
             Service::ServiceQuotas,
@@ -111,6 +116,7 @@ impl Service {
         match Params::parse(body).get("Version") {
             Some("2015-02-02") => Self::ElastiCache,
             Some("2011-06-15") => Self::Sts,
+            Some("2010-05-08") => Self::Iam,
             _ if parts.uri.path().starts_with("/2013-04-01/") => Self::Route53,
             _ => Self::S3,
         }
@@ -139,7 +145,7 @@ impl Incoming {
     fn read(parts: Parts, body: Bytes) -> Result<Self, (Service, ApiError)> {
         let service = Service::of(&parts, &body);
         let (operation, resource, input) = match service {
-            Service::ElastiCache | Service::Sts => {
+            Service::ElastiCache | Service::Iam | Service::Sts => {
                 let params = Params::parse(&body);
                 let operation = params.get("Action").unwrap_or_default().to_owned();
                 let resource = form_resource(&params);
@@ -175,8 +181,26 @@ impl Incoming {
         Ok(Self { service, operation, resource, input, parts, body })
     }
 
+    fn needs(&self, ctx: &Ctx) -> Vec<Permission> {
+        let (form, json) = match &self.input {
+            Input::Form(params) => (Some(params), None),
+            Input::Json(input) => (None, Some(input)),
+            Input::Rest => (None, None),
+        };
+        let asked = Asked {
+            service: self.service.name(),
+            operation: &self.operation,
+            resource: &self.resource,
+            form,
+            json,
+            parts: &self.parts,
+            body: &self.body,
+        };
+        iam::needs(ctx, &asked)
+    }
+
     fn mutating(&self) -> bool {
-        const READS: [&str; 6] = ["Describe", "Get", "List", "Head", "Select", "Test"];
+        const READS: [&str; 7] = ["Describe", "Get", "List", "Head", "Select", "Simulate", "Test"];
         !READS.iter().any(|prefix| self.operation.starts_with(prefix))
     }
 }
@@ -236,9 +260,21 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Repl
     let (at, mutating) = (core.clock.now(), incoming.mutating());
     let (service, operation) = (incoming.service.name().to_owned(), incoming.operation.clone());
     let resource = incoming.resource.clone();
-    let (reply, outcome) = answer(core, incoming, fault).await;
+    let mut call = Call {
+        at,
+        service,
+        operation,
+        resource,
+        mutating,
+        outcome: Outcome::Lost,
+        request_id: String::new(),
+        needs: Vec::new(),
+    };
+    let (reply, outcome) = answer(core, incoming, fault, &mut call).await;
+    call.outcome = outcome;
+    let Call { service, operation, resource, outcome, .. } = &call;
     tracing::debug!(service, operation, resource, ?outcome, "sandbox call");
-    lock(&core.calls).push(Call { at, service, operation, resource, mutating, outcome });
+    lock(&core.calls).push(call);
     reply
 }
 
@@ -246,6 +282,7 @@ async fn answer(
     core: &Arc<Core>,
     incoming: Incoming,
     fault: Option<FaultKind>,
+    call: &mut Call,
 ) -> (Reply, Outcome) {
     let mut effects = Effects::default();
     match &fault {
@@ -259,6 +296,8 @@ async fn answer(
     let mut ctx = Ctx::new(core, effects);
     elasticache::settle(&ctx).await;
     memorydb::settle(&ctx).await;
+    call.request_id.clone_from(&ctx.request_id);
+    call.needs = incoming.needs(&ctx);
     let (service, head) = (incoming.service, incoming.parts.method == http::Method::HEAD);
     if let Some(error) = fault.as_ref().and_then(|fault| planned_error(&incoming, fault)) {
         let outcome = Outcome::Error(error.code.to_string());
@@ -266,6 +305,10 @@ async fn answer(
     }
     if fault == Some(FaultKind::Timeout) {
         return (Reply::TimedOut, Outcome::Lost);
+    }
+    if let Some(error) = denial(&ctx, &incoming, &call.needs) {
+        let outcome = Outcome::Error(error.code.to_string());
+        return (refuse(service, &error, &ctx, head), outcome);
     }
     if incoming.mutating() {
         let before = ctx.world().clone();
@@ -275,7 +318,7 @@ async fn answer(
     {
         ctx = ctx.with_state(before);
     }
-    let (reply, outcome) = call(&ctx, incoming, head).await;
+    let (reply, outcome) = carry_out(&ctx, incoming, head).await;
     match fault {
         Some(FaultKind::LostResponse) => (Reply::Lost, Outcome::Lost),
         Some(FaultKind::ServerErrorAfter) => {
@@ -286,7 +329,13 @@ async fn answer(
     }
 }
 
-async fn call(ctx: &Ctx, incoming: Incoming, head: bool) -> (Reply, Outcome) {
+/// The refusal of a caller who is held to policies that do not allow the call.
+fn denial(ctx: &Ctx, incoming: &Incoming, needs: &[Permission]) -> Option<ApiError> {
+    let caller = iam::caller_of(ctx, &incoming.parts)?;
+    iam::refusal(ctx, &caller, incoming.service.name(), needs)
+}
+
+async fn carry_out(ctx: &Ctx, incoming: Incoming, head: bool) -> (Reply, Outcome) {
     let Incoming { service, operation, input, parts, body, .. } = incoming;
     let result = match (service, input) {
         (Service::ElastiCache, Input::Form(params)) => {
@@ -294,7 +343,9 @@ async fn call(ctx: &Ctx, incoming: Incoming, head: bool) -> (Reply, Outcome) {
                 xml_reply(&query::respond(&operation, xml, ELASTICACHE_NS, &ctx.request_id), ctx)
             })
         }
-        (Service::Sts, Input::Form(params)) => sts::call(ctx, &operation, &params)
+        (Service::Iam, Input::Form(params)) => iam::call(ctx, &operation, &params)
+            .map(|xml| xml_reply(&query::respond(&operation, xml, IAM_NS, &ctx.request_id), ctx)),
+        (Service::Sts, Input::Form(params)) => sts::call(ctx, &operation, &params, &parts)
             .map(|xml| xml_reply(&query::respond(&operation, xml, STS_NS, &ctx.request_id), ctx)),
         (Service::MemoryDb, Input::Json(input)) => {
             json_reply(memorydb::call(ctx, &operation, &input).await, ctx)
@@ -352,6 +403,7 @@ fn outcome_of(reply: &Reply) -> Outcome {
 fn refuse(service: Service, error: &ApiError, ctx: &Ctx, head: bool) -> Reply {
     match service {
         Service::ElastiCache => error::query(error, ELASTICACHE_NS, &ctx.request_id),
+        Service::Iam => error::query(error, IAM_NS, &ctx.request_id),
         Service::Sts => error::query(error, STS_NS, &ctx.request_id),
         Service::MemoryDb
         | Service::Ssm
@@ -453,6 +505,7 @@ fn not_found(incoming: &Incoming) -> ApiError {
         Service::Ssm => "ParameterNotFound",
         Service::SecretsManager => "ResourceNotFoundException",
         Service::Route53 => "NoSuchHostedZone",
+        Service::Iam => "NoSuchEntity",
         Service::Sts => "InvalidAction",
         Service::Kms => "NotFoundException",
         Service::ServiceQuotas => "NoSuchResourceException",

@@ -5,6 +5,7 @@
 mod elasticache;
 mod empty;
 mod faults;
+mod iam;
 mod lifecycle;
 mod loopback;
 mod memorydb;

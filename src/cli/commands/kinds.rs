@@ -13,7 +13,7 @@ pub(super) fn run(kind: Option<&str>, output: Output) -> Result<Exit, CommandErr
         for kind in &kinds {
             output.say(&format!("{:<32} {}", kind.info.name, kind.info.summary));
             output.json(&serde_json::json!({ "event": "kind", "data": {
-                "name": kind.info.name, "summary": kind.info.summary, "actions": kind.actions,
+                "name": kind.info.name, "summary": kind.info.summary, "actions": kind.permissions.actions,
             }}));
         }
         return Ok(Exit::Done);
@@ -31,7 +31,7 @@ pub(super) fn run(kind: Option<&str>, output: Output) -> Result<Exit, CommandErr
     };
     output.say(&document(kind));
     output.json(&serde_json::json!({ "event": "kind", "data": {
-        "name": kind.info.name, "summary": kind.info.summary, "docs": kind.info.docs, "actions": kind.actions,
+        "name": kind.info.name, "summary": kind.info.summary, "docs": kind.info.docs, "actions": kind.permissions.actions,
         "spec": kind.info.spec_schema, "output": kind.info.output_schema,
     }}));
     Ok(Exit::Done)

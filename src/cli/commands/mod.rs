@@ -4,6 +4,7 @@ mod advise;
 mod approve;
 mod completions;
 mod cost;
+mod iam;
 mod init;
 mod kinds;
 mod plan;
@@ -70,6 +71,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Validate { playbooks, format } => validate::run(&playbooks, format, output),
         Command::Init(args) => block_on(init::run(args, output)),
         Command::Plan(args) => block_on(plan::run(args, runs()?, ca, output)),
+        Command::Iam(args) => iam::run(&args, &runs()?, output),
         Command::Migrate(args) => block_on(run::run(args, true, runs()?, ca, output)),
         Command::Run(args) => block_on(run::run(args, false, runs()?, ca, output)),
         Command::Resume { run } => block_on(resume::run(run.as_deref(), runs()?, ca, output)),

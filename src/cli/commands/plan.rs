@@ -142,7 +142,7 @@ fn show(plan: &Plan, kinds: &[About], output: Output) {
     output.json(&serde_json::json!({ "event": "plan", "data": view }));
 }
 
-fn outputs_of(
+pub(super) fn outputs_of(
     run: &str,
     embedded: bool,
     runs: &Runs,

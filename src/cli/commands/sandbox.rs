@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orchestrate_sandbox::{FaultPlan, Sandbox, Seed, ServerPolicy};
+use orchestrate_sandbox::{Caller, FaultPlan, Policy, Sandbox, Seed, ServerPolicy};
 use serde::de::DeserializeOwned;
 
 use crate::cli::args::{PlaybookArgs, SandboxArgs};
@@ -16,6 +16,9 @@ use crate::cli::sandboxed::{cannot_start, seed_for};
 use crate::cli::signals::Signals;
 use crate::steps::catalog;
 
+/// The account of every sandbox on loopback.
+const ACCOUNT: &str = "123456789012";
+
 /// Serves until a signal comes; everything it started ends with it.
 pub(super) async fn run(args: SandboxArgs, output: Output) -> Result<Exit, CommandError> {
     let seed = seed(&args, output)?;
@@ -24,6 +27,9 @@ pub(super) async fn run(args: SandboxArgs, output: Output) -> Result<Exit, Comma
     let mut builder = Sandbox::builder().speed(args.speed).servers(servers).latency(latency);
     if let Some(path) = &args.faults {
         builder = builder.faults(read_json::<FaultPlan>(path)?);
+    }
+    if !args.policies.is_empty() {
+        builder = builder.caller(Caller::everybody(ACCOUNT, policies(&args.policies, output)?));
     }
     let sandbox = builder.build().map_err(cannot_start)?;
     sandbox.seed(seed).await.map_err(cannot_start)?;
@@ -59,6 +65,24 @@ fn seed(args: &SandboxArgs, output: Output) -> Result<Seed, CommandError> {
     let source = playbook_file::read(&given.playbook, output)?;
     let plan = playbook_file::plan(&given, &source, &catalog(), None, output)?;
     Ok(seed_for(&plan))
+}
+
+/// Documents of IAM. What in them is not weighed is said, since a policy that works here may then not work on AWS.
+fn policies(paths: &[PathBuf], output: Output) -> Result<Vec<Policy>, CommandError> {
+    let mut policies = Vec::new();
+    for path in paths {
+        let unusable = |error: String| {
+            CommandError::new(Exit::Usage, format!("{} cannot be used", path.display()))
+                .because(error)
+        };
+        let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
+        let policy = Policy::parse(&text).map_err(|e| unusable(e.to_string()))?;
+        for what in policy.unweighed() {
+            output.complain(&format!("warning: {}: {what} is not weighed\n", path.display()));
+        }
+        policies.push(policy);
+    }
+    Ok(policies)
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CommandError> {

@@ -14,11 +14,14 @@ use crate::aws::{Op, call, elasticache_arn};
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
+use crate::permissions::{Foreseen, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership};
 
 /// Between the first call and `available`: snapshots of a few GB take minutes (no figures are published).
+/// The snapshot, by its name or by what its name will look like.
+const MADE: &str = "serverlesscachesnapshot:{name|orc-*-snapshot*}";
 const EXPECTED: Duration = Duration::from_secs(8 * 60);
 /// AWS lists no states of serverless snapshots. These are those of other snapshots and of serverless caches (ElastiCache
 /// API reference, Snapshot and ServerlessCache); what is in neither list is waited through with a warning.
@@ -98,16 +101,26 @@ impl Step for CreateServerlessSnapshot {
     const KIND: &'static str = "elasticache.create_serverless_snapshot";
     const SUMMARY: &'static str = "take a manual snapshot of a serverless cache";
     const ACTIONS: &'static [Action] = &[
-        action("elasticache:DescribeServerlessCaches", "serverlesscache:{serverless_cache}"),
-        action("elasticache:DescribeServerlessCacheSnapshots", "serverlesscachesnapshot:*"),
-        action("elasticache:ListTagsForResource", "serverlesscachesnapshot:{name}"),
+        action(
+            "elasticache:DescribeServerlessCaches",
+            "serverlesscache:{serverless_cache}",
+            Phases::PLAN_RUN,
+        ),
+        action("elasticache:DescribeServerlessCacheSnapshots", MADE, Phases::ALL),
+        action("elasticache:ListTagsForResource", MADE, Phases::RUN_UNDO),
         // The snapshot's own ARN is needed beside the cache's (service authorization reference).
-        action("elasticache:CreateServerlessCacheSnapshot", "serverlesscache:{serverless_cache}"),
-        action("elasticache:CreateServerlessCacheSnapshot", "serverlesscachesnapshot:{name}"),
-        action("elasticache:AddTagsToResource", "serverlesscachesnapshot:{name}"),
-        action("elasticache:DescribeEvents", "*"),
-        action("elasticache:DeleteServerlessCacheSnapshot", "serverlesscachesnapshot:{name}"),
+        action(
+            "elasticache:CreateServerlessCacheSnapshot",
+            "serverlesscache:{serverless_cache}",
+            Phases::RUN,
+        ),
+        action("elasticache:CreateServerlessCacheSnapshot", MADE, Phases::RUN),
+        action("elasticache:AddTagsToResource", MADE, Phases::RUN),
+        action("elasticache:DescribeEvents", "*", Phases::RUN)
+            .helps("if the service fails at it, its reason is not told"),
+        action("elasticache:DeleteServerlessCacheSnapshot", MADE, Phases::UNDO),
     ];
+    const OUTPUTS: &'static [Foreseen] = &[("name", "{name:lower|orc-*-snapshot*}")];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
     const EXPECTED: Duration = EXPECTED;

@@ -14,6 +14,7 @@ use crate::aws::{Op, call, elasticache_arn};
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
+use crate::permissions::{Foreseen, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership};
@@ -32,6 +33,9 @@ const GONE_STATES: States = States {
     success: &[crate::engine::GONE],
     terminal: &[],
 };
+
+/// The snapshot that is made, in permissions; without `name` its name begins with the run's.
+const MADE: &str = "snapshot:{name|orc-*-snapshot*}";
 
 /// Takes a manual snapshot of a replication group and waits until it is available.
 ///
@@ -112,21 +116,36 @@ impl Step for CreateSnapshot {
     const KIND: &'static str = "elasticache.create_snapshot";
     const SUMMARY: &'static str = "take a manual snapshot of a replication group";
     const ACTIONS: &'static [Action] = &[
-        action("elasticache:DescribeReplicationGroups", "replicationgroup:{replication_group}"),
-        action("elasticache:DescribeCacheClusters", "cluster:*"),
-        action("elasticache:DescribeCacheParameters", "parametergroup:*"),
-        action("elasticache:DescribeUserGroups", "usergroup:*"),
-        action("elasticache:DescribeUsers", "user:*"),
-        action("elasticache:DescribeSnapshots", "snapshot:*"),
-        action("elasticache:ListTagsForResource", "snapshot:{name}"),
-        // The snapshot's own ARN is needed beside the source's (service authorization reference, CreateSnapshot).
-        action("elasticache:CreateSnapshot", "replicationgroup:{replication_group}"),
-        action("elasticache:CreateSnapshot", "cluster:*"),
-        action("elasticache:CreateSnapshot", "snapshot:{name}"),
-        action("elasticache:AddTagsToResource", "snapshot:{name}"),
-        action("elasticache:DescribeEvents", "*"),
-        action("elasticache:DeleteSnapshot", "snapshot:{name}"),
+        action(
+            "elasticache:DescribeReplicationGroups",
+            "replicationgroup:{replication_group}",
+            Phases::PLAN_RUN,
+        ),
+        // Of the group and whatever was taken of it: how many snapshots today's quota has left, how large they are.
+        action("elasticache:DescribeSnapshots", "snapshot:*", Phases::PLAN)
+            .helps("what is left of the quota of snapshots is not told"),
+        action("elasticache:DescribeCacheClusters", "cluster:*", Phases::PLAN)
+            .helps("engine version, parameters and maintenance window of the source are not told"),
+        action("elasticache:DescribeCacheParameters", "parametergroup:*", Phases::PLAN)
+            .helps("what the source's parameters mean for the move is not told"),
+        action("elasticache:DescribeUserGroups", "usergroup:*", Phases::PLAN)
+            .helps("which users of the source cannot be had in MemoryDB is not told"),
+        action("elasticache:DescribeUsers", "user:*", Phases::PLAN)
+            .helps("which users of the source cannot be had in MemoryDB is not told"),
+        action("elasticache:DescribeSnapshots", MADE, Phases::ALL),
+        action("elasticache:ListTagsForResource", MADE, Phases::RUN_UNDO),
+        // The snapshot's own ARN is needed beside the source's (service authorization reference, CreateSnapshot), which is
+        // the group with cluster mode on and one of its nodes with it off.
+        action("elasticache:CreateSnapshot", "replicationgroup:{replication_group}", Phases::RUN),
+        action("elasticache:CreateSnapshot", "cluster:{replication_group}-*", Phases::RUN),
+        action("elasticache:CreateSnapshot", "cluster:{prefer_node}", Phases::RUN),
+        action("elasticache:CreateSnapshot", MADE, Phases::RUN),
+        action("elasticache:AddTagsToResource", MADE, Phases::RUN),
+        action("elasticache:DescribeEvents", "*", Phases::RUN)
+            .helps("if the service fails at it, its reason is not told"),
+        action("elasticache:DeleteSnapshot", MADE, Phases::UNDO),
     ];
+    const OUTPUTS: &'static [Foreseen] = &[("name", "{name:lower|orc-*-snapshot*}")];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
     const EXPECTED: Duration = EXPECTED;

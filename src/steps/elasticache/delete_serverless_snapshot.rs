@@ -13,6 +13,7 @@ use crate::aws::elasticache_arn;
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
+use crate::permissions::Phases;
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation;
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action};
@@ -64,8 +65,13 @@ impl Step for DeleteServerlessSnapshot {
         action(
             "elasticache:DescribeServerlessCacheSnapshots",
             "serverlesscachesnapshot:{snapshot}",
+            Phases::PLAN_RUN,
         ),
-        action("elasticache:DeleteServerlessCacheSnapshot", "serverlesscachesnapshot:{snapshot}"),
+        action(
+            "elasticache:DeleteServerlessCacheSnapshot",
+            "serverlesscachesnapshot:{snapshot}",
+            Phases::RUN,
+        ),
     ];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::None(std::borrow::Cow::Borrowed(
         "a deleted snapshot cannot be brought back",

@@ -12,6 +12,7 @@ use crate::aws::elasticache_arn;
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
+use crate::permissions::Phases;
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation;
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action};
@@ -60,8 +61,8 @@ impl Step for DeleteSnapshot {
     const KIND: &'static str = "elasticache.delete_snapshot";
     const SUMMARY: &'static str = "delete one manual snapshot by name";
     const ACTIONS: &'static [Action] = &[
-        action("elasticache:DescribeSnapshots", "snapshot:*"),
-        action("elasticache:DeleteSnapshot", "snapshot:{snapshot}"),
+        action("elasticache:DescribeSnapshots", "snapshot:{snapshot}", Phases::PLAN_RUN),
+        action("elasticache:DeleteSnapshot", "snapshot:{snapshot}", Phases::RUN),
     ];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::None(std::borrow::Cow::Borrowed(
         "a deleted snapshot cannot be brought back",

@@ -16,6 +16,7 @@ use crate::aws::{Op, call};
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wait};
+use crate::permissions::{Foreseen, Guest, Phases};
 use crate::plan::{Effect, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
@@ -98,20 +99,41 @@ impl Step for ExportServerlessSnapshot {
     const KIND: &'static str = "elasticache.export_serverless_snapshot";
     const SUMMARY: &'static str = "export a serverless cache's snapshot to S3 as RDB files";
     const ACTIONS: &'static [Action] = &[
-        action("elasticache:DescribeServerlessCacheSnapshots", "serverlesscachesnapshot:*"),
-        action("elasticache:ExportServerlessCacheSnapshot", "serverlesscachesnapshot:{snapshot}"),
-        action("elasticache:DescribeEvents", "*"),
+        action(
+            "elasticache:DescribeServerlessCacheSnapshots",
+            "serverlesscachesnapshot:{snapshot}",
+            Phases::ALL,
+        ),
+        action(
+            "elasticache:ExportServerlessCacheSnapshot",
+            "serverlesscachesnapshot:{snapshot}",
+            Phases::RUN,
+        ),
+        action("elasticache:DescribeEvents", "*", Phases::RUN)
+            .helps("if the service fails at it, its reason is not told"),
         // As for CopySnapshot (ElastiCache user guide, exporting a backup): one page describes both.
-        action("s3:ListAllMyBuckets", "*"),
-        action("s3:GetBucketLocation", "{bucket}"),
-        action("s3:GetEncryptionConfiguration", "{bucket}"),
-        action("s3:GetBucketPolicy", "{bucket}"),
-        action("s3:GetBucketAcl", "{bucket}"),
-        action("s3:ListBucket", "{bucket}"),
-        action("s3:PutObject", "{bucket}/{snapshot}*"),
-        action("s3:GetObject", "{bucket}/{snapshot}*"),
-        action("s3:DeleteObject", "{bucket}/{snapshot}*"),
+        action("s3:ListAllMyBuckets", "*", Phases::RUN),
+        action("s3:GetBucketLocation", "{bucket}", Phases::PLAN_RUN),
+        action("s3:GetEncryptionConfiguration", "{bucket}", Phases::PLAN_RUN),
+        action("s3:GetBucketOwnershipControls", "{bucket}", Phases::PLAN_RUN)
+            .helps("whose the exported files will be is not told"),
+        action("s3:GetBucketVersioning", "{bucket}", Phases::PLAN_RUN)
+            .helps("whether an undo leaves versions behind is not told"),
+        action("s3:GetBucketObjectLockConfiguration", "{bucket}", Phases::PLAN_RUN)
+            .helps("whether an undo can remove the files is not told"),
+        action("s3:GetBucketPolicy", "{bucket}", Phases::PLAN_RUN),
+        action("s3:GetBucketAcl", "{bucket}", Phases::PLAN_RUN),
+        action("s3:ListBucket", "{bucket}", Phases::ALL),
+        action("s3:PutObject", "{bucket}/*", Phases::RUN),
+        action("s3:GetObject", "{bucket}/*", Phases::RUN),
+        action("s3:DeleteObject", "{bucket}/*", Phases::RUN_UNDO),
     ];
+    const OUTPUTS: &'static [Foreseen] = &[
+        ("objects", "{bucket}/{snapshot:lower}*"),
+        ("keys", "{snapshot:lower}*"),
+        ("bucket", "{bucket}"),
+    ];
+    const GUESTS: &'static [Guest] = &[s3::Guest::ElastiCache.in_bucket("{bucket}")];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
     const EXPECTED: Duration = EXPECTED;

@@ -14,6 +14,7 @@ use crate::aws::{Op, call, s3_object_arn};
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wait};
+use crate::permissions::{Foreseen, Guest, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
@@ -105,25 +106,37 @@ impl Step for ExportSnapshot {
     const KIND: &'static str = "elasticache.export_snapshot";
     const SUMMARY: &'static str = "export a snapshot to S3 as RDB files";
     const ACTIONS: &'static [Action] = &[
-        action("elasticache:DescribeSnapshots", "snapshot:*"),
-        action("elasticache:CopySnapshot", "snapshot:{snapshot}"),
-        action("elasticache:CopySnapshot", "snapshot:{target_name}"),
-        action("elasticache:DescribeEvents", "*"),
+        action("elasticache:DescribeSnapshots", "snapshot:{snapshot}", Phases::ALL),
+        // The source and the target (service authorization reference, CopySnapshot), though an export makes no snapshot.
+        action("elasticache:CopySnapshot", "snapshot:{snapshot}", Phases::RUN),
+        action("elasticache:CopySnapshot", "snapshot:{target_name|orc-*-export*}", Phases::RUN),
+        action("elasticache:DescribeEvents", "*", Phases::RUN)
+            .helps("if the service fails at it, its reason is not told"),
         // ElastiCache looks through the caller's eyes whether the bucket is theirs, and takes no narrower resource
-        // (ElastiCache user guide, exporting a backup).
-        action("s3:ListAllMyBuckets", "*"),
-        action("s3:GetBucketLocation", "{bucket}"),
-        action("s3:GetEncryptionConfiguration", "{bucket}"),
-        action("s3:GetBucketOwnershipControls", "{bucket}"),
-        action("s3:GetBucketVersioning", "{bucket}"),
-        action("s3:GetBucketObjectLockConfiguration", "{bucket}"),
-        action("s3:GetBucketPolicy", "{bucket}"),
-        action("s3:GetBucketAcl", "{bucket}"),
-        action("s3:ListBucket", "{bucket}"),
-        action("s3:PutObject", "{bucket}/*"),
-        action("s3:GetObject", "{bucket}/*"),
-        action("s3:DeleteObject", "{bucket}/*"),
+        // (ElastiCache user guide, exporting a backup). The guide gives the rest for everything in the bucket, and says
+        // nowhere which keys it tries: so they are not confined to this run's files.
+        action("s3:ListAllMyBuckets", "*", Phases::RUN),
+        action("s3:GetBucketLocation", "{bucket}", Phases::PLAN_RUN),
+        action("s3:GetEncryptionConfiguration", "{bucket}", Phases::PLAN_RUN),
+        action("s3:GetBucketOwnershipControls", "{bucket}", Phases::PLAN_RUN)
+            .helps("whose the exported files will be is not told"),
+        action("s3:GetBucketVersioning", "{bucket}", Phases::PLAN_RUN)
+            .helps("whether an undo leaves versions behind is not told"),
+        action("s3:GetBucketObjectLockConfiguration", "{bucket}", Phases::PLAN_RUN)
+            .helps("whether an undo can remove the files is not told"),
+        action("s3:GetBucketPolicy", "{bucket}", Phases::PLAN_RUN),
+        action("s3:GetBucketAcl", "{bucket}", Phases::PLAN_RUN),
+        action("s3:ListBucket", "{bucket}", Phases::ALL),
+        action("s3:PutObject", "{bucket}/*", Phases::RUN),
+        action("s3:GetObject", "{bucket}/*", Phases::RUN),
+        action("s3:DeleteObject", "{bucket}/*", Phases::RUN_UNDO),
     ];
+    const OUTPUTS: &'static [Foreseen] = &[
+        ("objects", "{bucket}/{target_name:lower|orc-*-export*}-*.rdb"),
+        ("keys", "{target_name:lower|orc-*-export*}-*.rdb"),
+        ("bucket", "{bucket}"),
+    ];
+    const GUESTS: &'static [Guest] = &[s3::Guest::ElastiCache.in_bucket("{bucket}")];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(4 * 3600);
     const EXPECTED: Duration = EXPECTED;

@@ -11,6 +11,7 @@ use super::access::{self, FrozenUser, Turn, Turned};
 use super::source::{self, Source};
 use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding};
+use crate::permissions::Phases;
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
@@ -90,12 +91,25 @@ impl Step for FreezeWrites {
     const KIND: &'static str = "elasticache.freeze_writes";
     const SUMMARY: &'static str =
         "stop writes to a group or serverless cache, or accept by name that they are lost";
+    // Which user groups and users a group has is known when the run gets there.
     const ACTIONS: &'static [Action] = &[
-        action("elasticache:DescribeReplicationGroups", "replicationgroup:{replication_group}"),
-        action("elasticache:DescribeServerlessCaches", "serverlesscache:{serverless_cache}"),
-        action("elasticache:DescribeUserGroups", "usergroup:*"),
-        action("elasticache:DescribeUsers", "user:*"),
-        action("elasticache:ModifyUser", "user:*"),
+        action(
+            "elasticache:DescribeReplicationGroups",
+            "replicationgroup:{replication_group}",
+            Phases::PLAN_RUN,
+        )
+        .unless("accept_lost_writes_of"),
+        action(
+            "elasticache:DescribeServerlessCaches",
+            "serverlesscache:{serverless_cache}",
+            Phases::PLAN_RUN,
+        )
+        .unless("accept_lost_writes_of"),
+        action("elasticache:DescribeUserGroups", "usergroup:*", Phases::ALL)
+            .unless("accept_lost_writes_of"),
+        action("elasticache:DescribeUsers", "user:*", Phases::ALL).unless("accept_lost_writes_of"),
+        action("elasticache:ModifyUser", "user:*", Phases::RUN_UNDO)
+            .unless("accept_lost_writes_of"),
     ];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(30 * 60);

@@ -129,7 +129,15 @@ pub(super) async fn reason(
         .source_type(source_type)
         .source_identifier(source)
         .duration(180);
-    let answer = call(Op::read(SERVICE, "DescribeEvents"), request.send()).await.ok()?;
+    let answer = match call(Op::read(SERVICE, "DescribeEvents"), request.send()).await {
+        Ok(answer) => answer,
+        Err(failure) if failure.class == Class::Denied => {
+            return Some(format!(
+                "{SERVICE}'s events may say why, but could not be read: {failure}"
+            ));
+        }
+        Err(_) => return None,
+    };
     let mut events: Vec<_> = answer.events.unwrap_or_default();
     events.sort_by_key(|event| std::cmp::Reverse(event.date.map_or(0, |date| date.secs())));
     let says = |wanted: &dyn Fn(&str) -> bool| {

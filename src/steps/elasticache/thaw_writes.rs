@@ -11,6 +11,7 @@ use super::freeze_writes;
 use super::source::{self, Source};
 use crate::engine::journal::Resource;
 use crate::engine::{Cx, Failure, Finding};
+use crate::permissions::Phases;
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
@@ -66,11 +67,19 @@ impl Step for ThawWrites {
     const KIND: &'static str = "elasticache.thaw_writes";
     const SUMMARY: &'static str = "give back the right to write that freeze_writes took";
     const ACTIONS: &'static [Action] = &[
-        action("elasticache:DescribeReplicationGroups", "replicationgroup:{replication_group}"),
-        action("elasticache:DescribeServerlessCaches", "serverlesscache:{serverless_cache}"),
-        action("elasticache:DescribeUserGroups", "usergroup:*"),
-        action("elasticache:DescribeUsers", "user:*"),
-        action("elasticache:ModifyUser", "user:*"),
+        action(
+            "elasticache:DescribeReplicationGroups",
+            "replicationgroup:{replication_group}",
+            Phases::PLAN_RUN,
+        ),
+        action(
+            "elasticache:DescribeServerlessCaches",
+            "serverlesscache:{serverless_cache}",
+            Phases::PLAN_RUN,
+        ),
+        action("elasticache:DescribeUserGroups", "usergroup:*", Phases::RUN_UNDO),
+        action("elasticache:DescribeUsers", "user:{users.id}", Phases::RUN_UNDO),
+        action("elasticache:ModifyUser", "user:{users.id}", Phases::RUN_UNDO),
     ];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(30 * 60);

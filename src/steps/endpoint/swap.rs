@@ -12,26 +12,47 @@ use super::way_back::WayBack;
 use super::{preflight, secret};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
+use crate::permissions::{Given, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::playbook::parse_duration;
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 
 const ACTIONS: &[Action] = &[
-    action("ssm:GetParameter", "parameter:{targets.ssm_parameter}"),
-    action("ssm:PutParameter", "parameter:{targets.ssm_parameter}"),
+    action("ssm:GetParameter", "parameter/{targets.ssm_parameter}", Phases::ALL),
+    action("ssm:PutParameter", "parameter/{targets.ssm_parameter}", Phases::RUN_UNDO),
     // DescribeParameters cannot be confined to one parameter.
-    action("ssm:DescribeParameters", "*"),
-    action("secretsmanager:DescribeSecret", "secret:{targets.secret}"),
-    action("secretsmanager:GetSecretValue", "secret:{targets.secret}"),
-    action("secretsmanager:PutSecretValue", "secret:{targets.secret}"),
-    action("secretsmanager:UpdateSecretVersionStage", "secret:{targets.secret}"),
-    action("route53:GetHostedZone", "hostedzone:{targets.zone}"),
-    action("route53:ListResourceRecordSets", "hostedzone:{targets.zone}"),
-    action("route53:ChangeResourceRecordSets", "hostedzone:{targets.zone}"),
-    action("route53:GetChange", "change:*"),
+    action("ssm:DescribeParameters", "*", Phases::PLAN_RUN).when("targets.ssm_parameter"),
+    action("secretsmanager:DescribeSecret", "secret:{targets.secret}", Phases::ALL),
+    action("secretsmanager:GetSecretValue", "secret:{targets.secret}", Phases::PLAN_RUN),
+    action("secretsmanager:PutSecretValue", "secret:{targets.secret}", Phases::RUN),
+    action("secretsmanager:UpdateSecretVersionStage", "secret:{targets.secret}", Phases::RUN_UNDO),
+    action("route53:GetHostedZone", "hostedzone/{targets.zone}", Phases::PLAN_RUN),
+    action("route53:ListResourceRecordSets", "hostedzone/{targets.zone}", Phases::ALL),
+    // Only these records, as CNAMEs, and no deletion (Route 53 developer guide, conditions for fine-grained access).
+    action("route53:ChangeResourceRecordSets", "hostedzone/{targets.zone}", Phases::RUN_UNDO)
+        .given(&[
+            Given {
+                operator: "ForAllValues:StringEquals",
+                key: "route53:ChangeResourceRecordSetsNormalizedRecordNames",
+                values: &["{targets.route53_record:record}"],
+            },
+            Given {
+                operator: "ForAllValues:StringEquals",
+                key: "route53:ChangeResourceRecordSetsRecordTypes",
+                values: &["CNAME"],
+            },
+            Given {
+                operator: "ForAllValues:StringEquals",
+                key: "route53:ChangeResourceRecordSetsActions",
+                values: &["CREATE", "UPSERT"],
+            },
+        ]),
+    action("route53:GetChange", "change/*", Phases::RUN_UNDO).when("targets.zone"),
     // Before a run: which endpoint is the source's.
-    action("elasticache:DescribeReplicationGroups", "replicationgroup:*"),
-    action("elasticache:DescribeCacheClusters", "cluster:*"),
+    action("elasticache:DescribeReplicationGroups", "replicationgroup:*", Phases::PLAN)
+        .helps("whether a target names the source is not told"),
+    action("elasticache:DescribeCacheClusters", "cluster:*", Phases::PLAN)
+        .helps("whether a target names the source is not told"),
 ];
 
 /// Points what the applications read at another endpoint: SSM parameters, Secrets Manager secrets, Route 53 records, one

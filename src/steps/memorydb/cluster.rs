@@ -104,7 +104,15 @@ pub(super) async fn reason(env: &Env, name: &str) -> Option<String> {
         .source_type(SourceType::Cluster)
         .source_name(name)
         .duration(180);
-    let answer = call(Op::read(SERVICE, "DescribeEvents"), request.send()).await.ok()?;
+    let answer = match call(Op::read(SERVICE, "DescribeEvents"), request.send()).await {
+        Ok(answer) => answer,
+        Err(failure) if failure.class == Class::Denied => {
+            return Some(format!(
+                "{SERVICE}'s events may say why, but could not be read: {failure}"
+            ));
+        }
+        Err(_) => return None,
+    };
     let mut events = answer.events.unwrap_or_default();
     events.sort_by_key(|event| std::cmp::Reverse(event.date.map_or(0, |date| date.secs())));
     let mut messages: Vec<String> = Vec::new();

@@ -16,6 +16,7 @@ use crate::cost::{CostEffect, Engine, Service};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
 use crate::facts;
+use crate::permissions::{Foreseen, Given, Guest, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
@@ -174,44 +175,81 @@ impl Step for CreateCluster {
     const SUMMARY: &'static str =
         "create a MemoryDB cluster, empty or restored from S3 or a snapshot";
     const ACTIONS: &'static [Action] = &[
-        action("memorydb:DescribeClusters", "cluster/{name}"),
-        action("memorydb:ListTags", "cluster/{name}"),
-        action("memorydb:DescribeACLs", "acl/{acl}"),
-        action("memorydb:DescribeSubnetGroups", "subnetgroup/*"),
-        action("memorydb:DescribeParameterGroups", "parametergroup/*"),
-        action("memorydb:DescribeEngineVersions", "*"),
+        action("memorydb:DescribeClusters", "cluster/{name}", Phases::ALL),
         // Before a run, to hold the target against its source and the account's quotas.
-        action("memorydb:DescribeUsers", "user/*"),
-        action("memorydb:DescribeParameters", "parametergroup/*"),
-        action("memorydb:DescribeReservedNodesOfferings", "*"),
-        action("servicequotas:ListServiceQuotas", "*"),
-        action("cloudwatch:GetMetricData", "*"),
-        action("kms:DescribeKey", "{kms_key}"),
-        action("elasticache:DescribeReplicationGroups", "*"),
-        action("elasticache:DescribeCacheClusters", "*"),
-        action("elasticache:DescribeCacheParameters", "*"),
-        action("elasticache:DescribeCacheSubnetGroups", "*"),
-        action("elasticache:DescribeSnapshots", "*"),
-        action("elasticache:DescribeUserGroups", "*"),
-        action("elasticache:DescribeUsers", "*"),
-        action("memorydb:DescribeSnapshots", "snapshot/*"),
-        action("memorydb:CreateCluster", "cluster/{name}"),
-        action("memorydb:CreateCluster", "acl/{acl}"),
-        action("memorydb:CreateCluster", "subnetgroup/*"),
-        action("memorydb:CreateCluster", "parametergroup/*"),
-        action("memorydb:CreateCluster", "snapshot/*"),
-        action("memorydb:TagResource", "cluster/{name}"),
-        // The caller, too, must be able to read each file (MemoryDB API permissions reference).
-        action("s3:GetObject", "{restore_from}"),
-        action("s3:ListBucket", "{restore_from.bucket}"),
-        action("s3:ListAllMyBuckets", "*"),
-        action("s3:GetBucketLocation", "{restore_from.bucket}"),
-        action("s3:GetEncryptionConfiguration", "{restore_from.bucket}"),
-        action("s3:GetBucketPolicy", "{restore_from.bucket}"),
-        action("s3:GetBucketAcl", "{restore_from.bucket}"),
-        action("memorydb:DescribeEvents", "*"),
-        action("memorydb:DeleteCluster", "cluster/{name}"),
+        action("memorydb:DescribeClusters", "cluster/*", Phases::PLAN)
+            .helps("how many nodes the region's quota has left is not told"),
+        action("memorydb:DescribeUsers", "user/*", Phases::PLAN)
+            .helps("what users of the ACL may do is not told"),
+        action("memorydb:DescribeParameters", "parametergroup/*", Phases::PLAN)
+            .helps("which parameters differ from the source's is not told"),
+        action("memorydb:DescribeReservedNodesOfferings", "*", Phases::PLAN)
+            .helps("whether a node type that no page lists exists is not told"),
+        action("servicequotas:ListServiceQuotas", "*", Phases::PLAN)
+            .helps("the documented quotas are taken instead of the account's own"),
+        action("cloudwatch:GetMetricData", "*", Phases::PLAN)
+            .helps("how much memory the source uses is taken from its newest snapshot"),
+        action("elasticache:DescribeReplicationGroups", "replicationgroup:*", Phases::PLAN)
+            .helps("the target is not held against its source"),
+        action("elasticache:DescribeCacheClusters", "cluster:*", Phases::PLAN)
+            .helps("the target is not held against its source"),
+        action("elasticache:DescribeCacheParameters", "parametergroup:*", Phases::PLAN)
+            .helps("which parameters differ from the source's is not told"),
+        action("elasticache:DescribeCacheSubnetGroups", "subnetgroup:*", Phases::PLAN)
+            .helps("whether the target is in the source's VPC is not told"),
+        action("elasticache:DescribeSnapshots", "snapshot:*", Phases::PLAN)
+            .helps("how much memory the source uses may not be told"),
+        action("elasticache:DescribeUserGroups", "usergroup:*", Phases::PLAN)
+            .helps("which users the ACL lacks is not told"),
+        action("elasticache:DescribeUsers", "user:*", Phases::PLAN)
+            .helps("which users the ACL lacks is not told"),
+        action("memorydb:ListTags", "cluster/{name}", Phases::RUN_UNDO),
+        action("memorydb:DescribeACLs", "acl/{acl}", Phases::PLAN_RUN),
+        action("memorydb:DescribeSubnetGroups", "subnetgroup/{subnet_group}", Phases::PLAN),
+        action(
+            "memorydb:DescribeParameterGroups",
+            "parametergroup/{parameter_group}",
+            Phases::PLAN,
+        ),
+        action("memorydb:DescribeEngineVersions", "*", Phases::PLAN).when("engine_version"),
+        action("memorydb:DescribeSnapshots", "snapshot/{restore_from_snapshot}", Phases::RUN),
+        // ACL, parameter group and subnet group in the service authorization reference; the cluster and the objects in the
+        // developer guide's table of API permissions.
+        action("memorydb:CreateCluster", "cluster/{name}", Phases::RUN),
+        action("memorydb:CreateCluster", "acl/{acl}", Phases::RUN),
+        action("memorydb:CreateCluster", "subnetgroup/{subnet_group|default}", Phases::RUN),
+        action("memorydb:CreateCluster", "parametergroup/{parameter_group|default.*}", Phases::RUN),
+        action("memorydb:CreateCluster", "snapshot/{restore_from_snapshot}", Phases::RUN),
+        action("memorydb:TagResource", "cluster/{name}", Phases::RUN),
+        action("s3:GetObject", "{restore_from}", Phases::RUN),
+        // Without it S3 does not say that a file is missing (S3 API reference, HeadObject).
+        action("s3:ListBucket", "{restore_from.bucket}", Phases::RUN),
+        action("s3:GetBucketLocation", "{restore_from.bucket}", Phases::PLAN),
+        action("s3:GetEncryptionConfiguration", "{restore_from.bucket}", Phases::PLAN),
+        action("s3:GetBucketPolicy", "{restore_from.bucket}", Phases::PLAN_RUN),
+        action("s3:GetBucketAcl", "{restore_from.bucket}", Phases::PLAN_RUN),
+        // UNSURE of the exact set: these two are what services ask for that use a customer's key by a grant.
+        action("kms:DescribeKey", "key/{kms_key}", Phases::PLAN_RUN),
+        action("kms:CreateGrant", "key/{kms_key}", Phases::RUN),
+        // Whoever uses MemoryDB first in an account (MemoryDB developer guide, service-linked roles; the managed policy
+        // AmazonMemoryDBFullAccess has the same statement).
+        action(
+            "iam:CreateServiceLinkedRole",
+            "role/aws-service-role/memorydb.amazonaws.com/AWSServiceRoleForMemoryDB",
+            Phases::RUN,
+        )
+        .given(&[Given {
+            operator: "StringEquals",
+            key: "iam:AWSServiceName",
+            values: &["memorydb.amazonaws.com"],
+        }])
+        .helps("the first use of MemoryDB in an account fails; later ones do not need it"),
+        action("memorydb:DescribeEvents", "*", Phases::RUN)
+            .helps("if the service fails at it, its reason is not told"),
+        action("memorydb:DeleteCluster", "cluster/{name}", Phases::UNDO),
     ];
+    const OUTPUTS: &'static [Foreseen] = &[("name", "{name:lower}"), ("acl", "{acl:lower}")];
+    const GUESTS: &'static [Guest] = &[s3::Guest::MemoryDb.in_bucket("{restore_from.bucket}")];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(3 * 3600);
     const EXPECTED: Duration = EXPECTED;
@@ -493,8 +531,8 @@ async fn create(env: &Env, spec: &Spec, prepared: &Prepared, cx: &Cx) -> Result<
 fn explain(failure: Failure) -> Failure {
     match (failure.class, failure.code()) {
         (_, Some("ServiceLinkedRoleNotFoundFault")) => failure.mend(
-            "this account has never used MemoryDB: aws iam create-service-linked-role --aws-service-name \
-             memorydb.amazonaws.com, then run again",
+            "this account has never used MemoryDB: allow the caller iam:CreateServiceLinkedRole, or have somebody run \
+             `aws iam create-service-linked-role --aws-service-name memorydb.amazonaws.com`; then run again",
         ),
         (Class::Capacity, _) => {
             failure.mend("AWS has no free nodes of this type now: wait, or choose another node type")

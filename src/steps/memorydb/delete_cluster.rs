@@ -11,6 +11,7 @@ use crate::aws::memorydb_arn;
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
+use crate::permissions::Phases;
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation;
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action};
@@ -67,13 +68,13 @@ impl Step for DeleteCluster {
     const KIND: &'static str = "memorydb.delete_cluster";
     const SUMMARY: &'static str = "delete a MemoryDB cluster";
     const ACTIONS: &'static [Action] = &[
-        action("memorydb:DescribeClusters", "cluster/{name}"),
-        action("memorydb:DescribeSnapshots", "snapshot/*"),
-        action("memorydb:DeleteCluster", "cluster/{name}"),
+        action("memorydb:DescribeClusters", "cluster/{name}", Phases::PLAN_RUN),
+        action("memorydb:DescribeSnapshots", "snapshot/{final_snapshot}", Phases::RUN),
+        action("memorydb:DeleteCluster", "cluster/{name}", Phases::RUN),
+        action("memorydb:DeleteCluster", "snapshot/{final_snapshot}", Phases::RUN),
         // Asked for when a final snapshot is (MemoryDB API reference, DeleteCluster).
-        action("memorydb:CreateSnapshot", "cluster/{name}"),
-        action("memorydb:CreateSnapshot", "snapshot/{final_snapshot}"),
-        action("memorydb:DescribeEvents", "*"),
+        action("memorydb:CreateSnapshot", "cluster/{name}", Phases::RUN).when("final_snapshot"),
+        action("memorydb:CreateSnapshot", "snapshot/{final_snapshot}", Phases::RUN),
     ];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::None(std::borrow::Cow::Borrowed(
         "a deleted cluster cannot be brought back; restore its final snapshot if one was kept",

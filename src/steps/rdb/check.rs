@@ -17,6 +17,7 @@ use crate::aws::split_s3_object_arn;
 use crate::cost::CostEffect;
 use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding};
+use crate::permissions::Phases;
 use crate::plan::{Effect, Fault};
 use crate::steps::redis::{counted, grouped};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, action, s3};
@@ -128,8 +129,9 @@ impl Step for Check {
     const SUMMARY: &'static str = "read exported RDB files to the end before they are restored";
     const ACTIONS: &'static [Action] = &[
         // HeadObject: without s3:ListBucket S3 answers 403 instead of 404 for an object that is not there.
-        action("s3:ListBucket", "{objects.bucket}"),
-        action("s3:GetObject", "{objects}"),
+        action("s3:ListBucket", "{objects.bucket}", Phases::RUN)
+            .helps("a file that is missing is told as one that may not be read"),
+        action("s3:GetObject", "{objects}", Phases::RUN),
     ];
     const EFFECT: Effect = Effect::ReadOnly;
     const TIMEOUT: Duration = Duration::from_secs(6 * 3600);

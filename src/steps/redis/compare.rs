@@ -14,6 +14,7 @@ use super::side::{Side, check, faults};
 use super::walk::{Tally, Walk};
 use crate::engine::journal::Resource;
 use crate::engine::{Cx, Failure, Finding};
+use crate::permissions::Phases;
 use crate::plan::{Effect, Fault};
 use crate::playbook::parse_duration;
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
@@ -136,10 +137,10 @@ impl Step for Compare {
     const KIND: &'static str = "redis.compare";
     const SUMMARY: &'static str = "compare two deployments key by key";
     const ACTIONS: &'static [Action] = &[
-        action("secretsmanager:GetSecretValue", "secret:{source.password}"),
-        action("secretsmanager:GetSecretValue", "secret:{target.password}"),
-        action("ssm:GetParameter", "parameter:{source.password}"),
-        action("ssm:GetParameter", "parameter:{target.password}"),
+        action("secretsmanager:GetSecretValue", "secret:{source.password}", Phases::PLAN_RUN),
+        action("secretsmanager:GetSecretValue", "secret:{target.password}", Phases::PLAN_RUN),
+        action("ssm:GetParameter", "parameter/{source.password}", Phases::PLAN_RUN),
+        action("ssm:GetParameter", "parameter/{target.password}", Phases::PLAN_RUN),
     ];
     const EFFECT: Effect = Effect::ReadOnly;
     const TIMEOUT: Duration = Duration::from_secs(6 * 3600);

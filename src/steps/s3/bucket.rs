@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::aws::{Op, call};
 use crate::engine::{Class, Failure, Finding, Verdict};
+use crate::permissions;
 use crate::steps::Env;
 
 mod condition;
@@ -33,7 +34,16 @@ impl Guest {
         }
     }
 
-    fn actions(self) -> &'static [&'static str] {
+    /// What a kind declares that lets it into a bucket, which is a template.
+    pub(crate) const fn in_bucket(self, bucket: &'static str) -> permissions::Guest {
+        let (service, title) = match self {
+            Self::ElastiCache => ("elasticache-snapshot", "ElastiCache"),
+            Self::MemoryDb => ("memorydb-snapshot", "MemoryDB"),
+        };
+        permissions::Guest { service, title, actions: self.actions(), bucket }
+    }
+
+    const fn actions(self) -> &'static [&'static str] {
         match self {
             Self::ElastiCache => &[
                 "s3:PutObject",

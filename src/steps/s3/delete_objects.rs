@@ -11,6 +11,7 @@ use crate::aws::split_s3_object_arn;
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
+use crate::permissions::Phases;
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action};
 
@@ -58,9 +59,9 @@ impl Step for DeleteObjects {
     const SUMMARY: &'static str = "delete exported RDB files by their ARNs";
     const ACTIONS: &'static [Action] = &[
         // HeadObject: without s3:ListBucket S3 answers 403 instead of 404 for an object that is not there.
-        action("s3:ListBucket", "{objects.bucket}"),
-        action("s3:GetObject", "{objects}"),
-        action("s3:DeleteObject", "{objects}"),
+        action("s3:ListBucket", "{objects.bucket}", Phases::RUN),
+        action("s3:GetObject", "{objects}", Phases::RUN),
+        action("s3:DeleteObject", "{objects}", Phases::RUN),
     ];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::None(std::borrow::Cow::Borrowed(
         "deleted objects cannot be brought back",

@@ -1,6 +1,6 @@
 //! Objects: list, look at, delete.
 
-use crate::aws::{Op, call};
+use crate::aws::{Op, call, s3_object_arn};
 use crate::engine::{Class, Failure};
 use crate::steps::Env;
 
@@ -70,6 +70,12 @@ pub(crate) async fn head(env: &Env, bucket: &str, key: &str) -> Result<Option<Ob
             etag: head.e_tag().map(str::to_owned),
         })),
         Err(failure) if failure.class == Class::NotFound => Ok(None),
+        Err(failure) if failure.class == Class::Denied => {
+            let arn = s3_object_arn(&env.identity, bucket, key);
+            Err(failure.context(format!("failed to look at s3://{bucket}/{key}")).mend(format!(
+                "allow s3:GetObject on {arn}, and s3:ListBucket on the bucket: S3 does not say which is missing"
+            )))
+        }
         Err(failure) => Err(failure.context(format!("failed to look at s3://{bucket}/{key}"))),
     }
 }

@@ -1,0 +1,126 @@
+//! `orchestrate iam`.
+
+use serde_json::{Value, json};
+
+use super::plan::outputs_of;
+use crate::cli::args::{IamArgs, PolicyFormat};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::playbook_file;
+use crate::cli::saved::Saved;
+use crate::cli::state::Runs;
+use crate::permissions::{
+    LIMIT, Place, Policy, bucket_policies, format, grants, key_statement, policies,
+    simulator_statement,
+};
+use crate::plan::Plan;
+use crate::steps::{catalog, declared};
+
+/// A policy as it is printed, as JSON for machines, and what to mind.
+struct Written {
+    text: String,
+    data: Value,
+    warnings: Vec<String>,
+}
+
+/// Prints a policy. Calls nothing: what it says follows from the playbook alone.
+pub(super) fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
+    let plan = plan(args, runs, output)?;
+    let guard = plan.guard.clone().unwrap_or_default();
+    let region = args.region.clone().or(guard.region);
+    let account = args.account.clone().or(guard.account);
+    let place = Place::new(region.as_deref(), account.as_deref());
+    let written =
+        if args.bucket_policy { bucket(args, &plan, &place)? } else { caller(args, &plan, &place) };
+    for warning in &written.warnings {
+        output.complain(&format!("warning: {warning}\n"));
+    }
+    let mut event = json!({ "event": "policy", "data": written.data });
+    event["data"]["warnings"] = json!(written.warnings);
+    output.json(&event);
+    match &args.output {
+        None => output.say(&written.text),
+        Some(path) => std::fs::write(path, &written.text).map_err(|error| {
+            CommandError::new(Exit::Usage, format!("{} cannot be written", path.display()))
+                .because(error.to_string())
+        })?,
+    }
+    Ok(Exit::Done)
+}
+
+fn plan(args: &IamArgs, runs: &Runs, output: Output) -> Result<Plan, CommandError> {
+    let given = &args.playbook;
+    let source = playbook_file::read(&given.playbook, output)?;
+    if let Some(saved) = Saved::read(source.name(), source.text())? {
+        return Ok(saved.plan);
+    }
+    let run = given.inputs_from.as_deref();
+    let earlier = run.map(|run| outputs_of(run, false, runs)).transpose()?;
+    playbook_file::plan(given, &source, &catalog(), earlier, output)
+}
+
+fn caller(args: &IamArgs, plan: &Plan, place: &Place) -> Written {
+    let mut warnings = Vec::new();
+    let unknown: Vec<&str> = [("account", place.account()), ("region", place.region())]
+        .into_iter()
+        .filter(|(_, known)| known.is_none())
+        .map(|(what, _)| what)
+        .collect();
+    if !unknown.is_empty() {
+        let flags: Vec<String> = unknown.iter().map(|what| format!("--{what}")).collect();
+        warnings.push(format!(
+            "the policy is for any {}: give {}, or a `guard` in the playbook, to confine it",
+            unknown.join(" and "),
+            flags.join(" and ")
+        ));
+    }
+    let needed = grants(plan, &|kind| declared(kind), place);
+    let principal = args.principal.as_deref();
+    let more = std::iter::once(simulator_statement(principal, place));
+    let more = more.chain(key_statement(&args.kms_keys, place)).collect();
+    let policies = policies(&needed, more);
+    if policies.len() > 1 {
+        warnings.push(format!(
+            "one managed policy holds {LIMIT} characters, so there are {}: attach all of them",
+            policies.len()
+        ));
+    }
+    let text = match args.format {
+        PolicyFormat::Json => format::json(&policies),
+        PolicyFormat::Terraform => format::terraform(&plan.playbook, &policies),
+        PolicyFormat::Cloudformation => format::cloudformation(&plan.playbook, &policies),
+    };
+    let documents: Vec<Value> = policies.iter().map(Policy::json).collect();
+    Written { text, data: json!({ "policies": documents, "grants": needed }), warnings }
+}
+
+fn bucket(args: &IamArgs, plan: &Plan, place: &Place) -> Result<Written, CommandError> {
+    let buckets = bucket_policies(plan, &|kind| declared(kind), place).ok_or_else(|| {
+        CommandError::new(Exit::Usage, "the region is not known")
+            .because("the services' names in a bucket policy carry it, and take no wildcard")
+            .hint("give --region, or a `guard` in the playbook")
+    })?;
+    if buckets.is_empty() {
+        return Err(CommandError::new(
+            Exit::Usage,
+            format!("the playbook {} lets no service into a bucket", plan.playbook),
+        ));
+    }
+    let mut warnings = vec![
+        "this replaces the bucket's policy: if it has one, add the statements to that".to_owned(),
+    ];
+    if buckets.len() > 1 {
+        let names: Vec<&str> = buckets.iter().map(|b| b.bucket.as_str()).collect();
+        warnings
+            .push(format!("there are several buckets, each with its own: {}", names.join(", ")));
+    }
+    let text = match args.format {
+        PolicyFormat::Json => format::json_bucket(&buckets),
+        PolicyFormat::Terraform => format::terraform_bucket(&buckets),
+        PolicyFormat::Cloudformation => format::cloudformation_bucket(&buckets),
+    };
+    let documents: serde_json::Map<String, Value> =
+        buckets.iter().map(|b| (b.bucket.clone(), b.policy.json())).collect();
+    Ok(Written { text, data: json!({ "buckets": documents }), warnings })
+}
