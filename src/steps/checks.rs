@@ -22,6 +22,10 @@ pub const ALL: &[(&str, &str)] = &[
     ),
     ("bucket.region", "the bucket is in the caller's region"),
     ("bucket.versions", "whether the bucket keeps versions, which an undo leaves behind"),
+    (
+        "caller.permissions",
+        "whoever runs the plan may do what its steps need, by the policy simulator",
+    ),
     ("compare.endpoint", "a server that is to be compared answers from here"),
     ("compare.password", "the password for a comparison can be read"),
     ("export.snapshot", "a snapshot that is there already can be exported"),

@@ -19,7 +19,7 @@ use crate::engine::{RunId, Verdict};
 use crate::plan::{Catalog, Plan};
 use crate::playbook::Source;
 use crate::report::{render_findings, render_plan, render_plan_cost};
-use crate::steps::{About, all};
+use crate::steps::{About, all, permissions_findings};
 
 pub(super) async fn run(
     args: RunArgsOfPlan,
@@ -187,6 +187,9 @@ pub(super) async fn connect(
     Ok(account)
 }
 
+/// Where findings stand that are of whoever runs the plan, not of a step: no step has such an id.
+const CALLER: &str = "(caller)";
+
 /// Every step's read-only checks, all at once, shown.
 pub(super) async fn preflight(
     plan: &Plan,
@@ -197,7 +200,12 @@ pub(super) async fn preflight(
     let run = RunId::new(account.clock.now(), &mut rand::rng());
     let (kinds, survey) = (&account.registry, &account.env.survey);
     let checks = read(plan, kinds, survey, &account.clock, &run);
-    let (findings, cost) = futures::join!(checks, plan_cost::of(plan, account, prices));
+    let caller = permissions_findings(&account.env, plan);
+    let (mut findings, caller, cost) =
+        futures::join!(checks, caller, plan_cost::of(plan, account, prices));
+    if !caller.is_empty() {
+        findings.insert(0, (CALLER.to_owned(), caller));
+    }
     output.say(&render_plan_cost(&cost, output.style));
     output.json(&serde_json::json!({ "event": "plan_cost", "data": cost }));
     output.say(&render_findings(&findings, output.style));
