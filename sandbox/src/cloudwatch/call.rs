@@ -80,6 +80,12 @@ async fn shown(ctx: &Ctx, metric: &Value) -> Option<(u64, f64)> {
         let all = metric["Dimensions"].as_array()?;
         all.iter().find(|d| d["Name"] == name)?["Value"].as_str().map(str::to_owned)
     };
+    if let Some(cache) = dimension("clusterId") {
+        // A serverless cache is one to its user (ElastiCache user guide, serverless metrics). What there is was seeded,
+        // and is taken to have been there for long.
+        let cluster = ctx.world().elasticache.caches.get(&cache)?.cluster.clone()?;
+        return Some((cluster.used_memory().await.ok()?.into_iter().sum(), 0.0));
+    }
     let node = dimension("CacheClusterId")?;
     if dimension("CacheNodeId").is_some_and(|id| id != "0001") {
         return None;

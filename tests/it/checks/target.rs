@@ -640,6 +640,24 @@ fn arguments_that_do_not_fit_are_refused_as_the_plan_says() {
     });
 }
 
+/// A serverless cache has metrics under its own name, and tells no size otherwise.
+#[test]
+fn the_memory_of_a_serverless_cache_is_known_too() {
+    virtually(async {
+        let world = World::before("serverless-to-memorydb").await;
+        let findings = read(&world, None).await;
+        let found = findings.iter().find(|f| f.check == "target.memory").expect("a finding");
+        assert_eq!(found.verdict, Verdict::Ok, "{found:?}");
+        assert!(found.what.contains("CloudWatch, BytesUsedForCache"), "{}", found.what);
+        let denied = Fault::new("monitoring", "GetMetricData", FaultKind::Denied).times(u32::MAX);
+        world.sandbox.set_faults(FaultPlan::of([denied]));
+        let findings = read(&world, None).await;
+        let found = findings.iter().find(|f| f.check == "target.memory").expect("a finding");
+        assert_eq!(found.verdict, Verdict::CannotKnow, "{found:?}");
+        assert!(found.what.contains("CloudWatch could not be read"), "{}", found.what);
+    });
+}
+
 /// Without metrics the newest snapshot tells, and says of when it is.
 #[test]
 fn a_snapshot_tells_how_much_memory_is_used_where_cloudwatch_does_not() {

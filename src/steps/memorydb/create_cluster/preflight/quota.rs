@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::super::cluster::SERVICE;
 use super::super::{Env, Failure, Finding, Op};
-use super::{number, unread};
+use super::number;
 
 const IN_CLUSTER: &str = "target.quota.nodes_per_cluster";
 const IN_REGION: &str = "target.quota.nodes_per_region";
@@ -53,7 +53,10 @@ pub(super) async fn findings(env: &Env, args: &Value) -> Vec<Finding> {
         ),
     };
     let region = match in_use {
-        Err(failure) => unread(IN_REGION, &failure),
+        Err(failure) => Finding::cannot_know(
+            IN_REGION,
+            format!("{asked}; how many are in use cannot be counted: {failure}"),
+        ),
         Ok(in_use) => {
             let sum = in_use.saturating_add(wanted);
             let what = format!(
