@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::view::{around, timeline};
 use crate::engine::{Clock, Cx, Finding, Kinds, Ledger, RunId};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedStep};
 use crate::steps::all;
 use crate::survey::Survey;
 
@@ -17,14 +17,23 @@ pub async fn read(
     run: &RunId,
 ) -> Vec<(String, Vec<Finding>)> {
     survey.begin();
-    let ledger = Rc::new(Ledger::none(clock.clone(), Rc::new(|_| {})));
-    let timeline = timeline(plan, &all());
-    let checks = plan.steps().filter_map(|step| {
-        let kind = kinds.kind(&step.kind)?;
-        let mut cx = Cx::reading(run.clone(), &step.id, Rc::clone(&ledger), clock.clone());
-        cx.around = around(plan, step, &timeline);
-        let args = step.args.partial();
-        Some(async move { (step.id.clone(), kind.preflight(&args, &cx).await) })
-    });
+    let checks = plan
+        .steps()
+        .map(|step| async { (step.id.clone(), read_step(plan, step, kinds, clock, run).await) });
     futures::future::join_all(checks).await
+}
+
+/// What one step's read-only checks find.
+pub async fn read_step(
+    plan: &Plan,
+    step: &PlannedStep,
+    kinds: &dyn Kinds,
+    clock: &Clock,
+    run: &RunId,
+) -> Vec<Finding> {
+    let Some(kind) = kinds.kind(&step.kind) else { return Vec::new() };
+    let ledger = Rc::new(Ledger::none(clock.clone(), Rc::new(|_| {})));
+    let mut cx = Cx::reading(run.clone(), &step.id, ledger, clock.clone());
+    cx.around = around(plan, step, &timeline(plan, &all()));
+    kind.preflight(&step.args.partial(), &cx).await
 }

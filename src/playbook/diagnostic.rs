@@ -202,9 +202,15 @@ impl Diagnostics {
         Self { source, items: vec![problem] }
     }
 
-    /// Adds a problem.
+    /// Adds a problem; not that a value has the wrong type where it could not be read as what it is.
     pub fn push(&mut self, problem: Diagnostic) {
-        self.items.push(problem);
+        let unread = |known: &Diagnostic| {
+            known.span.start == problem.span.start
+                && matches!(known.code, Code::ScalarTooLong | Code::NumberTooLarge)
+        };
+        if problem.code != Code::WrongType || !self.items.iter().any(unread) {
+            self.items.push(problem);
+        }
     }
 
     /// All problems; in the order of the text once a check is done.

@@ -181,7 +181,7 @@ fn the_functions_of_the_language_page_run() {
     // Demo in lower case, and the time of the journal's first record.
     assert_eq!(intent["record"]["resources"][0]["name"], format!("demo-{}", &at[..15]));
     let day = &header["at"].as_str().expect("a time")[..10];
-    said.says(&format!("begun    {day}")).says("s3:::demo-migration/");
+    said.says(&format!("begun: {day}")).says("s3:::demo-migration/");
 }
 
 /// The commands in fenced blocks of a page: those after `$ ` in consoles, every line in `sh` blocks.

@@ -162,11 +162,13 @@ fn whole(name: &str, bytes: Vec<u8>, catalog: &Catalog) -> usize {
 
 fn told(problems: &Diagnostics) -> usize {
     let entries = problems.entries();
+    let lengths = |text: &str| text.split('\n').map(|row| row.chars().count()).collect();
+    let playbook: Vec<usize> = lengths(problems.source().text());
     for (entry, item) in entries.iter().zip(problems.items()) {
         // `--input` arguments are texts of their own.
-        let text = item.source.as_ref().unwrap_or(problems.source()).text();
-        let rows = text.split('\n').count();
-        let row = |line: usize| text.split('\n').nth(line - 1).unwrap_or_default().chars().count();
+        let other: Option<Vec<usize>> = item.source.as_ref().map(|source| lengths(source.text()));
+        let lengths = other.as_ref().unwrap_or(&playbook);
+        let (rows, row) = (lengths.len(), |line: usize| lengths[line - 1]);
         for (line, column) in [(entry.line, entry.column), (entry.end_line, entry.end_column)] {
             assert!((1..=rows).contains(&line), "line {line} of {rows}: {entry:?}");
             assert!((1..=row(line) + 1).contains(&column), "column {column}: {entry:?}");

@@ -90,12 +90,16 @@ fn wrong_type_of_an_expression() {
       |
     8 |       name: "${{ steps.a.shards }}"
       |             ^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: name another value, or a field of this one
 
     error[P0022]: `steps.a.name` is text, and a list is expected
       --> playbook.yaml:10:21
        |
     10 |       restore_from: "${{ steps.a.name }}"
        |                     ^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: make a list of it: `["${{ steps.a.name }}"]`
     "###);
 }
 
@@ -180,6 +184,8 @@ fn duplicate_id_and_duplicate_key() {
     5 |     approve:
     6 |   - id: a
       |         ^ second time
+      |
+      = help: give each step an id of its own
 
     error[P0007]: `message` stands here twice
      --> playbook.yaml:7:28
@@ -188,6 +194,8 @@ fn duplicate_id_and_duplicate_key() {
       |                -------     ^^^^^^^ second time
       |                |
       |                first time
+      |
+      = help: remove one of the two
     "###);
 }
 
@@ -212,6 +220,8 @@ fn cycle_and_unknown_alias() {
       |
     2 | name: &n [*n]
       |           ^^
+      |
+      = help: write the value out here, or name another anchor
     "###);
     insta::assert_snapshot!(shown("playbook: v1\nname: *nobody\n"), @r###"
     error[P0008]: this alias names no anchor that stands before it
@@ -286,6 +296,8 @@ fn several_variants() {
       |
     6 |       to: { host: h, port: 70000 }
       |                            ^^^^^
+      |
+      = help: allowed: 0 to 65535
 
     error[P0021]: an item of `targets` needs one of `ssm_parameter`, `secret`
      --> playbook.yaml:7:19
@@ -302,6 +314,8 @@ fn several_variants() {
       |                                -------------      ^^^^^^
       |                                |
       |                                the other one
+      |
+      = help: remove one of the two
 
     error[P0022]: `id` must be text, and this is the whole number 1
      --> playbook.yaml:7:88

@@ -106,7 +106,11 @@ impl Step for CreateServerlessSnapshot {
             "serverlesscache:{serverless_cache}",
             Phases::PLAN_RUN,
         ),
-        action("elasticache:DescribeServerlessCacheSnapshots", MADE, Phases::ALL),
+        action(
+            "elasticache:DescribeServerlessCacheSnapshots",
+            "serverlesscachesnapshot:*",
+            Phases::ALL,
+        ),
         action("elasticache:ListTagsForResource", MADE, Phases::RUN_UNDO),
         // The snapshot's own ARN is needed beside the cache's (service authorization reference).
         action(

@@ -122,15 +122,15 @@ impl Step for CreateSnapshot {
             Phases::PLAN_RUN,
         ),
         // Of the group and whatever was taken of it: how many snapshots today's quota has left, how large they are.
-        action("elasticache:DescribeSnapshots", "snapshot:*", Phases::PLAN)
+        action("elasticache:DescribeSnapshots", "*", Phases::PLAN)
             .helps("what is left of the quota of snapshots is not told"),
-        action("elasticache:DescribeCacheClusters", "cluster:*", Phases::PLAN)
+        action("elasticache:DescribeCacheClusters", "*", Phases::PLAN)
             .helps("engine version, parameters and maintenance window of the source are not told"),
-        action("elasticache:DescribeCacheParameters", "parametergroup:*", Phases::PLAN)
+        action("elasticache:DescribeCacheParameters", "*", Phases::PLAN)
             .helps("what the source's parameters mean for the move is not told"),
-        action("elasticache:DescribeUserGroups", "usergroup:*", Phases::PLAN)
+        action("elasticache:DescribeUserGroups", "*", Phases::PLAN)
             .helps("which users of the source cannot be had in MemoryDB is not told"),
-        action("elasticache:DescribeUsers", "user:*", Phases::PLAN)
+        action("elasticache:DescribeUsers", "*", Phases::PLAN)
             .helps("which users of the source cannot be had in MemoryDB is not told"),
         action("elasticache:DescribeSnapshots", MADE, Phases::ALL),
         action("elasticache:ListTagsForResource", MADE, Phases::RUN_UNDO),

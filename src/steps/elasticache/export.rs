@@ -61,8 +61,8 @@ fn mend(said: &str, env: &Env, bucket: &str) -> Option<String> {
         )
     } else if said.contains("does not have sufficient permissions") {
         Some(format!(
-            "allow the caller s3:ListAllMyBuckets on \"*\", s3:GetBucketLocation and s3:ListBucket on the bucket, and \
-             s3:PutObject, s3:GetObject and s3:DeleteObject on arn:aws:s3:::{bucket}/*"
+            "allow the caller s3:ListAllMyBuckets on \"*\", s3:GetBucketLocation, s3:GetBucketAcl and s3:ListBucket on \
+             the bucket, and s3:PutObject, s3:GetObject and s3:DeleteObject on arn:aws:s3:::{bucket}/*"
         ))
     } else if said.contains("has not been granted") {
         Some(s3::statement_wanted(s3::Guest::ElastiCache, region, bucket))

@@ -101,7 +101,7 @@ impl Step for ExportServerlessSnapshot {
     const ACTIONS: &'static [Action] = &[
         action(
             "elasticache:DescribeServerlessCacheSnapshots",
-            "serverlesscachesnapshot:{snapshot}",
+            "serverlesscachesnapshot:*",
             Phases::ALL,
         ),
         action(
@@ -115,12 +115,6 @@ impl Step for ExportServerlessSnapshot {
         action("s3:ListAllMyBuckets", "*", Phases::RUN),
         action("s3:GetBucketLocation", "{bucket}", Phases::PLAN_RUN),
         action("s3:GetEncryptionConfiguration", "{bucket}", Phases::PLAN_RUN),
-        action("s3:GetBucketOwnershipControls", "{bucket}", Phases::PLAN_RUN)
-            .helps("whose the exported files will be is not told"),
-        action("s3:GetBucketVersioning", "{bucket}", Phases::PLAN_RUN)
-            .helps("whether an undo leaves versions behind is not told"),
-        action("s3:GetBucketObjectLockConfiguration", "{bucket}", Phases::PLAN_RUN)
-            .helps("whether an undo can remove the files is not told"),
         action("s3:GetBucketPolicy", "{bucket}", Phases::PLAN_RUN),
         action("s3:GetBucketAcl", "{bucket}", Phases::PLAN_RUN),
         action("s3:ListBucket", "{bucket}", Phases::ALL),

@@ -49,9 +49,9 @@ const ACTIONS: &[Action] = &[
         ]),
     action("route53:GetChange", "change/*", Phases::RUN_UNDO).when("targets.zone"),
     // Before a run: which endpoint is the source's.
-    action("elasticache:DescribeReplicationGroups", "replicationgroup:*", Phases::PLAN)
+    action("elasticache:DescribeReplicationGroups", "*", Phases::PLAN)
         .helps("whether a target names the source is not told"),
-    action("elasticache:DescribeCacheClusters", "cluster:*", Phases::PLAN)
+    action("elasticache:DescribeCacheClusters", "*", Phases::PLAN)
         .helps("whether a target names the source is not told"),
 ];
 

@@ -177,35 +177,44 @@ impl Step for CreateCluster {
     const ACTIONS: &'static [Action] = &[
         action("memorydb:DescribeClusters", "cluster/{name}", Phases::ALL),
         // Before a run, to hold the target against its source and the account's quotas.
-        action("memorydb:DescribeClusters", "cluster/*", Phases::PLAN)
+        action("memorydb:DescribeClusters", "*", Phases::PLAN)
             .helps("how many nodes the region's quota has left is not told"),
-        action("memorydb:DescribeUsers", "user/*", Phases::PLAN)
+        action("memorydb:DescribeUsers", "*", Phases::PLAN)
             .helps("what users of the ACL may do is not told"),
-        action("memorydb:DescribeParameters", "parametergroup/*", Phases::PLAN)
+        action("memorydb:DescribeParameters", "*", Phases::PLAN)
+            .when("restore_from")
             .helps("which parameters differ from the source's is not told"),
         action("memorydb:DescribeReservedNodesOfferings", "*", Phases::PLAN)
             .helps("whether a node type that no page lists exists is not told"),
         action("servicequotas:ListServiceQuotas", "*", Phases::PLAN)
             .helps("the documented quotas are taken instead of the account's own"),
         action("cloudwatch:GetMetricData", "*", Phases::PLAN)
+            .when("restore_from")
             .helps("how much memory the source uses is taken from its newest snapshot"),
-        action("elasticache:DescribeReplicationGroups", "replicationgroup:*", Phases::PLAN)
+        action("elasticache:DescribeReplicationGroups", "*", Phases::PLAN)
+            .when("restore_from")
             .helps("the target is not held against its source"),
-        action("elasticache:DescribeCacheClusters", "cluster:*", Phases::PLAN)
+        action("elasticache:DescribeCacheClusters", "*", Phases::PLAN)
+            .when("restore_from")
             .helps("the target is not held against its source"),
-        action("elasticache:DescribeCacheParameters", "parametergroup:*", Phases::PLAN)
+        action("elasticache:DescribeCacheParameters", "*", Phases::PLAN)
+            .when("restore_from")
             .helps("which parameters differ from the source's is not told"),
-        action("elasticache:DescribeCacheSubnetGroups", "subnetgroup:*", Phases::PLAN)
+        action("elasticache:DescribeCacheSubnetGroups", "*", Phases::PLAN)
+            .when("restore_from")
             .helps("whether the target is in the source's VPC is not told"),
-        action("elasticache:DescribeSnapshots", "snapshot:*", Phases::PLAN)
+        action("elasticache:DescribeSnapshots", "*", Phases::PLAN)
+            .when("restore_from")
             .helps("how much memory the source uses may not be told"),
-        action("elasticache:DescribeUserGroups", "usergroup:*", Phases::PLAN)
+        action("elasticache:DescribeUserGroups", "*", Phases::PLAN)
+            .when("restore_from")
             .helps("which users the ACL lacks is not told"),
-        action("elasticache:DescribeUsers", "user:*", Phases::PLAN)
+        action("elasticache:DescribeUsers", "*", Phases::PLAN)
+            .when("restore_from")
             .helps("which users the ACL lacks is not told"),
         action("memorydb:ListTags", "cluster/{name}", Phases::RUN_UNDO),
         action("memorydb:DescribeACLs", "acl/{acl}", Phases::PLAN_RUN),
-        action("memorydb:DescribeSubnetGroups", "subnetgroup/{subnet_group}", Phases::PLAN),
+        action("memorydb:DescribeSubnetGroups", "subnetgroup/{subnet_group|default}", Phases::PLAN),
         action(
             "memorydb:DescribeParameterGroups",
             "parametergroup/{parameter_group}",
