@@ -15,9 +15,9 @@ pub(crate) enum Item {
     /// A score as text: its length in one byte, of which 253 to 255 stand for what has no digits.
     TextScore,
     /// How many times the parts follow, and they.
-    Many(&'static [Item]),
+    Many(&'static [Self]),
     /// The same; the number is that of the value's elements.
-    Elements(&'static [Item]),
+    Elements(&'static [Self]),
     /// The number of the value's elements, alone.
     Count,
     /// A list node's kind: 1 plain, 2 packed.

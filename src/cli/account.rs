@@ -37,6 +37,7 @@ impl Account {
         plan: &Plan,
         ca_file: Option<PathBuf>,
     ) -> Result<Self, CommandError> {
+        usable_endpoints()?;
         let clock = Clock::system();
         let data = Rc::new(Wire::new(extra_roots(ca_file)?));
         let settings = Settings {
@@ -112,6 +113,7 @@ impl Account {
 /// # Errors
 /// `Refused` without a region.
 pub(crate) async fn reading(region: Option<String>) -> Result<(Clients, Clock), CommandError> {
+    usable_endpoints()?;
     let clock = Clock::system();
     let settings =
         Settings { clock: clock.clone(), region, path_style: own_endpoint(), in_process: None };
@@ -149,6 +151,24 @@ fn guard(guard: Option<&Guard>, identity: &Identity) -> Result<(), CommandError>
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses endpoint variables that the SDK cannot take: an empty one ends it in a panic.
+fn usable_endpoints() -> Result<(), CommandError> {
+    for (name, value) in std::env::vars_os() {
+        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+        let scheme = value.starts_with("http://") || value.starts_with("https://");
+        if name.starts_with("AWS_ENDPOINT_URL") && !scheme {
+            let what =
+                if value.is_empty() { "is empty".to_owned() } else { format!("is \"{value}\"") };
+            return Err(CommandError::new(Exit::Refused, format!("{name} {what}, and is no URL"))
+                .because("nothing was called")
+                .hint(format!(
+                    "`unset {name}` for AWS itself; or write it like http://127.0.0.1:4566"
+                )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether S3 is reached at an endpoint that is not AWS's own: those have no host name for each bucket.

@@ -99,6 +99,7 @@ impl Saved {
     /// # Errors
     /// `State` if it cannot be written.
     pub(crate) fn write(&self, path: &Path) -> Result<(), CommandError> {
+        replaceable(path)?;
         let failed = |error: std::io::Error| {
             CommandError::new(
                 Exit::State,
@@ -112,8 +113,9 @@ impl Saved {
         super::private_file::write(path, text.as_bytes(), true).map_err(failed)
     }
 
-    /// What is different now from what the plan was made on, a sentence each.
-    pub(crate) fn changes(&self, identity: &Identity, now: &Findings) -> Vec<String> {
+    /// Whether this is another account or region than the one it was made for, a sentence each: asked before anything is
+    /// looked at, since nothing seen elsewhere says anything.
+    pub(crate) fn elsewhere(&self, identity: &Identity) -> Vec<String> {
         let mut changes = Vec::new();
         for (what, then, now) in [
             ("account", &self.account, &identity.account),
@@ -123,6 +125,12 @@ impl Saved {
                 changes.push(format!("{what} was {then}, is {now}"));
             }
         }
+        changes
+    }
+
+    /// What is different now from what the plan was made on, a sentence each.
+    pub(crate) fn changes(&self, now: &Findings) -> Vec<String> {
+        let mut changes = Vec::new();
         for (step, then) in &self.checks {
             let now = now.iter().find(|(id, _)| id == step).map_or(&[][..], |(_, found)| found);
             for (index, finding) in then.iter().enumerate() {
@@ -137,6 +145,30 @@ impl Saved {
     /// How the plan came about.
     pub(crate) fn origin(&self) -> String {
         format!("a plan of {}", crate::report::instant(self.made_at))
+    }
+}
+
+/// Refuses a path at which something other than an earlier plan lies: a device, a link, a playbook.
+///
+/// # Errors
+/// `Usage` if it is to stay.
+pub(crate) fn replaceable(path: &Path) -> Result<(), CommandError> {
+    let refused = |what: &str| {
+        CommandError::new(Exit::Usage, format!("{}: {what}; it was left alone", path.display()))
+            .hint("name another file for the plan")
+    };
+    if path.as_os_str() == "-" {
+        return Err(refused("a plan is kept in a file, not on standard output"));
+    }
+    let Ok(there) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    if !there.is_file() {
+        return Err(refused("this is no plain file"));
+    }
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let value = serde_json::from_str::<Value>(&text).unwrap_or_default();
+    match value.get("orchestrate_plan") {
+        Some(_) => Ok(()),
+        None => Err(refused("something other than a plan lies there")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The playbook itself.
 
-use super::choose::{Acl, slug};
+use super::choose::{Acl, Choice, slug};
 use super::found::{Found, Source};
 use super::places::{Form, Switched};
 use super::text::{Page, argument, arguments, literal};
@@ -36,7 +36,7 @@ pub(super) fn write(
     page.gap();
     page.line("steps:");
     freeze(page, &found.source);
-    copy(page, &found.source, kinds);
+    copy(page, &found.source, kinds, &written.choice);
     cluster(page, found, written);
     compare(page, &found.source, written, options);
     approve(page, options);
@@ -182,7 +182,7 @@ fn freeze(page: &mut Page, source: &Source) {
     }
 }
 
-fn copy(page: &mut Page, source: &Source, kinds: Kinds) {
+fn copy(page: &mut Page, source: &Source, kinds: Kinds, choice: &Choice) {
     let (snapshot, export) = match source {
         Source::Group(_) => ("elasticache.create_snapshot", "elasticache.export_snapshot"),
         Source::Serverless(_) => {
@@ -204,6 +204,8 @@ fn copy(page: &mut Page, source: &Source, kinds: Kinds) {
         page.line("  - id: files");
         page.line("    rdb.check:");
         page.entry(6, "objects", "\"${{ steps.export.objects }}\"", "");
+        page.entry(6, "engine", &argument(&choice.engine.value), "");
+        page.entry(6, "engine_version", &literal(&choice.version.value), "");
     }
 }
 

@@ -38,6 +38,7 @@ pub struct Found {
 
 /// What is to be moved.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Source {
     /// A replication group.
     Group(Box<Group>),

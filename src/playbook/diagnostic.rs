@@ -271,8 +271,8 @@ impl Diagnostics {
 
     /// What must not be shown of the text that `item` is in.
     fn masks(&self, item: &Diagnostic) -> Vec<Span> {
-        let here = self.items.iter().filter(|other| other.source == item.source);
-        here.filter(|other| other.masked).map(|other| other.span).collect()
+        let masked = self.items.iter().filter(|other| other.masked);
+        masked.filter(|other| other.source == item.source).map(|other| other.span).collect()
     }
 
     fn entry(&self, item: &Diagnostic) -> Entry {

@@ -54,9 +54,10 @@ fn rules_of_the_kinds_are_told_where_they_are_broken() {
             "memorydb.create_cluster",
             "name: a, node_type: db.a, acl: a, restore_from: [x], restore_from_snapshot: y",
         ),
+        ("memorydb.create_cluster", "name: a, node_type: db.a, acl: a, engine: keydb"),
         (
             "memorydb.create_cluster",
-            "name: a, node_type: db.a, acl: a, engine: keydb, engine_version: \"7\", tags: { \"orchestrate:a\": b }",
+            "name: a, node_type: db.a, acl: a, engine_version: \"7\", tags: { \"orchestrate:a\": b }",
         ),
         ("elasticache.create_snapshot", "replication_group: g, name: 1a"),
         ("elasticache.export_snapshot", "snapshot: s, bucket: b, target_name: a/b"),
@@ -97,9 +98,9 @@ fn rules_of_the_kinds_are_told_where_they_are_broken() {
     P0032 7:97 `replicas_per_shard` is 9; 5 is the most
     P0032 7:105 `tls: false` goes with `acl: open-access` only, and the ACL is "a"
     P0032 7:108 `restore_from` and `restore_from_snapshot` cannot both be given
-    P0032 7:74 `engine` is "keydb"; MemoryDB has redis and valkey
-    P0032 7:97 `engine_version` "7" is not major.minor
-    P0032 7:108 tag "orchestrate:a": tags that begin with orchestrate: are this program's own
+    P0023 7:74 `engine` cannot be `keydb`
+    P0032 7:82 `engine_version` "7" is not major.minor
+    P0032 7:93 tag "orchestrate:a": tags that begin with orchestrate: are this program's own
     P0032 7:64 snapshot name "1a" cannot be used: it must begin with a letter
     P0032 7:73 `target_name` "a/b" cannot be used: 1 to 200 letters, digits, hyphens, underscores and dots are allowed
     P0032 7:5 a source is either a `replication_group` or a `serverless_cache`

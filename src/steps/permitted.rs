@@ -230,7 +230,7 @@ fn told(principal: &str, needed: &[Grant], verdicts: &Verdicts) -> Vec<Finding> 
     let mut refused: Vec<(&Grant, Option<&Verdict>)> = Vec::new();
     for grant in needed {
         let verdict = verdicts.get(&(grant.action.clone(), grant.example.clone()));
-        if !verdict.is_some_and(|v| v.decision == PolicyEvaluationDecisionType::Allowed) {
+        if verdict.is_none_or(|v| v.decision != PolicyEvaluationDecisionType::Allowed) {
             refused.push((grant, verdict));
         }
     }

@@ -278,7 +278,7 @@ fn works(page: &Path, command: &str) {
         command
     };
     let command = if command.starts_with("orchestrate sandbox") {
-        format!("timeout --preserve-status -s INT 3 {command} --port 0")
+        format!("timeout --preserve-status -s INT 8 {command} --port 0")
     } else {
         command
     };

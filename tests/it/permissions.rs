@@ -189,12 +189,12 @@ impl Told {
     fn run(done: &Done) -> Self {
         let mut by_step: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for entry in done.journal.entries() {
-            let (step, failure) = match entry.record {
-                Record::AttemptFailed { step, failure, .. }
-                | Record::Failed { step, failure }
-                | Record::UndoAttemptFailed { step, failure, .. }
-                | Record::UndoFailed { step, failure } => (step, failure),
-                _ => continue,
+            let (Record::AttemptFailed { step, failure, .. }
+            | Record::Failed { step, failure }
+            | Record::UndoAttemptFailed { step, failure, .. }
+            | Record::UndoFailed { step, failure }) = entry.record
+            else {
+                continue;
             };
             let mend = failure.mend.clone().unwrap_or_default();
             by_step.entry(step).or_default().push(plain(&format!("{failure} {mend}")));

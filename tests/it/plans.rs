@@ -185,10 +185,38 @@ fn a_plan_that_cannot_be_kept_says_so_and_leaves_what_was_there() {
     let missing = place.path("no/such/folder/plan.json");
     let said = plan(&served, &place, &["--out", missing.to_str().expect("UTF-8")]);
     said.ends_with(74).says("the plan cannot be written");
+    let notes = place.write("notes.txt", "mine");
+    for there in [notes.to_str().expect("UTF-8"), "/dev/null", "-"] {
+        plan(&served, &place, &["--out", there]).ends_with(2).says("left alone");
+    }
+    assert_eq!(std::fs::read_to_string(&notes).expect("it is there"), "mine");
     place
         .run(&["plan", "playbooks/quickstart.yaml", "--sandbox", "--out", "plan.json"])
         .ends_with(2)
         .says("`--sandbox`");
+}
+
+#[test]
+fn a_kept_plan_is_for_its_own_region_alone() {
+    let place = Place::new();
+    let served = healthy(&place, &[]);
+    let (_, file) = kept(&place, &served);
+    let mut command = served.command(&place, &["migrate", &file, "--yes"]);
+    command.env("AWS_REGION", "eu-west-1");
+    let said: Said = command.output().expect("the program starts").into();
+    said.ends_with(6).says("region was us-east-1, is eu-west-1");
+    assert_untouched(&served);
+}
+
+#[test]
+fn an_endpoint_that_is_no_url_is_named() {
+    let place = Place::new();
+    for value in ["", "localhost:4566"] {
+        let mut command = place.command(&["cost", "--from", "demo", "--region", "us-east-1"]);
+        command.env("AWS_ENDPOINT_URL", value);
+        let said: Said = command.output().expect("the program starts").into();
+        said.ends_with(5).says("AWS_ENDPOINT_URL").says("unset AWS_ENDPOINT_URL");
+    }
 }
 
 /// A plan of the migration, kept in a file.

@@ -69,7 +69,8 @@ impl Program {
             .arg(folder.path())
             .args(options);
         if let Some(module) = &self.module {
-            command.arg("--loadmodule").arg(module);
+            // FalkorDB notes what graphs were asked in a key of its own, some time later: no key may appear by itself.
+            command.arg("--loadmodule").arg(module).args(["CMD_INFO", "no"]);
         }
         let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
         let process = command

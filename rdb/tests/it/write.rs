@@ -84,7 +84,9 @@ pub(crate) fn repeated(byte: u8, count: u64) -> Vec<u8> {
 /// A module's number out of its name and version (`moduleTypeEncodeId`).
 pub(crate) fn module(name: &str, version: u64) -> Vec<u8> {
     const SYMBOLS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let number = name.chars().fold(0, |id, c| id << 6 | SYMBOLS.find(c).unwrap() as u64);
+    let number = name
+        .chars()
+        .fold(0, |id, c| id << 6 | SYMBOLS.find(c).expect("a letter of module names") as u64);
     length(number << 10 | version)
 }
 

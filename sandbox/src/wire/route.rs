@@ -32,7 +32,7 @@ enum Service {
     Iam,
     Sts,
     Kms,
-    ServiceQuotas,
+    Quotas,
     CloudWatch,
     /// CloudWatch in the protocol that the newer SDKs speak.
     CloudWatchCbor,
@@ -54,7 +54,7 @@ impl Service {
             Self::Iam => "iam",
             Self::Sts => "sts",
             Self::Kms => "kms",
-            Self::ServiceQuotas => "servicequotas",
+            Self::Quotas => "servicequotas",
             Self::CloudWatch | Self::CloudWatchCbor => "monitoring",
         }
     }
@@ -70,7 +70,7 @@ impl Service {
             Service::Iam,
             Service::Sts,
             Service::Kms,
-            Service::ServiceQuotas,
+            Service::Quotas,
             Service::CloudWatch,
         ];
         ALL.into_iter().find(|service| service.name() == name)
@@ -100,7 +100,7 @@ impl Service {
             Some("AmazonSSM") => return Self::Ssm,
             Some("secretsmanager") => return Self::SecretsManager,
             Some("TrentService") => return Self::Kms,
-            Some("ServiceQuotasV20190624") => return Self::ServiceQuotas,
+            Some("ServiceQuotasV20190624") => return Self::Quotas,
             Some("GraniteServiceVersion20100801") => return Self::CloudWatch,
             _ => {}
         }
@@ -162,7 +162,7 @@ impl Incoming {
             | Service::Ssm
             | Service::SecretsManager
             | Service::Kms
-            | Service::ServiceQuotas
+            | Service::Quotas
             | Service::CloudWatch => {
                 let target = parts.headers.get("x-amz-target").and_then(|t| t.to_str().ok());
                 let operation = target.and_then(|t| t.split_once('.')).map(|(_, op)| op.to_owned());
@@ -357,7 +357,7 @@ async fn carry_out(ctx: &Ctx, incoming: Incoming, head: bool) -> (Reply, Outcome
             json_reply(secretsmanager::call(ctx, &operation, &input).await, ctx)
         }
         (Service::Kms, Input::Json(input)) => json_reply(kms::call(ctx, &operation, &input), ctx),
-        (Service::ServiceQuotas, Input::Json(input)) => {
+        (Service::Quotas, Input::Json(input)) => {
             json_reply(servicequotas::call(ctx, &operation, &input), ctx)
         }
         (Service::CloudWatch, Input::Json(input)) => {
@@ -409,7 +409,7 @@ fn refuse(service: Service, error: &ApiError, ctx: &Ctx, head: bool) -> Reply {
         | Service::Ssm
         | Service::SecretsManager
         | Service::Kms
-        | Service::ServiceQuotas
+        | Service::Quotas
         | Service::CloudWatch => error::json(error, &ctx.request_id),
         Service::CloudWatchCbor => cbor::error(error, &ctx.request_id),
         Service::S3 => error::s3(error, &ctx.request_id, head),
@@ -420,12 +420,10 @@ fn refuse(service: Service, error: &ApiError, ctx: &Ctx, head: bool) -> Reply {
 /// The answer of a fault that keeps the call from happening, in the words of the service.
 fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
     let service = incoming.service;
-    use Service::{
-        CloudWatch, CloudWatchCbor, Kms, MemoryDb, S3, SecretsManager, ServiceQuotas, Ssm,
-    };
+    use Service::{CloudWatch, CloudWatchCbor, Kms, MemoryDb, Quotas, S3, SecretsManager, Ssm};
     let json = matches!(
         service,
-        MemoryDb | Ssm | SecretsManager | Kms | ServiceQuotas | CloudWatch | CloudWatchCbor
+        MemoryDb | Ssm | SecretsManager | Kms | Quotas | CloudWatch | CloudWatchCbor
     );
     let error = match fault {
         FaultKind::Throttle if json => ApiError::bad("ThrottlingException", "Rate exceeded"),
@@ -508,7 +506,7 @@ fn not_found(incoming: &Incoming) -> ApiError {
         Service::Iam => "NoSuchEntity",
         Service::Sts => "InvalidAction",
         Service::Kms => "NotFoundException",
-        Service::ServiceQuotas => "NoSuchResourceException",
+        Service::Quotas => "NoSuchResourceException",
         Service::CloudWatch | Service::CloudWatchCbor => "ResourceNotFound",
     };
     let status = match incoming.service {
@@ -516,7 +514,7 @@ fn not_found(incoming: &Incoming) -> ApiError {
         | Service::SecretsManager
         | Service::MemoryDb
         | Service::Kms
-        | Service::ServiceQuotas => 400,
+        | Service::Quotas => 400,
         _ => 404,
     };
     ApiError::new(status, code, format!("{} not found.", incoming.resource))

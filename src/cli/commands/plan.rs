@@ -9,7 +9,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::reading::read;
-use crate::cli::saved::{Findings, Saved};
+use crate::cli::saved::{Findings, Saved, replaceable};
 use crate::cli::state::Runs;
 use crate::cli::view::plan_view;
 use crate::cli::{plan_cost, playbook_file, priced};
@@ -33,14 +33,18 @@ pub(super) async fn run(
                 "that sandbox ends with this process, and a plan of it could never be carried out",
             ));
     }
+    if let Some(path) = &args.out {
+        replaceable(path)?;
+    }
     let Intended { plan, saved } = intended(&args.playbook, embedded(&args), &runs, output)?;
     let prices = priced::prices(args.prices.as_deref(), output)?;
     let account = connect(&plan, embedded(&args), ca, output).await?;
+    at_home(saved.as_ref(), &account.identity)?;
     let findings = preflight(&plan, &account, &prices, output).await;
     let (identity, now) = (account.identity.clone(), account.clock.now());
     account.close().await;
     if let Some(saved) = saved {
-        unchanged(&saved, &identity, &findings)?;
+        unchanged(&saved, &findings)?;
     }
     let verdict = worst(&findings);
     if let Some(path) = &args.out {
@@ -91,12 +95,16 @@ pub(super) fn intended(
 }
 
 /// Refuses a saved plan when what it rests on has changed.
-pub(super) fn unchanged(
-    saved: &Saved,
-    identity: &Identity,
-    findings: &Findings,
-) -> Result<(), CommandError> {
-    let changes = saved.changes(identity, findings);
+pub(super) fn unchanged(saved: &Saved, findings: &Findings) -> Result<(), CommandError> {
+    same(saved, saved.changes(findings))
+}
+
+/// Refuses a saved plan in any account or region but its own.
+pub(super) fn at_home(saved: Option<&Saved>, identity: &Identity) -> Result<(), CommandError> {
+    saved.map_or(Ok(()), |saved| same(saved, saved.elsewhere(identity)))
+}
+
+fn same(saved: &Saved, changes: Vec<String>) -> Result<(), CommandError> {
     if changes.is_empty() {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::plan::{Intended, connect, intended, preflight, unchanged};
+use super::plan::{Intended, at_home, connect, intended, preflight, unchanged};
 use crate::cli::account::Account;
 use crate::cli::args::RunArgs;
 use crate::cli::ask;
@@ -34,6 +34,7 @@ pub(super) async fn run(
         .hint("use `orchestrate run` for it"));
     }
     let account = connect(&plan, embedded(&args), ca, output).await?;
+    at_home(saved.as_ref(), &account.identity)?;
     let findings = preflight(&plan, &account, &Prices::built_in(), output).await;
     let fails = findings
         .iter()
@@ -49,7 +50,7 @@ pub(super) async fn run(
         .hint("mend what is listed above, then run the same command again"));
     }
     if let Some(saved) = &saved
-        && let Err(changed) = unchanged(saved, &account.identity, &findings)
+        && let Err(changed) = unchanged(saved, &findings)
     {
         account.close().await;
         return Err(changed);

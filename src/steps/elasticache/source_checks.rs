@@ -455,7 +455,7 @@ fn databases(source: &Source<'_>) -> Finding {
     let (id, group) = (source.id, source.group);
     // In cluster mode there is database 0 alone before Valkey 9.
     let sharded = group.cluster_enabled
-        && !(group.engine == "valkey" && !source.version().starts_with(['7', '8']));
+        && (group.engine != "valkey" || source.version().starts_with(['7', '8']));
     let set =
         source.parameter(if group.cluster_enabled { "cluster-databases" } else { "databases" });
     let finding = if sharded {

@@ -111,7 +111,10 @@ impl<'a> Place<'a> {
 /// A command that puts a policy, to paste.
 fn put_policy(bucket: &str, policy: &str) -> String {
     let quoted = policy.replace('\'', r"'\''");
-    format!("aws s3api put-bucket-policy --bucket {bucket} --policy '{quoted}'")
+    format!(
+        "aws s3api put-bucket-policy --bucket {bucket} --policy '{quoted}'\n(it holds the whole policy as it is now and \
+         what is missing here: run one such command, then plan again before the next)"
+    )
 }
 
 /// What to add to the bucket's policy.

@@ -182,7 +182,8 @@ fn a_group_is_read_planned_and_moved_by_the_playbook_that_was_written() {
 
 #[test]
 fn groups_of_every_sort_give_plans_that_nothing_stands_against() {
-    let sorts: [(&str, fn(&mut SeedReplicationGroup), &[&str]); 3] = [
+    type Sort = (&'static str, fn(&mut SeedReplicationGroup), &'static [&'static str]);
+    let sorts: [Sort; 3] = [
         ("rbac", |_| {}, &[]),
         (
             "plain",

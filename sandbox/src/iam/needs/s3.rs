@@ -3,7 +3,8 @@
 use super::{Asked, Permission};
 use crate::context::Ctx;
 
-const ON_BUCKET: [(&str, &str); 21] = [
+const ON_BUCKET: [(&str, &str); 22] = [
+    ("PutObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration"),
     ("GetObjectLockConfiguration", "s3:GetBucketObjectLockConfiguration"),
     ("CreateBucket", "s3:CreateBucket"),
     ("DeleteBucket", "s3:DeleteBucket"),

@@ -178,6 +178,6 @@ async fn users(env: &Env, source: &Source<'_>) -> Finding {
 
 /// Whether a user with this access string can log in: the last word wins, and without one it cannot.
 fn is_on(access: &str) -> bool {
-    let words = access.split_whitespace().filter(|word| matches!(*word, "on" | "off"));
-    words.last() == Some("on")
+    let mut words = access.split_whitespace().filter(|word| matches!(*word, "on" | "off"));
+    words.next_back() == Some("on")
 }
