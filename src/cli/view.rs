@@ -51,11 +51,19 @@ fn step_view(step: &PlannedStep, kinds: &[About]) -> StepView {
             .map(|touch| TouchView { role: touch.role, what: touch.what })
             .collect(),
         pivot: step.effect.is_pivot(),
-        expected_secs: about.map_or(0, |about| about.expected.as_secs()),
-        timeout_secs: step
-            .timeout_secs
-            .unwrap_or_else(|| about.map_or(0, |about| about.timeout.as_secs())),
+        expected_secs: about.map_or(0, |about| takes(step, about).as_secs()),
+        timeout_secs: about.map_or(0, |about| may_take(step, about).as_secs()),
     }
+}
+
+/// How long a step usually takes, with its arguments as far as they are known.
+fn takes(step: &PlannedStep, about: &About) -> Duration {
+    (about.takes)(&step.args.partial())
+}
+
+/// How long a step may take before it gives up.
+fn may_take(step: &PlannedStep, about: &About) -> Duration {
+    step.timeout_secs.map_or(about.timeout, Duration::from_secs)
 }
 
 /// What becomes of writes made after the copy, if the plan puts one live.
@@ -74,6 +82,7 @@ pub(crate) fn plan_writes(plan: &Plan) -> Option<String> {
 /// When each step begins and the run ends, by what steps usually take.
 pub(crate) struct Timeline {
     begins: BTreeMap<String, Duration>,
+    may_take: BTreeMap<String, Duration>,
     ends: Duration,
 }
 
@@ -87,7 +96,7 @@ impl Timeline {
 /// Lanes of a stage run side by side as far as `max_parallel` lets them; that limit is not weighed here.
 #[must_use]
 pub(crate) fn timeline(plan: &Plan, kinds: &[About]) -> Timeline {
-    let mut begins = BTreeMap::new();
+    let (mut begins, mut longest_by_step) = (BTreeMap::new(), BTreeMap::new());
     let mut stage_begins = Duration::ZERO;
     for stage in &plan.stages {
         let mut longest = Duration::ZERO;
@@ -96,13 +105,15 @@ pub(crate) fn timeline(plan: &Plan, kinds: &[About]) -> Timeline {
             for step in lane {
                 begins.insert(step.id.clone(), stage_begins + at);
                 let about = kinds.iter().find(|about| about.info.name == step.kind);
-                at += about.map_or(Duration::ZERO, |about| about.expected);
+                let Some(about) = about else { continue };
+                longest_by_step.insert(step.id.clone(), may_take(step, about));
+                at += takes(step, about);
             }
             longest = longest.max(at);
         }
         stage_begins += longest;
     }
-    Timeline { begins, ends: stage_begins }
+    Timeline { begins, may_take: longest_by_step, ends: stage_begins }
 }
 
 /// What a step may know of the plan around it.
@@ -121,6 +132,7 @@ pub(crate) fn around(plan: &Plan, step: &PlannedStep, timeline: &Timeline) -> Ar
         downstream: told(plan.downstream(step)),
         begins_after: timeline.begins.get(&step.id).copied().unwrap_or_default(),
         run_takes: timeline.ends,
+        may_take: timeline.may_take.get(&step.id).copied().unwrap_or_default(),
     }
 }
 

@@ -129,6 +129,8 @@ pub struct Around {
     pub begins_after: Duration,
     /// How long the whole run usually takes.
     pub run_takes: Duration,
+    /// How long this step may take before it gives up.
+    pub may_take: Duration,
 }
 
 /// A step that another one draws on, or that draws on it.
@@ -161,9 +163,6 @@ impl Around {
 pub trait Kind {
     /// How long one run of the step may take unless the playbook says otherwise.
     fn timeout(&self) -> Duration;
-
-    /// How long it usually takes.
-    fn expected(&self) -> Duration;
 
     /// Read-only checks, before anything runs. References to outputs of earlier steps are `null` in `args`.
     async fn preflight(&self, args: &Value, cx: &Cx) -> Vec<Finding>;

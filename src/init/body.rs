@@ -332,10 +332,24 @@ fn approve(page: &mut Page, options: &Options) {
     page.line("        - \"writes: ${{ steps.freeze.statement }}\"");
 }
 
+/// A TTL from which on the step gets a timeout of its own: well below its usual half hour, in seconds.
+const LONG_TTL: u64 = 600;
+
 fn switch(page: &mut Page, written: &Written) {
     page.gap();
     page.comment(2, "The applications move here.");
     page.line("  - id: switch");
+    let ttl = written.targets.switched.iter().map(|target| target.ttl).max().unwrap_or(0);
+    if ttl > LONG_TTL {
+        page.entry(
+            4,
+            "timeout",
+            &format!("{}m", (ttl + 1800).div_ceil(60)),
+            &format!(
+                "resolvers may keep a record for {ttl} s, and the step waits for that: lower its TTL before"
+            ),
+        );
+    }
     page.line("    endpoint.swap:");
     page.entry(6, "to", "\"${{ steps.cluster.endpoint }}\"", "");
     page.entry(

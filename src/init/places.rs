@@ -24,6 +24,8 @@ pub struct Switched {
     pub name: String,
     /// The hosted zone of a record.
     pub zone: Option<String>,
+    /// How long resolvers may keep a record, in seconds; 0 for anything else.
+    pub ttl: u64,
     /// How it names the source.
     pub form: Form,
 }
@@ -86,12 +88,12 @@ pub(super) fn search(found: &Found) -> Targets {
 }
 
 fn switched(place: &Place, form: Form) -> Switched {
-    let (kind, name, zone) = match place {
-        Place::Parameter(name) => ("ssm_parameter", name, None),
-        Place::Secret(name) => ("secret", name, None),
-        Place::Record { zone, name, .. } => ("route53_record", name, Some(zone.clone())),
+    let (kind, name, zone, ttl) = match place {
+        Place::Parameter(name) => ("ssm_parameter", name, None, 0),
+        Place::Secret(name) => ("secret", name, None, 0),
+        Place::Record { zone, name, ttl, .. } => ("route53_record", name, Some(zone.clone()), *ttl),
     };
-    Switched { kind, name: name.clone(), zone, form }
+    Switched { kind, name: name.clone(), zone, ttl, form }
 }
 
 /// What a value says of an endpoint.

@@ -27,21 +27,25 @@ pub fn compile(
     let (playbook, mut problems) = check(source, catalog);
     let Some(mut playbook) = playbook else { return Err(problems) };
     let inputs = resolve(&playbook, given, &mut problems);
-    if problems.has_errors() {
+    // From here on inputs are values, and what a value can be wrong about is checked once more; also beside an input that
+    // has none, so that nobody mends one fault to be told of the next.
+    let mut of_values = Diagnostics::new(source.clone());
+    let known = Fill { inputs: Some(&inputs), item: None };
+    fill_playbook(&mut playbook, &known, &mut of_values);
+    check_tree(&playbook, catalog, &mut of_values);
+    let writes = check_pivots(&playbook, catalog, &mut of_values);
+    let mut compiler = Compiler { catalog, counts: BTreeMap::new(), problems: of_values };
+    let mut plan = compiler.plan(&playbook, writes);
+    if problems.has_errors() || compiler.problems.has_errors() {
+        for problem in compiler.problems.items() {
+            let told =
+                |other: &Diagnostic| other.code == problem.code && other.span == problem.span;
+            if !problems.items().iter().any(told) {
+                problems.push(problem.clone());
+            }
+        }
         problems.sort();
         return Err(problems);
-    }
-    // From here on inputs are values, and what a value can be wrong about is checked once more.
-    let mut problems = Diagnostics::new(source.clone());
-    let known = Fill { inputs: Some(&inputs), item: None };
-    fill_playbook(&mut playbook, &known, &mut problems);
-    check_tree(&playbook, catalog, &mut problems);
-    let writes = check_pivots(&playbook, catalog, &mut problems);
-    let mut compiler = Compiler { catalog, counts: BTreeMap::new(), problems };
-    let mut plan = compiler.plan(&playbook, writes);
-    if compiler.problems.has_errors() {
-        compiler.problems.sort();
-        return Err(compiler.problems);
     }
     plan.inputs = inputs;
     plan.digest = plan.compute_digest();
@@ -111,6 +115,9 @@ impl Compiler<'_> {
 
     fn each(&mut self, step: &StepNode, list: &Arg) -> Vec<Vec<PlannedStep>> {
         let ArgValue::Seq(items) = &list.value else {
+            if is_open(list) {
+                return Vec::new();
+            }
             let message = format!("`for_each` must be a list, and this is {}", list.describe());
             let problem = Diagnostic::error(Code::WrongType, list.span, message);
             self.problems.push(problem.help("give the input a value, or write a list: `[a, b]`"));
@@ -241,9 +248,17 @@ impl Compiler<'_> {
         if let ArgValue::Str(text) = &arg.value {
             return Some(text.clone());
         }
+        if is_open(arg) {
+            return None;
+        }
         let message = format!("`{key}` must be text, and this is {}", arg.describe());
         let problem = Diagnostic::error(Code::WrongType, arg.span, message);
         self.problems.push(problem.help("write a text, or give the input one"));
         None
     }
+}
+
+/// Whether an input that it refers to has no value, which has been reported.
+fn is_open(arg: &Arg) -> bool {
+    matches!(arg.value, ArgValue::Expr(_) | ArgValue::Text(_))
 }

@@ -31,7 +31,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("export.snapshot", "a snapshot that is there already can be exported"),
     ("snapshot.exists", "a snapshot that is to be deleted is there"),
     ("snapshot.name", "no other snapshot has the name that a new one is to get"),
-    ("source.auth", "clients of the source log in as users, as they must in MemoryDB"),
+    ("source.auth", "clients of the source log in as they will have to at the target"),
     (
         "source.cluster_mode",
         "clients of the source speak the cluster protocol, as they must in MemoryDB",
@@ -65,7 +65,7 @@ pub const ALL: &[(&str, &str)] = &[
         "a target can be read, and holds an endpoint in the form that the playbook says",
     ),
     ("swap.tls", "a target tells clients of TLS where that changes"),
-    ("swap.ttl", "a record's TTL is at most 60 s"),
+    ("swap.ttl", "how long clients may keep a record, and that the step waits no shorter"),
     ("swap.writable", "nothing that can be read stands against writing a target"),
     ("target.acl", "the ACL exists and is active, or means no authentication"),
     (
@@ -77,7 +77,6 @@ pub const ALL: &[(&str, &str)] = &[
         "somebody may log in and write, and users may do what cluster clients need",
     ),
     ("target.arguments", "the arguments of the new cluster fit one another"),
-    ("target.auth", "how clients log in at the target, beside how they do at the source"),
     ("target.kms", "the KMS key exists, is enabled and can encrypt"),
     ("target.memory", "the data fits into the new shards, with headroom"),
     ("target.name", "no cluster has the name yet"),
@@ -92,7 +91,6 @@ pub const ALL: &[(&str, &str)] = &[
         "the ids of security groups are ids, and known where that can be told",
     ),
     ("target.subnets", "the subnet group exists and spans two zones where there are replicas"),
-    ("target.tls", "whether clients must speak TLS, beside whether they do at the source"),
     ("target.version", "MemoryDB offers the engine version here"),
     ("target.vpc", "the target is in the source's VPC"),
 ];

@@ -100,6 +100,10 @@ impl Step for Pause {
         Sketch { does, ..Sketch::default() }
     }
 
+    fn takes(args: &Value) -> Duration {
+        args["for"].as_str().and_then(|text| length(text).ok()).unwrap_or(Self::EXPECTED)
+    }
+
     async fn preflight(_env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
         match serde_json::from_value::<Spec>(args.clone()) {
             // An argument may be a reference that is not known yet.

@@ -97,7 +97,7 @@ pub trait Step: 'static {
     const EFFECT: Effect;
     /// How long it may take unless the playbook says otherwise.
     const TIMEOUT: Duration;
-    /// How long it usually takes.
+    /// How long it usually takes, whatever its arguments.
     const EXPECTED: Duration;
     /// Whether it takes the copy of the data that later goes live.
     const COPIES_DATA: bool = false;
@@ -124,6 +124,12 @@ pub trait Step: 'static {
 
     /// What it does, for the plan. `args` may hold `null` where an output of an earlier step is referred to.
     fn sketch(args: &Value) -> Sketch;
+
+    /// How long it usually takes with these arguments. `args` as in `sketch`.
+    fn takes(args: &Value) -> Duration {
+        let _ = args;
+        Self::EXPECTED
+    }
 
     /// What it creates, changes or deletes, for the plan. `args` as in `sketch`. A kind that changes nothing has none.
     fn touches(args: &Value) -> Vec<Touch> {
@@ -192,10 +198,12 @@ pub struct About {
     pub info: KindInfo,
     /// What it declares of permissions.
     pub permissions: permissions::Kind,
-    /// How long it may take.
+    /// How long it may take, unless the playbook says otherwise.
     pub timeout: Duration,
     /// How long it usually takes.
     pub expected: Duration,
+    /// How long it usually takes with these arguments.
+    pub takes: fn(&Value) -> Duration,
     /// What it does, for the plan.
     pub sketch: fn(&Value) -> Sketch,
     /// What it creates, changes or deletes.
@@ -232,6 +240,7 @@ pub fn about<S: Step>() -> About {
         },
         timeout: S::TIMEOUT,
         expected: S::EXPECTED,
+        takes: S::takes,
         sketch: S::sketch,
         touches: S::touches,
         costs: S::costs,
@@ -286,10 +295,6 @@ fn json(value: impl Serialize, what: &str) -> Result<Value, Failure> {
 impl<S: Step> Kind for Erased<S> {
     fn timeout(&self) -> Duration {
         S::TIMEOUT
-    }
-
-    fn expected(&self) -> Duration {
-        S::EXPECTED
     }
 
     async fn preflight(&self, args: &Value, cx: &Cx) -> Vec<Finding> {

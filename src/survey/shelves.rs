@@ -35,6 +35,8 @@ pub enum Place {
         name: String,
         /// Whether it is the only one of its name: no weights, regions or health checks.
         simple: bool,
+        /// How long resolvers may keep it, in seconds.
+        ttl: u64,
     },
 }
 
@@ -176,6 +178,7 @@ async fn records_of(reader: &Reader, zone: &str, shelf: &mut Shelf) -> Result<()
                     zone: zone.to_owned(),
                     name: record.name.trim_end_matches('.').to_owned(),
                     simple: record.set_identifier.is_none(),
+                    ttl: record.ttl.and_then(|ttl| u64::try_from(ttl).ok()).unwrap_or(0),
                 };
                 shelf.held.push(Held { place, text: value.value.clone() });
             }

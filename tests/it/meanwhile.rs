@@ -69,10 +69,6 @@ impl Kind for Disturbed<'_> {
         self.inner.timeout()
     }
 
-    fn expected(&self) -> Duration {
-        self.inner.expected()
-    }
-
     async fn preflight(&self, args: &Value, cx: &Cx) -> Vec<Finding> {
         self.inner.preflight(args, cx).await
     }

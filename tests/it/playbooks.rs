@@ -142,10 +142,6 @@ impl Kind for Broken<'_> {
         self.inner.timeout()
     }
 
-    fn expected(&self) -> std::time::Duration {
-        self.inner.expected()
-    }
-
     async fn preflight(&self, args: &Value, cx: &Cx) -> Vec<Finding> {
         self.inner.preflight(args, cx).await
     }

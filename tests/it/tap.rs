@@ -121,10 +121,6 @@ impl Kind for MarkedKind<'_> {
         self.inner.timeout()
     }
 
-    fn expected(&self) -> std::time::Duration {
-        self.inner.expected()
-    }
-
     async fn preflight(&self, args: &Value, cx: &Cx) -> Vec<Finding> {
         self.marked(cx, Phases::PLAN, self.inner.preflight(args, cx)).await
     }

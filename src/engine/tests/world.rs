@@ -130,10 +130,6 @@ impl Kind for Fake {
         Duration::from_secs(3600)
     }
 
-    fn expected(&self) -> Duration {
-        Duration::from_secs(self.ready_secs)
-    }
-
     async fn preflight(&self, _: &Value, _: &Cx) -> Vec<Finding> {
         Vec::new()
     }

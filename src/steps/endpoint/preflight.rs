@@ -1,6 +1,8 @@
 //! What can be told of the targets before a run, by reading alone. Whether they may be written is tried only by the run,
 //! with writes that cannot happen; here it is said as far as the targets themselves tell.
 
+use std::time::Duration;
+
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
@@ -17,17 +19,16 @@ use crate::survey;
 /// What resolvers may keep of a record without making the swap slow, in seconds.
 const SHORT_TTL: i64 = 60;
 
-/// How long the step may take, unless the playbook says otherwise.
-const TIMEOUT: std::time::Duration = <super::Swap as crate::steps::Step>::TIMEOUT;
-
 /// What the plan tells of both ends.
 struct Ends {
     from: Option<Endpoint>,
     to: Option<Endpoint>,
     /// `tls` of the step.
     tls: Option<bool>,
-    /// Whether the step says how long caches may take.
-    settles: bool,
+    /// How long caches may take, if the step says so.
+    settle: Option<Duration>,
+    /// How long the step may take.
+    may_take: Duration,
     /// The replication group that the plan copies, and where it is reached.
     source: Option<Source>,
     /// The name of the cluster that the plan makes, and whether it speaks TLS.
@@ -64,7 +65,8 @@ impl Ends {
             from: endpoint("from"),
             to: endpoint("to"),
             tls: args["tls"].as_bool(),
-            settles: args["settle"].is_string(),
+            settle: args["settle"].as_str().and_then(|text| parse_duration(text).ok()),
+            may_take: cx.around.may_take,
             source,
             cluster,
         }
@@ -82,7 +84,7 @@ impl Ends {
 
 /// Looks at every target. `args` may hold `null` where an output of an earlier step is referred to.
 pub(super) async fn findings(env: &Env, args: &Value, targets: &[Target], cx: &Cx) -> Vec<Finding> {
-    let mut findings = arguments(args);
+    let mut findings = arguments(args, cx);
     let ends = Ends::of(env, args, cx).await;
     let looks =
         targets.iter().enumerate().map(|(index, target)| one(env, cx, &ends, index, target));
@@ -90,7 +92,7 @@ pub(super) async fn findings(env: &Env, args: &Value, targets: &[Target], cx: &C
     findings
 }
 
-fn arguments(args: &Value) -> Vec<Finding> {
+fn arguments(args: &Value, cx: &Cx) -> Vec<Finding> {
     let mut findings = Vec::new();
     for name in ["to", "from"] {
         if let Some(Err(error)) = args[name].as_str().map(str::parse::<Endpoint>) {
@@ -101,8 +103,21 @@ fn arguments(args: &Value) -> Vec<Finding> {
             ));
         }
     }
-    if let Some(Err(error)) = args["settle"].as_str().map(parse_duration) {
-        findings.push(Finding::will_fail("arguments", "`settle` is not a duration", error));
+    let settle = args["settle"].as_str().map(parse_duration);
+    if let Some(Err(error)) = &settle {
+        findings.push(Finding::will_fail("arguments", "`settle` is not a duration", error.clone()));
+    }
+    if let Some(settle) = settle.and_then(Result::ok).filter(|settle| *settle >= cx.around.may_take)
+    {
+        findings.push(Finding::will_fail(
+            "arguments",
+            format!(
+                "the step waits {} s after the swap (`settle`), and gives up after {} s: switched over, and failed",
+                settle.as_secs(),
+                cx.around.may_take.as_secs()
+            ),
+            format!("give the step more time: `timeout: {}s`", settle.as_secs() + 600),
+        ));
     }
     findings
 }
@@ -314,25 +329,37 @@ fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
     const CHECK: &str = "swap.ttl";
     let ttl = record.old_ttl;
     // The step waits until resolvers have let go, unless it is told how long to wait.
-    let late = if !ends.settles && u64::try_from(ttl).is_ok_and(|ttl| ttl >= TIMEOUT.as_secs()) {
-        ". The step waits for as long, and fails when its time is up: give it a longer `timeout`, or `settle`"
-    } else {
-        ""
-    };
-    let finding = if ttl > SHORT_TTL {
-        let batch = json!({"Changes": [{"Action": "UPSERT", "ResourceRecordSet": {
-            "Name": record.name, "Type": "CNAME", "TTL": SHORT_TTL,
-            "ResourceRecords": [{"Value": record.old_value}],
-        }}]});
-        Finding::cannot_know(
+    let wait = ends.settle.unwrap_or_else(|| Duration::from_secs(u64::try_from(ttl).unwrap_or(0)));
+    let batch = json!({"Changes": [{"Action": "UPSERT", "ResourceRecordSet": {
+        "Name": record.name, "Type": "CNAME", "TTL": SHORT_TTL,
+        "ResourceRecords": [{"Value": record.old_value}],
+    }}]});
+    let lower = format!(
+        "wait {ttl} s before the run: aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{batch}'",
+        record.zone
+    );
+    let finding = if ends.settle.is_none() && wait >= ends.may_take {
+        Finding::will_fail(
             CHECK,
-            format!("{place} has a TTL of {ttl} s: for so long after the swap clients may still be sent to the old endpoint{late}"),
+            format!(
+                "{place} has a TTL of {ttl} s, for which the step waits after the swap until caches have run out; but it gives \
+                 up after {} s: switched over, and failed",
+                ends.may_take.as_secs()
+            ),
+            format!(
+                "lower the TTL, and {lower}\nor give the step more time: `timeout: {}s`; or say with `settle: 1m` how long it is \
+                 to wait",
+                ttl.saturating_add(600)
+            ),
         )
-        .mend(format!(
-            "lower it, and wait {ttl} s before the run: aws route53 change-resource-record-sets --hosted-zone-id {} \
-             --change-batch '{batch}'",
-            record.zone
-        ))
+    } else if ttl > SHORT_TTL {
+        Finding::ok(
+            CHECK,
+            format!(
+                "{place} has a TTL of {ttl} s: for so long after the swap clients may still be sent to the old endpoint"
+            ),
+        )
+        .mend(format!("a shorter one makes the swap quicker; lower it, and {lower}"))
     } else {
         Finding::ok(CHECK, format!("{place} has a TTL of {ttl} s"))
     };

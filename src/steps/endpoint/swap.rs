@@ -182,6 +182,11 @@ impl Step for Swap {
         }
     }
 
+    fn takes(args: &Value) -> Duration {
+        let settle = args["settle"].as_str().and_then(|text| parse_duration(text).ok());
+        Self::EXPECTED + settle.unwrap_or_default()
+    }
+
     fn touches(args: &Value) -> Vec<Touch> {
         let targets: Vec<_> = targets_in(args).map(|t| Touch::changes(label(&t))).collect();
         if targets.is_empty() { vec![Touch::changes(listed(&[]))] } else { targets }

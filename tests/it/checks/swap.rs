@@ -173,7 +173,7 @@ pub(super) fn rows() -> Vec<Row> {
             case: "five minutes",
             edits: &[RECORD],
             seed: |seed| record(seed).ttl = 300,
-            found: WARNED,
+            found: ("switch", Found::Note),
             then: Then::Goes(&["\"ttl\":300"]),
             ..Row::default()
         },
@@ -182,8 +182,17 @@ pub(super) fn rows() -> Vec<Row> {
             case: "longer than the step may take",
             edits: &[RECORD],
             seed: |seed| record(seed).ttl = 3600,
-            found: WARNED,
+            found: REFUSED,
             then: fails("switch", "the step's time is up"),
+            ..Row::default()
+        },
+        Row {
+            check: "swap.ttl",
+            case: "longer than a step usually may take, and this one may",
+            edits: &[RECORD, ("  - id: switch\n", "  - id: switch\n    timeout: 2h\n")],
+            seed: |seed| record(seed).ttl = 3600,
+            found: ("switch", Found::Note),
+            then: Then::Goes(&["\"ttl\":3600"]),
             ..Row::default()
         },
         bare("swap.tls"),

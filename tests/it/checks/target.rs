@@ -441,27 +441,6 @@ const ROWS: &[Row] = &[
         then: Then::Holds(available),
         ..ROW
     },
-    Row {
-        check: "target.tls",
-        seed: |seed| seed.replication_groups[0].tls = false,
-        verdict: Verdict::Ok,
-        says: &["the source speaks no TLS and the target will"],
-        mend: "rediss://",
-        then: Then::Holds(|world| cluster(world)["tls"] == true),
-        ..ROW
-    },
-    Row {
-        check: "target.auth",
-        seed: |seed| {
-            seed.replication_groups[0].user_group = None;
-            seed.replication_groups[0].auth_token = true;
-        },
-        verdict: Verdict::Ok,
-        says: &["clients of the source send an AUTH token", "is refused"],
-        mend: "give clients a user of the ACL",
-        then: Then::Holds(|world| cluster(world)["acl"] == "demo-acl"),
-        ..ROW
-    },
 ];
 
 fn engine(seed: &mut Seed, engine: &str, version: &str) {

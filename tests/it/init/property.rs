@@ -87,7 +87,7 @@ proptest! {
         let document = json!({ field.clone(): host });
         places.push(parameter("/document", document.to_string()));
         found.ssm = Ok(shelf(places));
-        let record = Place::Record { zone: names[0].clone(), name: "r.example.com".to_owned(), simple: true };
+        let record = Place::Record { zone: names[0].clone(), name: "r.example.com".to_owned(), simple: true, ttl: 60 };
         found.dns = Ok(shelf(vec![held(record, host)]));
 
         let written = written(&found, &Options::default());

@@ -136,6 +136,7 @@ pub(super) fn clustered() -> Found {
         zone: "Z0123456789".to_owned(),
         name: name.to_owned(),
         simple,
+        ttl: if simple { 3_600 } else { 60 },
     };
     found.dns = Ok(shelf(vec![
         held(record("redis.internal.example.com", true), format!("{host}.")),

@@ -1,7 +1,7 @@
 //! Whether the clients of a source will be able to speak to the MemoryDB cluster that takes its place. AWS refuses none
 //! of this: the swap goes well, and the clients fail.
 
-use super::Source;
+use super::{Source, Target};
 use crate::engine::Finding;
 use crate::steps::Env;
 use crate::survey::{Authentication, User};
@@ -81,13 +81,34 @@ fn auth(source: &Source<'_>) -> Finding {
         (false, false) => "users",
         (false, true) => "none",
     };
+    let open = |target: &Target| {
+        target.acl.as_deref().is_some_and(|acl| acl.eq_ignore_ascii_case(OPEN_ACCESS))
+    };
     let finding = match (&source.target, model) {
+        (Some(target), "users") if open(target) => Finding::cannot_know(
+            CHECK,
+            format!(
+                "clients of \"{id}\" log in as users, and \"{}\" with ACL \"{OPEN_ACCESS}\" has none of them: their logins are \
+                 refused there. AWS does not stop the move for it",
+                target.name
+            ),
+        )
+        .mend("name an ACL that has the source's users: aws memorydb describe-acls"),
         (_, "users") => Finding::ok(
             CHECK,
             format!("clients of \"{id}\" log in as users, as they must in MemoryDB"),
         ),
         (None, "token") => Finding::ok(CHECK, format!("clients of \"{id}\" log in with an AUTH token")),
         (None, _) => Finding::ok(CHECK, format!("clients of \"{id}\" do not log in")),
+        (Some(target), "token") if open(target) => Finding::cannot_know(
+            CHECK,
+            format!(
+                "clients of \"{id}\" log in with an AUTH token, and \"{}\" with ACL \"{OPEN_ACCESS}\" has no password: AUTH is \
+                 an error there. AWS does not stop the move for it",
+                target.name
+            ),
+        )
+        .mend("take the token from the clients together with the address, or name an ACL with users"),
         (Some(target), "token") => Finding::cannot_know(
             CHECK,
             format!(
@@ -100,7 +121,7 @@ fn auth(source: &Source<'_>) -> Finding {
             "make clients send AUTH <user> <password> before the swap; `aws memorydb create-user` makes the user, and one \
              of your own with that name and password at the source lets them change beforehand (RBAC)",
         ),
-        (Some(target), _) if target.acl.as_deref() == Some(OPEN_ACCESS) => Finding::ok(
+        (Some(target), _) if open(target) => Finding::ok(
             CHECK,
             format!("clients of \"{id}\" do not log in, and need not in \"{}\"", target.name),
         ),

@@ -1,7 +1,6 @@
 //! What can be told before anything runs.
 
 mod acl;
-mod clients;
 mod engine;
 mod fit;
 mod key;
@@ -51,7 +50,6 @@ pub(super) async fn findings(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
     findings.extend(engine.findings(args, &source));
     findings.extend(parameters);
     findings.extend(key);
-    findings.extend(clients::findings(args, &source));
     findings.extend(buckets);
     findings
 }
