@@ -93,8 +93,12 @@ fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
         memorydb.subnet_groups.insert(name, new);
     }
     for group in &seed.parameter_groups {
-        let new =
-            mdb::ParameterGroup { family: group.family.clone(), values: group.values.clone() };
+        let new = mdb::ParameterGroup {
+            family: group.family.clone(),
+            description: String::new(),
+            values: group.values.clone(),
+            tags: BTreeMap::new(),
+        };
         memorydb.parameter_groups.insert(group.name.to_ascii_lowercase(), new);
     }
     memorydb.quotas = mdb::Quotas {

@@ -110,6 +110,15 @@ pub async fn connect(settings: &Settings) -> Result<Clients, Failure> {
         Failure::new(Class::Fatal, "no AWS region is set")
             .mend("set AWS_REGION, or `guard: {region: …}` in the playbook")
     })?;
+    if !is_region(&region) {
+        return Err(Failure::new(
+            Class::Fatal,
+            format!("\"{region}\" is not the name of a region"),
+        )
+        .mend(
+            "write it like us-east-1, in AWS_REGION, the AWS profile or the playbook's `guard`",
+        ));
+    }
     let path_style = settings.path_style || settings.in_process.is_some();
     Ok(clients(&config, region, path_style))
 }
@@ -130,6 +139,20 @@ fn clients(config: &SdkConfig, region: String, path_style: bool) -> Clients {
         cloudwatch: aws_sdk_cloudwatch::Client::new(config),
         servicequotas: aws_sdk_servicequotas::Client::new(config),
     }
+}
+
+/// Whether a text can name a region: letters and a number, with hyphens between them. New regions need no new program, so
+/// there is no list.
+#[must_use]
+pub fn is_region(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let number = parts.next_back().unwrap_or_default();
+    let words: Vec<&str> = parts.collect();
+    let word = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    words.len() >= 2
+        && words.iter().all(word)
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The SDK has no operation timeout of its own, so that a lost answer would hang for ever.

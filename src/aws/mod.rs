@@ -5,9 +5,11 @@ mod call;
 mod class;
 mod clients;
 mod identity;
+mod shell;
 
 pub use arn::{elasticache_arn, memorydb_arn, s3_object_arn, split_s3_object_arn};
 pub use call::{Op, call, found};
 pub use class::class_of;
-pub use clients::{Clients, Settings, connect};
+pub use clients::{Clients, Settings, connect, is_region};
 pub use identity::{Identity, identify};
+pub use shell::shell;

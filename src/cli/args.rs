@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::aws::is_region;
 use crate::cost::{Engine, NodeType, Purchase, Quantity};
 
 /// Moves, exports and operates Redis data on AWS by playbook: plans, adopts, proves, undoes.
@@ -332,20 +333,57 @@ pub struct IamArgs {
     #[arg(long, value_enum, default_value_t = PolicyFormat::Json)]
     pub format: PolicyFormat,
     /// The account, 12 digits [default: the playbook's `guard`, else any]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = account)]
     pub account: Option<String>,
     /// The region [default: the playbook's `guard`, else any]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = region)]
     pub region: Option<String>,
     /// The ARN of the role or user that gets it: only that one may then be asked about in the policy simulator
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, value_name = "ARN", value_parser = principal)]
     pub principal: Option<String>,
     /// The ARN of a KMS key that encrypts a parameter or secret of the playbook; may be repeated
-    #[arg(long = "kms-key", value_name = "ARN")]
+    #[arg(long = "kms-key", value_name = "ARN", value_parser = key)]
     pub kms_keys: Vec<String>,
     /// Write it to a file
     #[arg(long, short = 'o', value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Write the file anew if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}
+
+fn account(text: &str) -> Result<String, &'static str> {
+    let fits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    fits.then(|| text.to_owned()).ok_or("an account is 12 digits")
+}
+
+fn region(text: &str) -> Result<String, &'static str> {
+    is_region(text).then(|| text.to_owned()).ok_or("write it like us-east-1")
+}
+
+/// The simulator knows users, groups and roles, and no sessions (IAM API reference, SimulatePrincipalPolicy).
+fn principal(text: &str) -> Result<String, &'static str> {
+    let fits = arn(text, "iam", &["role/", "user/"]);
+    fits.then(|| text.to_owned()).ok_or("write it like arn:aws:iam::123456789012:role/ops")
+}
+
+fn key(text: &str) -> Result<String, &'static str> {
+    let fits = arn(text, "kms", &["key/"]);
+    fits.then(|| text.to_owned())
+        .ok_or("write it like arn:aws:kms:us-east-1:123456789012:key/…, not an alias")
+}
+
+/// Whether a text is the ARN of something of a service, by how its last part begins.
+fn arn(text: &str, service: &str, kinds: &[&str]) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let [head, partition, of, _, owner, resource] = parts[..] else { return false };
+    let named = |kind: &&str| resource.strip_prefix(*kind).is_some_and(|name| !name.is_empty());
+    head == "arn"
+        && partition.starts_with("aws")
+        && of == service
+        && account(owner).is_ok()
+        && kinds.iter().any(named)
+        && !text.contains(|c: char| c.is_whitespace() || c == '*')
 }
 
 /// How a policy is written.

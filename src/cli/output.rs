@@ -17,6 +17,11 @@ pub(crate) struct Output {
     pub(crate) live: bool,
 }
 
+/// The width of a terminal, within what can be read: sentences below forty columns and above 120 cannot.
+fn columns(size: Option<(terminal_size::Width, terminal_size::Height)>) -> Option<usize> {
+    size.map(|(width, _)| usize::from(width.0).clamp(40, 120))
+}
+
 impl Output {
     /// Reads `NO_COLOR`, `TERM` and what the streams are.
     #[must_use]
@@ -28,8 +33,13 @@ impl Output {
         let dumb = std::env::var_os("TERM").is_none_or(|t| t.is_empty() || t == "dumb");
         Self {
             json,
-            style: Style { color: out && !plain && !json },
-            err_style: Style { color: err && !plain },
+            style: Style {
+                color: out && !plain && !json,
+                columns: out
+                    .then(|| columns(terminal_size::terminal_size_of(std::io::stdout())))
+                    .flatten(),
+            },
+            err_style: Style { color: err && !plain, columns: None },
             live: out && err && !json && !dumb,
         }
     }

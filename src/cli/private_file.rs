@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::io::{Error, ErrorKind, Result, Write};
 use std::path::Path;
 
+use super::error::CommandError;
+use super::exit::Exit;
+
 /// Writes a file; one that is there is replaced only if `replace` says so.
 ///
 /// # Errors
@@ -30,6 +33,32 @@ pub(crate) fn write(path: &Path, content: &[u8], replace: bool) -> Result<()> {
     written.inspect_err(|_| {
         let _ = std::fs::remove_file(&draft);
     })
+}
+
+/// Writes a file that a person named with `--output`.
+///
+/// # Errors
+/// `Usage` if it is there and is not to be replaced, `State` if it cannot be written; `what` it was.
+pub(crate) fn keep(
+    path: &Path,
+    content: &[u8],
+    replace: bool,
+    what: &str,
+) -> std::result::Result<(), CommandError> {
+    write(path, content, replace).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => there_already(path),
+        _ => {
+            let message = format!("{}: the {what} cannot be written", path.display());
+            CommandError::new(Exit::State, message).because(error.to_string())
+        }
+    })
+}
+
+/// The refusal to write over what somebody may have edited.
+pub(crate) fn there_already(path: &Path) -> CommandError {
+    CommandError::new(Exit::Usage, format!("{} is there already", path.display()))
+        .because("what it holds may be edited; it was not touched")
+        .hint("name another file, or say --force to write it anew")
 }
 
 #[cfg(unix)]

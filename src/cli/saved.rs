@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use crate::aws::Identity;
 use crate::engine::{Finding, Verdict};
-use crate::plan::{FORMAT, Plan};
+use crate::plan::{FORMAT, Guard, Plan};
 
 /// The version of this file's own shape.
 const SAVED: u32 = 1;
@@ -64,10 +64,6 @@ impl Saved {
         if !text.trim_start().starts_with('{') {
             return Ok(None);
         }
-        let Ok(value) = serde_json::from_str::<Value>(text) else { return Ok(None) };
-        if value.get("orchestrate_plan").is_none() {
-            return Ok(None);
-        }
         let refused = |why: String| {
             CommandError::new(
                 Exit::Locked,
@@ -76,6 +72,19 @@ impl Saved {
             .because(why)
             .because("nothing was called or changed")
             .hint("make a new one with `orchestrate plan <playbook> --out <file>`")
+        };
+        let value = match serde_json::from_str::<Value>(text) {
+            Ok(value) if value.get("orchestrate_plan").is_none() => return Ok(None),
+            Ok(value) => value,
+            // The first key of one that was cut off, or edited by hand.
+            Err(error)
+                if text
+                    .trim_start_matches(['{', ' ', '\t', '\r', '\n'])
+                    .starts_with("\"orchestrate_plan\"") =>
+            {
+                return Err(refused(format!("it is not whole: {error}")));
+            }
+            Err(_) => return Ok(None),
         };
         let (saved, plan) = (&value["orchestrate_plan"], &value["plan"]["format"]);
         if *saved != SAVED || *plan != FORMAT {
@@ -140,6 +149,11 @@ impl Saved {
             }
         }
         changes
+    }
+
+    /// Where alone it can be carried out.
+    pub(crate) fn place(&self) -> Guard {
+        Guard { account: Some(self.account.clone()), region: Some(self.region.clone()) }
     }
 
     /// How the plan came about.

@@ -132,7 +132,7 @@ pub(crate) fn around(plan: &Plan, step: &PlannedStep, timeline: &Timeline) -> Ar
         downstream: told(plan.downstream(step)),
         begins_after: timeline.begins.get(&step.id).copied().unwrap_or_default(),
         run_takes: timeline.ends,
-        may_take: timeline.may_take.get(&step.id).copied().unwrap_or_default(),
+        may_take: timeline.may_take.get(&step.id).copied(),
     }
 }
 

@@ -130,7 +130,7 @@ pub struct Around {
     /// How long the whole run usually takes.
     pub run_takes: Duration,
     /// How long this step may take before it gives up.
-    pub may_take: Duration,
+    pub may_take: Option<Duration>,
 }
 
 /// A step that another one draws on, or that draws on it.

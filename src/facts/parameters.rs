@@ -140,7 +140,10 @@ pub fn carried(set: &[(String, String)], family: &str) -> Carried {
     carried.set.insert(EVICTION.to_owned(), EVICTION_BEFORE.to_owned());
     for (name, value) in set {
         let modern = name.replace("ziplist", "listpack");
-        if SETTABLE.contains(&modern.as_str()) {
+        if let Some(why) = refused(family, &modern, value) {
+            let why = Some(why);
+            carried.dropped.push(Dropped { name: name.clone(), value: value.clone(), why });
+        } else if SETTABLE.contains(&modern.as_str()) {
             let name = match family {
                 "memorydb_redis6" => modern.replace("listpack", "ziplist"),
                 _ => modern,
@@ -156,6 +159,16 @@ pub fn carried(set: &[(String, String)], family: &str) -> Carried {
         carried.set.remove(EVICTION);
     }
     carried
+}
+
+/// Why MemoryDB does not take a value, though it has the parameter (MemoryDB developer guide, engine specific
+/// parameters).
+fn refused(family: &str, name: &str, value: &str) -> Option<&'static str> {
+    if name == "activerehashing" && family != "memorydb_redis6" {
+        return Some("always on with engine 7, and not to be set");
+    }
+    let short = value.parse::<u64>().is_ok_and(|seconds| (1..20).contains(&seconds));
+    (name == "timeout" && short).then_some("MemoryDB takes 0, or 20 and more")
 }
 
 /// What of the source's parameters means something else at a target with these values. A target that does not tell a

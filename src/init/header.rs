@@ -2,9 +2,10 @@
 
 use super::choose::Acl;
 use super::found::{Found, Source};
-use super::text::{Page, fits_a_command, shell};
+use super::text::{Page, fits_a_command};
 use super::users::Mapped;
 use super::{Options, Written};
+use crate::aws::shell;
 use crate::survey::{Authentication, User};
 
 /// How many parameters one UpdateParameterGroup takes (MemoryDB API reference).
@@ -120,10 +121,14 @@ fn first(page: &mut Page, found: &Found, written: &Written) {
         };
         page.item(0, format!("The subnet group; its subnets here are {whose}:"));
         let name = shell(&written.choice.name.value);
-        page.command(&[
-            format!("aws memorydb create-subnet-group --subnet-group-name {name}"),
-            format!("--subnet-ids {subnets}"),
-        ]);
+        aws(
+            page,
+            found,
+            &[
+                format!("aws memorydb create-subnet-group --subnet-group-name {name}"),
+                format!("--subnet-ids {subnets}"),
+            ],
+        );
     }
     if written.parameters.own_group() {
         page.item(0, "The parameter group: see PARAMETERS.");
@@ -160,10 +165,18 @@ fn parameters(page: &mut Page, found: &Found, written: &Written) {
     }
     page.hash();
     let name = shell(&written.choice.name.value);
-    page.command(&[
-        format!("aws memorydb create-parameter-group --parameter-group-name {name}"),
-        format!("--family {} --description {}", settings.family, shell(&format!("from {group}"))),
-    ]);
+    aws(
+        page,
+        found,
+        &[
+            format!("aws memorydb create-parameter-group --parameter-group-name {name}"),
+            format!(
+                "--family {} --description {}",
+                settings.family,
+                shell(&format!("from {group}"))
+            ),
+        ],
+    );
     let fits = |(name, value): &&(String, String)| fits_a_command(name) && fits_a_command(value);
     let set: Vec<_> = settings.set.iter().filter(fits).collect();
     for some in set.chunks(PARAMETERS_PER_CALL) {
@@ -173,17 +186,30 @@ fn parameters(page: &mut Page, found: &Found, written: &Written) {
                 serde_json::json!({ "ParameterName": name, "ParameterValue": value })
             })
             .collect();
-        page.command(&[
-            format!("aws memorydb update-parameter-group --parameter-group-name {name}"),
-            format!(
-                "--parameter-name-values {}",
-                shell(&serde_json::Value::Array(values).to_string())
-            ),
-        ]);
+        aws(
+            page,
+            found,
+            &[
+                format!("aws memorydb update-parameter-group --parameter-group-name {name}"),
+                format!(
+                    "--parameter-name-values {}",
+                    shell(&serde_json::Value::Array(values).to_string())
+                ),
+            ],
+        );
     }
     for (name, _) in settings.set.iter().filter(|setting| !fits(setting)) {
         page.item(0, format!("{name} has a value that no command can hold: set it by hand"));
     }
+}
+
+/// A command for the account's region, which the environment of whoever pastes it may not name.
+fn aws(page: &mut Page, found: &Found, parts: &[String]) {
+    let mut parts = parts.to_vec();
+    if let Some(last) = parts.last_mut() {
+        *last += &format!(" --region {}", shell(&found.region));
+    }
+    page.command(&parts);
 }
 
 fn users(page: &mut Page, found: &Found, written: &Written) {
@@ -235,21 +261,26 @@ fn users(page: &mut Page, found: &Found, written: &Written) {
         } else {
             format!("Type=password,Passwords=\"${}\"", variable(&user.name))
         };
-        page.command(&[
-            format!("aws memorydb create-user --user-name {}", shell(&user.name)),
-            format!("--access-string {}", shell(&user.access)),
-            format!("--authentication-mode {mode}"),
-        ]);
+        aws(
+            page,
+            found,
+            &[
+                format!("aws memorydb create-user --user-name {}", shell(&user.name)),
+                format!("--access-string {}", shell(&user.access)),
+                format!("--authentication-mode {mode}"),
+            ],
+        );
     }
     if mapped.is_empty() {
         page.comment(0, "None of the source's users can be made in MemoryDB as it is. Make one, and name it here:");
     }
     let names: Vec<String> = mapped.iter().map(|user| shell(&user.name)).collect();
     let names = if names.is_empty() { "USER".to_owned() } else { names.join(" ") };
-    page.command(&[format!(
-        "aws memorydb create-acl --acl-name {} --user-names {names}",
-        shell(acl)
-    )]);
+    aws(
+        page,
+        found,
+        &[format!("aws memorydb create-acl --acl-name {} --user-names {names}", shell(acl))],
+    );
     if !users.left_out.is_empty() {
         page.hash();
         page.comment(0, "Cannot be carried over:");

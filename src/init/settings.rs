@@ -47,16 +47,8 @@ pub(super) fn settle(found: &Found, choice: &Choice) -> Settings {
         value: value.to_owned(),
         fate,
     };
-    let mut takes = parameters.clone();
-    takes.retain(|(name, value)| match refused(family, name, value) {
-        Some(why) => {
-            settings.fates.push(fate(name, value, format!("left out: {why}")));
-            false
-        }
-        None => true,
-    });
-    let carried = carried(&takes, family);
-    for (name, value) in &takes {
+    let carried = carried(parameters, family);
+    for (name, value) in parameters {
         let other = match family {
             "memorydb_redis6" => name.replace("listpack", "ziplist"),
             _ => name.replace("ziplist", "listpack"),
@@ -73,7 +65,7 @@ pub(super) fn settle(found: &Found, choice: &Choice) -> Settings {
         };
         settings.fates.push(fate(name, value, said));
     }
-    if !takes.iter().any(|(name, _)| name == EVICTION)
+    if !parameters.iter().any(|(name, _)| name == EVICTION)
         && let Some(policy) = carried.set.get(EVICTION)
     {
         let said = "ElastiCache's default; MemoryDB's is noeviction, with which writes fail when memory is full: set, to stay as it is";
@@ -81,14 +73,4 @@ pub(super) fn settle(found: &Found, choice: &Choice) -> Settings {
     }
     settings.set = carried.set.into_iter().collect();
     settings
-}
-
-/// Why MemoryDB does not take a value, though it has the parameter (MemoryDB developer guide, engine specific
-/// parameters).
-fn refused(family: &str, name: &str, value: &str) -> Option<&'static str> {
-    if name == "activerehashing" && family != "memorydb_redis6" {
-        return Some("always on with engine 7, and not to be set");
-    }
-    let short = value.parse::<u64>().is_ok_and(|seconds| (1..20).contains(&seconds));
-    (name == "timeout" && short).then_some("MemoryDB takes 0, or 20 and more")
 }

@@ -48,9 +48,10 @@ fn document(label: &str, statements: &[Statement]) -> String {
 }
 
 fn statement(statement: &Statement) -> String {
-    let mut out = format!("  statement {{\n    sid       = {}\n", quoted(&statement.sid));
-    out += &format!("    actions   = {}\n", list(&statement.actions, 4));
-    out += &format!("    resources = {}\n", list(&statement.resources, 4));
+    // Apart from one another, since `terraform fmt` lines up neighbours unless a list lies between them.
+    let mut out = format!("  statement {{\n    sid = {}\n", quoted(&statement.sid));
+    out += &format!("\n    actions = {}\n", list(&statement.actions, 4));
+    out += &format!("\n    resources = {}\n", list(&statement.resources, 4));
     if let Some(Principal(service)) = &statement.principal {
         out += &format!(
             "\n    principals {{\n      type        = \"Service\"\n      identifiers = [{}]\n    }}\n",
@@ -59,7 +60,7 @@ fn statement(statement: &Statement) -> String {
     }
     for (operator, key, values) in &statement.conditions {
         out += &format!(
-            "\n    condition {{\n      test     = {}\n      variable = {}\n      values   = {}\n    }}\n",
+            "\n    condition {{\n      test     = {}\n      variable = {}\n\n      values = {}\n    }}\n",
             quoted(operator),
             quoted(key),
             list(values, 6)

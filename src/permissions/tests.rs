@@ -146,11 +146,11 @@ fn what_is_not_given_is_not_granted() {
 fn a_star_in_a_playbook_widens_nothing() {
     let found = found(
         "
-  - id: snapshot
-    elasticache.export_snapshot: { snapshot: mine, bucket: \"*\" }
+  - id: switch
+    endpoint.swap: { to: \"a.example.com:6379\", targets: [{ ssm_parameter: \"/a*\" }] }
 ",
     );
-    has(&found, "s3:GetBucketPolicy", &["arn:aws:s3:::${*}"]);
+    has(&found, "ssm:PutParameter", &["arn:aws:ssm:eu-west-1:123456789012:parameter/a${*}"]);
 }
 
 /// Each action with each resource that policies allow it on, in order.

@@ -34,7 +34,7 @@ pub fn render_advice(view: &AdviceView, style: Style) -> String {
         Recommendation::CannotTell => style.warn(&advice.headline),
         _ => style.good(&advice.headline),
     };
-    let mut out = wrapped(&format!("{} {headline}", style.bold("Advice:")), 0, 2);
+    let mut out = wrapped(&format!("{} {headline}", style.bold("Advice:")), 0, 2, style);
     let keeps = match advice.keeps {
         Level::Cache => "replicas and daily backups; the last writes may be lost",
         Level::TenSeconds => "all but the last ten seconds of writes",
@@ -48,14 +48,14 @@ pub fn render_advice(view: &AdviceView, style: Style) -> String {
     if !view.seen.is_empty() {
         out += &format!("\n  {}\n", style.bold("What the live cluster shows"));
         for line in &view.seen {
-            out += &wrapped(&escape(line), 4, 6);
+            out += &wrapped(&escape(line), 4, 6, style);
         }
     }
     if !advice.missing.is_empty() {
         out += &format!("\n  {}\n", style.bold("What is missing"));
         for question in &advice.missing {
             let text = format!("--{}: {} ({})", question.key, question.asks, question.expects());
-            out += &wrapped(&text, 4, 6);
+            out += &wrapped(&text, 4, 6, style);
         }
     }
     let mut facts: Vec<&Fact> = Vec::new();
@@ -66,7 +66,7 @@ pub fn render_advice(view: &AdviceView, style: Style) -> String {
         out += &format!("\n  {}\n", style.bold("What this rests on"));
     }
     for (at, fact) in facts.iter().enumerate() {
-        out += &wrapped(&format!("[{}] {}", at + 1, fact_in_words(fact, style)), 4, 8);
+        out += &wrapped(&format!("[{}] {}", at + 1, fact_in_words(fact, style)), 4, 8, style);
     }
     out += &cost(view, style);
     out
@@ -96,7 +96,7 @@ fn reasons<'a>(
                 text += &format!(" {}", style.warn("UNSURE"));
             }
         }
-        out += &wrapped(&text, 4, 6);
+        out += &wrapped(&text, 4, 6, style);
     }
     out
 }
@@ -104,7 +104,7 @@ fn reasons<'a>(
 fn cost(view: &AdviceView, style: Style) -> String {
     let mut out = format!("\n  {}\n", style.bold("What it costs"));
     if let Some(why) = &view.no_prices {
-        return out + &wrapped(&escape(why), 4, 6);
+        return out + &wrapped(&escape(why), 4, 6, style);
     }
     let Some(comparison) = &view.comparison else { return String::new() };
     let basis = format!(
@@ -114,7 +114,7 @@ fn cost(view: &AdviceView, style: Style) -> String {
         comparison.as_of,
         escape(&comparison.currency)
     );
-    out += &wrapped(&basis, 4, 4);
+    out += &wrapped(&basis, 4, 4, style);
     for row in &comparison.rows {
         if let Some(month) = row.month.total {
             let against = match (&row.difference, row.today) {
@@ -127,13 +127,13 @@ fn cost(view: &AdviceView, style: Style) -> String {
             out += &format!("{}\n", line.trim_end());
         }
         for what in row.month.unpriced.iter().filter(|_| row.month.total.is_some()) {
-            out += &wrapped(&style.warn(&format!("+ {}", escape(what))), 8, 10);
+            out += &wrapped(&style.warn(&format!("+ {}", escape(what))), 8, 10, style);
         }
     }
     if let Some((what, even)) = &view.break_even {
         out += &format!("\n  {}\n", style.bold("When it pays"));
         for line in break_even(what, even) {
-            out += &wrapped(&line, 4, 6);
+            out += &wrapped(&line, 4, 6, style);
         }
     }
     out

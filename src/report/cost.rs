@@ -1,7 +1,7 @@
 //! Estimates of cost, with the source of every figure.
 
 use super::style::Style;
-use super::words::{escape, wrapped};
+use super::words::{escape, escape_line, wrapped};
 use crate::cost::{Comparison, Difference, Estimate, Fact, Item, PlanCost, Row, SourceOfFigures};
 
 /// Numbers its sources in the order in which figures refer to them.
@@ -30,8 +30,9 @@ impl<'a> Notes<'a> {
                 Some(why) => format!("; {} {}", style.warn("UNSURE:"), escape(why)),
                 None => String::new(),
             };
-            let text = format!("[{}] {}, {}{unsure}", at + 1, escape(&source.title), source.as_of);
-            out += &wrapped(&text, 4, 8);
+            let text =
+                format!("[{}] {}, {}{unsure}", at + 1, escape_line(&source.title), source.as_of);
+            out += &wrapped(&text, 4, 8, style);
         }
         out
     }
@@ -49,10 +50,10 @@ fn no_quote(as_of: jiff::civil::Date, currency: &str) -> String {
 #[must_use]
 pub fn render_comparison(comparison: &Comparison, style: Style) -> String {
     let title = format!("Monthly cost: {}; {}", comparison.shape, escape(&comparison.region));
-    let mut out = wrapped(&style.bold(&title), 0, 2);
-    out += &wrapped(&no_quote(comparison.as_of, &comparison.currency), 2, 2);
+    let mut out = wrapped(&style.bold(&title), 0, 2, style);
+    out += &wrapped(&no_quote(comparison.as_of, &comparison.currency), 2, 2, style);
     for note in &comparison.notes {
-        out += &wrapped(&format!("{} {}", style.warn("careful:"), escape(note)), 2, 4);
+        out += &wrapped(&format!("{} {}", style.warn("careful:"), escape(note)), 2, 4, style);
     }
     out += &format!("\n  {:<36}{:>14}{:>15}{:>17}\n", "", "a month", "a year", "against today");
     for row in &comparison.rows {
@@ -63,14 +64,14 @@ pub fn render_comparison(comparison: &Comparison, style: Style) -> String {
     for row in comparison.rows.iter().filter(|row| row.not_possible.is_none()) {
         out += &format!("  {}\n", row.name);
         if let Some(changed) = &row.changed {
-            out += &wrapped(&style.warn(changed), 4, 4);
+            out += &wrapped(&style.warn(changed), 4, 4, style);
         }
         out += &lines(&row.month, &mut notes, style);
     }
     out += &notes.render(style);
     out += &format!("\n  {}\n", style.bold("What they cannot do, or ask of you"));
     for (names, facts) in by_whom(&comparison.rows) {
-        out += &wrapped(&names, 2, 4);
+        out += &wrapped(&names, 2, 4, style);
         for fact in facts {
             out += &render_fact(fact, 4, style);
         }
@@ -141,7 +142,7 @@ fn lines<'a>(estimate: &'a Estimate, notes: &mut Notes<'a>, style: Style) -> Str
     }
     for what in &estimate.unpriced {
         let text = format!("{:>13}   {}", "+", style.warn(&escape(what)));
-        out += &wrapped(&text, 2, 18);
+        out += &wrapped(&text, 2, 18, style);
     }
     out
 }
@@ -164,7 +165,7 @@ fn line<'a>(item: &'a Item, notes: &mut Notes<'a>, style: Style) -> String {
         figure.unwrap_or_default(),
         guess.unwrap_or_default()
     );
-    wrapped(&text, 2, 18)
+    wrapped(&text, 2, 18, style)
 }
 
 /// An amount to the cent; less than a cent is not nothing.
@@ -179,7 +180,7 @@ fn shown(amount: crate::cost::Money) -> String {
 
 /// A fact with its source, in a list.
 fn render_fact(fact: &Fact, indent: usize, style: Style) -> String {
-    wrapped(&format!("- {}", fact_in_words(fact, style)), indent, indent + 2)
+    wrapped(&format!("- {}", fact_in_words(fact, style)), indent, indent + 2, style)
 }
 
 /// A fact with its source.
@@ -196,7 +197,7 @@ pub(super) fn fact_in_words(fact: &Fact, style: Style) -> String {
 #[must_use]
 pub fn render_plan_cost(cost: &PlanCost, style: Style) -> String {
     let mut out = format!("{}\n", style.bold("Cost"));
-    out += &wrapped(&no_quote(cost.as_of, &cost.currency), 2, 2);
+    out += &wrapped(&no_quote(cost.as_of, &cost.currency), 2, 2, style);
     let mut notes = Notes::default();
     let mut body = String::new();
     let during = format!("the run, if it takes {} minutes", cost.run_minutes);
@@ -212,7 +213,7 @@ pub fn render_plan_cost(cost: &PlanCost, style: Style) -> String {
         }
     }
     if body.is_empty() {
-        return wrapped("Cost: nothing in this plan has a price.", 0, 2);
+        return wrapped("Cost: nothing in this plan has a price.", 0, 2, style);
     }
     out += &body;
     out += &notes.render(style);

@@ -29,7 +29,7 @@ pub use status::{render_run_line, render_status};
 pub use style::Style;
 pub use summary::{render_summary, writes};
 pub use terminal::Terminal;
-pub use words::{duration, escape, instant};
+pub use words::{counted, duration, escape, instant};
 
 /// Shows a run while it happens.
 pub trait Report {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::style::Style;
-use super::words::{duration, escape};
+use super::words::{counted, duration, escape, fitted};
 use crate::engine::journal::Role;
 use crate::engine::{Finding, Verdict};
 
@@ -61,10 +61,10 @@ pub struct TouchView {
 pub fn render_plan(view: &PlanView, style: Style) -> String {
     let mut out = format!("{} {}\n", style.bold("Plan"), style.bold(&escape(&view.playbook)));
     if let Some(description) = &view.description {
-        out += &format!("  {}\n", escape(description.trim()));
+        out += &fitted(&escape(description.trim()), 2, 2, style);
     }
     if let Some(writes) = &view.writes {
-        out += &format!("  {} {}\n", style.warn("what is lost:"), escape(writes));
+        out += &fitted(&format!("{} {}", style.warn("what is lost:"), escape(writes)), 2, 4, style);
     }
     let steps: usize = view.stages.iter().map(Vec::len).sum();
     let total: u64 =
@@ -82,8 +82,8 @@ pub fn render_plan(view: &PlanView, style: Style) -> String {
     out += &format!(
         "  {}\n",
         style.dim(&format!(
-            "{steps} step{}{}, about {}; plan {}",
-            if steps == 1 { "" } else { "s" },
+            "{}{}, about {}; plan {}",
+            counted(steps, "step"),
             tally(view),
             duration(Duration::from_secs(total)),
             &view.digest[..view.digest.len().min(12)]
@@ -114,7 +114,18 @@ fn render_step(step: &StepView, last: bool, indent: bool, style: Style) -> Strin
         if step.pivot { style.warn("  ◆ the applications move here") } else { String::new() };
     let mut out =
         format!("  {branch}{deep} {}  {}{pivot}\n", style.bold(&step.id), style.dim(&step.kind));
-    let mut line = |text: String| out.push_str(&format!("  {trunk}{deep}   {text}\n"));
+    let gutter = format!("  {trunk}{deep}   ");
+    let room = Style {
+        columns: style
+            .columns
+            .map(|columns| columns.saturating_sub(gutter.chars().count()).max(20)),
+        ..style
+    };
+    let mut line = |text: String| {
+        for part in fitted(&text, 0, 2, room).lines() {
+            out.push_str(&format!("{gutter}{part}\n"));
+        }
+    };
     line(escape(&step.does));
     if let Some(loses) = &step.loses {
         line(style.warn(&format!("loses: {}", escape(loses))));
@@ -148,18 +159,19 @@ pub fn render_findings(findings: &[(String, Vec<Finding>)], style: Style) -> Str
         all.filter(move |(_, finding)| finding.verdict == verdict)
     };
     let mut out = String::new();
-    let mut counts = [0_usize; 3];
-    for (count, verdict) in
-        counts.iter_mut().zip([Verdict::Ok, Verdict::CannotKnow, Verdict::WillFail])
-    {
-        for (step, finding) in of(verdict) {
-            *count += 1;
-            out += &render_finding(step, finding, style);
-        }
+    let (remarks, plain): (Vec<_>, Vec<_>) =
+        of(Verdict::Ok).partition(|(_, finding)| finding.mend.is_some());
+    let (unknown, failing): (Vec<_>, Vec<_>) =
+        (of(Verdict::CannotKnow).collect(), of(Verdict::WillFail).collect());
+    for (step, finding) in plain.iter().chain(&remarks).chain(&unknown).chain(&failing) {
+        out += &render_finding(step, finding, style);
     }
-    let [ok, unknown, failing] = counts;
+    let (ok, unknown, failing) = (plain.len() + remarks.len(), unknown.len(), failing.len());
     if ok + unknown + failing > 0 {
-        out += &format!("  {} checks: {ok} ok", ok + unknown + failing);
+        out += &format!("  {}: {ok} ok", counted(ok + unknown + failing, "check"));
+        if !remarks.is_empty() {
+            out += &format!(" ({} with a remark)", remarks.len());
+        }
         for (count, words) in [(unknown, "cannot know"), (failing, "will fail")] {
             if count > 0 {
                 out += &format!(", {count} {words}");
@@ -172,16 +184,18 @@ pub fn render_findings(findings: &[(String, Vec<Finding>)], style: Style) -> Str
 
 fn render_finding(step: &str, finding: &Finding, style: Style) -> String {
     let mark = match finding.verdict {
+        Verdict::Ok if finding.mend.is_some() => style.good("ok, but    "),
         Verdict::Ok => style.good("ok         "),
         Verdict::CannotKnow => style.warn("cannot know"),
         Verdict::WillFail => style.bad("will fail  "),
     };
-    let mut out = format!(
-        "  {mark}  {}  {}  {}\n",
+    let line = format!(
+        "{mark}  {}  {}  {}",
         style.bold(&escape(step)),
         escape(&finding.what),
         style.dim(&format!("[{}]", finding.check))
     );
+    let mut out = fitted(&line, 2, 15, style);
     if let Some(mend) = &finding.mend {
         let mut lines = mend.lines();
         out += &format!("               to mend: {}\n", escape(lines.next().unwrap_or_default()));

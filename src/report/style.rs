@@ -1,10 +1,12 @@
-//! Colour, or none.
+//! Colour or none, and how wide.
 
 /// Whether to colour, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
     /// Whether escapes are written at all.
     pub color: bool,
+    /// How many columns a terminal has; nothing, if text goes elsewhere and is left in long lines.
+    pub columns: Option<usize>,
 }
 
 impl Style {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::style::Style;
 use crate::engine::journal::{Change, Record};
 use crate::engine::{Failure, Look};
 
@@ -35,9 +36,30 @@ pub fn escape(text: &str) -> String {
         .collect()
 }
 
-/// Text broken between words to fit a hundred columns: the first line indented by `first`, the others by `rest`.
-pub(super) fn wrapped(text: &str, first: usize, rest: usize) -> String {
-    const WIDTH: usize = 100;
+/// The same for text that must stay in its line.
+#[must_use]
+pub fn escape_line(text: &str) -> String {
+    escape(text).replace(['\n', '\t'], " ")
+}
+
+/// A number of things: "1 check", "2 checks".
+#[must_use]
+pub fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// Text broken between words to fit the terminal, or a hundred columns: the first line indented by `first`, the others by
+/// `rest`.
+pub(super) fn wrapped(text: &str, first: usize, rest: usize, style: Style) -> String {
+    broken(text, first, rest, style.columns.unwrap_or(100))
+}
+
+/// The same for the terminal alone: text that goes elsewhere stays in one line, to be searched and cut.
+pub(super) fn fitted(text: &str, first: usize, rest: usize, style: Style) -> String {
+    broken(text, first, rest, style.columns.unwrap_or(usize::MAX))
+}
+
+fn broken(text: &str, first: usize, rest: usize, columns: usize) -> String {
     let mut out = String::new();
     let mut line = " ".repeat(first);
     let mut used = first;
@@ -49,7 +71,7 @@ pub(super) fn wrapped(text: &str, first: usize, rest: usize) -> String {
     used += lead;
     for word in body.trim_end().split(' ') {
         let width = visible(word);
-        if !empty && used + 1 + width > WIDTH {
+        if !empty && used + 1 + width > columns {
             out += line.trim_end();
             out.push('\n');
             line = " ".repeat(rest);

@@ -44,6 +44,9 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
     let missing = playbook(&format!(
         "{SNAPSHOT}  - id: b\n    elasticache.delete_snapshot: {{ snapshot: \"${{{{ steps.snapshot.nme }}}}\" }}\n"
     ));
+    let bucket = playbook(
+        "  - id: a\n    elasticache.export_snapshot: { snapshot: s, bucket: \"s3://demo/exports\" }\n",
+    );
     let function = playbook("  - id: a\n    approve: { message: \"${{ lowr(run.id) }}\" }\n");
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
@@ -56,6 +59,7 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
         ("kind.yaml", unknown_kind.into(), "5:", "elasticache.create_snapshot"),
         ("later.yaml", later.into(), "5:", "b"),
         ("missing.yaml", missing.into(), "7:", "nme"),
+        ("bucket.yaml", bucket.into(), "5:57", "is not the name of a bucket"),
         ("function.yaml", function.into(), "5:30", "did you mean `lower`?"),
         ("twice.yaml", playbook(&format!("{SNAPSHOT}{SNAPSHOT}")).into(), "6:", "snapshot"),
         ("tab.yaml", "playbook: v1\nname: bad\nsteps:\n\t- id: a\n".into(), "4:", "tab"),

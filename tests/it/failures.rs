@@ -13,7 +13,7 @@ use crate::world::{Disturb, Done, World, virtually, written};
 /// What the person reads at the end.
 fn summary(done: &Done) -> String {
     let place = Place { journal: "run.jsonl".to_owned(), flags: String::new() };
-    render_summary(&done.state(), &place, false, Style { color: false })
+    render_summary(&done.state(), &place, false, Style::default())
 }
 
 fn terminal(state: &str, reason: &str) -> FaultKind {

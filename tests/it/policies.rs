@@ -59,6 +59,50 @@ fn a_principal_confines_the_simulator_and_a_key_is_granted_through_the_services(
     );
 }
 
+#[test]
+fn what_names_nothing_is_refused_before_a_policy_is_printed() {
+    let place = Place::new();
+    for (flag, value) in [
+        ("--account", "12345"),
+        ("--account", "12345678901x"),
+        ("--region", "us east"),
+        ("--region", "everywhere"),
+        ("--principal", "ops"),
+        ("--principal", "arn:aws:sts::123456789012:assumed-role/ops/me"),
+        ("--principal", "arn:aws:iam::123456789012:role/*"),
+        ("--kms-key", "alias/app"),
+        ("--kms-key", "arn:aws:kms:us-east-1:123456789012:alias/app"),
+    ] {
+        let said = iam(&place, &[flag, value]);
+        said.ends_with(2).says(flag);
+        assert_eq!(said.out, "", "{flag} {value}");
+    }
+}
+
+#[test]
+fn a_file_is_not_written_over_unasked() {
+    let place = Place::new();
+    let file = place.write("policy.json", "mine");
+    let path = file.to_str().expect("UTF-8");
+    iam(&place, &["-o", path]).ends_with(2).says("is there already").says("--force");
+    assert_eq!(std::fs::read_to_string(&file).expect("the file"), "mine");
+    iam(&place, &["-o", path, "--force"]).ends_with(0);
+    assert!(std::fs::read_to_string(&file).expect("the file").contains("Statement"));
+}
+
+#[test]
+fn a_kept_plan_knows_its_account_and_region() {
+    let place = Place::new();
+    let served = crate::program::Served::start(&place, &["--no-servers", QUICKSTART]);
+    let kept = place.path("plan.json");
+    let kept = kept.to_str().expect("UTF-8");
+    served.run(&place, &["plan", QUICKSTART, "--out", kept]);
+    let said = place.run(&["iam", kept]);
+    said.ends_with(0);
+    assert_eq!(said.err, "", "both are known");
+    assert_eq!(said.out, iam(&place, &HERE).out);
+}
+
 /// What a `aws_iam_policy_document` says, read by python-hcl2.
 const READ_TERRAFORM: &str = r#"
 import hcl2, json, sys

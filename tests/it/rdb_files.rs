@@ -83,7 +83,7 @@ fn creations(world: &World) -> usize {
 
 fn summary(done: &Done) -> String {
     let place = Place { journal: "run.jsonl".to_owned(), flags: String::new() };
-    render_summary(&done.state(), &place, false, Style { color: false })
+    render_summary(&done.state(), &place, false, Style::default())
 }
 
 #[test]

@@ -165,3 +165,24 @@ fn a_sarif_log_names_every_rule_and_every_place() {
     assert_eq!(run["artifacts"].as_array().expect("the files").len(), 3);
     place.run(&["validate", "--json", "--format", "sarif", &good]).ends_with(2);
 }
+
+#[test]
+fn a_kept_plan_is_no_broken_playbook() {
+    let place = Place::new();
+    let playbook = place.write("good.yaml", GOOD);
+    let served = crate::program::Served::start(&place, &["--no-servers", &text(&playbook)]);
+    let kept = text(&place.path("plan.json"));
+    served.run(&place, &["plan", &text(&playbook), "--out", &kept]).ends_with(0);
+    place.run(&["validate", &kept]).ends_with(0).says("plan.json: ok");
+    let whole = std::fs::read_to_string(&kept).expect("the plan");
+    let half = text(&place.write("half.json", &whole[..whole.len() / 2]));
+    for command in [&["validate", &half][..], &["migrate", &half], &["iam", &half]] {
+        let said = place.run(command);
+        said.says("this saved plan cannot be carried out").says("it is not whole");
+        assert!(!said.all().contains("P0005"), "{}", said.all());
+        assert_ne!(said.code, Some(0));
+    }
+    let edited = text(&place.write("edited.json", whole.replace("10s", "20s")));
+    let said = place.run(&["validate", &edited]);
+    said.ends_with(3).says("the digest differs");
+}

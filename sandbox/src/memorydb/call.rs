@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{access, catalog, clusters, create, events, parameters, snapshots, tags};
+use super::{access, catalog, clusters, create, events, groups, parameters, snapshots, tags};
 use crate::context::Ctx;
 use crate::names;
 use crate::wire::ApiError;
@@ -24,6 +24,9 @@ pub(crate) async fn call(ctx: &Ctx, operation: &str, input: &Value) -> Result<Va
         "DescribeUsers" => access::describe_users(ctx, input),
         "CreateUser" => access::create_user(ctx, input),
         "DescribeSubnetGroups" => catalog::subnet_groups(ctx, input),
+        "CreateSubnetGroup" => groups::create_subnets(ctx, input),
+        "CreateParameterGroup" => groups::create_parameters(ctx, input),
+        "UpdateParameterGroup" => groups::update_parameters(ctx, input),
         "DescribeParameterGroups" => catalog::parameter_groups(ctx, input),
         "DescribeParameters" => parameters::describe(ctx, input),
         "DescribeReservedNodesOfferings" => catalog::offerings(ctx, input),

@@ -131,32 +131,45 @@ pub(super) fn engine_versions(input: &Value) -> Result<Value, ApiError> {
     page(input, "EngineVersions", items.collect())
 }
 
+/// The families that a parameter group can be of.
+pub(super) fn families() -> impl Iterator<Item = &'static str> {
+    VERSIONS.iter().map(|version| version.family)
+}
+
+/// A parameter group as the answers show it.
+pub(super) fn parameter_group(ctx: &Ctx, name: &str, family: &str, description: &str) -> Value {
+    json!({
+        "Name": name,
+        "Family": family,
+        "Description": description,
+        "ARN": arn(ctx, "parametergroup", name),
+    })
+}
+
 /// DescribeParameterGroups.
 pub(super) fn parameter_groups(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
-    let defaults = VERSIONS.iter().map(|v| (default_group(*v), v.family.to_owned()));
+    let defaults = VERSIONS.iter().map(|v| {
+        (
+            default_group(*v),
+            v.family.to_owned(),
+            format!("Default parameter group for {}", v.family),
+        )
+    });
     let world = ctx.world();
     let own = world.memorydb.parameter_groups.iter();
-    let own = own.map(|(name, group)| (name.clone(), group.family.clone()));
+    let own = own.map(|(name, of)| (name.clone(), of.family.clone(), of.description.clone()));
     let mut groups: Vec<_> = defaults.chain(own).collect();
     groups.sort();
     groups.dedup();
     if let Some(name) = input["ParameterGroupName"].as_str() {
-        groups.retain(|(group, _)| group.eq_ignore_ascii_case(name));
+        groups.retain(|(group, _, _)| group.eq_ignore_ascii_case(name));
         if groups.is_empty() {
             return Err(group_not_found(name));
         }
     }
-    let items = groups.into_iter().map(|(name, family)| {
-        json!({
-            "Name": name,
-            "Family": family,
-            "Description": match name.starts_with("default.") {
-                true => format!("Default parameter group for {family}"),
-                false => String::new(),
-            },
-            "ARN": arn(ctx, "parametergroup", &name),
-        })
-    });
+    let items = groups
+        .iter()
+        .map(|(name, family, description)| parameter_group(ctx, name, family, description));
     page(input, "ParameterGroups", items.collect())
 }
 
@@ -168,24 +181,27 @@ pub(super) fn subnet_group_not_found(name: &str) -> ApiError {
     ApiError::bad("SubnetGroupNotFoundFault", format!("Subnet group {name} not found."))
 }
 
+/// A subnet group as the answers show it.
+pub(super) fn subnet_group(ctx: &Ctx, group: &SubnetGroup) -> Value {
+    let subnets = group.subnets.iter().zip(group.zones()).map(|(id, zone)| {
+        json!({
+            "Identifier": id,
+            "AvailabilityZone": {"Name": format!("{}{zone}", ctx.region())},
+        })
+    });
+    json!({
+        "Name": group.name,
+        "Description": " ",
+        "VpcId": group.vpc,
+        "Subnets": subnets.collect::<Vec<_>>(),
+        "ARN": arn(ctx, "subnetgroup", &group.name),
+    })
+}
+
 /// DescribeSubnetGroups.
 pub(super) fn subnet_groups(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     let world = ctx.world();
-    let show = |group: &SubnetGroup| {
-        let subnets = group.subnets.iter().zip(group.zones()).map(|(id, zone)| {
-            json!({
-                "Identifier": id,
-                "AvailabilityZone": {"Name": format!("{}{zone}", ctx.region())},
-            })
-        });
-        json!({
-            "Name": group.name,
-            "Description": " ",
-            "VpcId": group.vpc,
-            "Subnets": subnets.collect::<Vec<_>>(),
-            "ARN": arn(ctx, "subnetgroup", &group.name),
-        })
-    };
+    let show = |group: &SubnetGroup| subnet_group(ctx, group);
     let groups = &world.memorydb.subnet_groups;
     let items = match input["SubnetGroupName"].as_str() {
         None => groups.values().map(show).collect(),

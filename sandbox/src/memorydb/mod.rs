@@ -5,6 +5,7 @@ mod catalog;
 mod clusters;
 mod create;
 mod events;
+mod groups;
 mod parameters;
 mod settle;
 mod snapshots;

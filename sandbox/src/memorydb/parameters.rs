@@ -64,10 +64,7 @@ pub(super) fn describe(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
         catalog::family_of(&world.memorydb, name).ok_or_else(|| catalog::group_not_found(name))?;
     let own = world.memorydb.parameter_groups.get(&name.to_ascii_lowercase());
     let parameter = |(name, default): (&str, &str)| {
-        let name = match family.as_str() {
-            "memorydb_redis6" => name.to_owned(),
-            _ => name.replace("ziplist", "listpack"),
-        };
+        let name = called(name, &family);
         let set = own.and_then(|group| group.values.get(&name)).map(String::as_str);
         json!({
             "Name": name,
@@ -79,4 +76,17 @@ pub(super) fn describe(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
         })
     };
     page(input, "Parameters", PARAMETERS.map(parameter).to_vec())
+}
+
+/// What a family calls a parameter.
+fn called(name: &str, family: &str) -> String {
+    match family {
+        "memorydb_redis6" => name.to_owned(),
+        _ => name.replace("ziplist", "listpack"),
+    }
+}
+
+/// The parameters that a group of this family has.
+pub(super) fn names(family: &str) -> impl Iterator<Item = String> {
+    PARAMETERS.iter().map(move |(name, _)| called(name, family))
 }

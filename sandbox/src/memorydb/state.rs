@@ -134,6 +134,7 @@ pub(crate) struct SubnetGroup {
     /// The letters of their availability zones; one after the other, where there are none.
     pub(crate) zones: Vec<String>,
     pub(crate) vpc: String,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 impl SubnetGroup {
@@ -143,6 +144,7 @@ impl SubnetGroup {
             subnets: vec!["subnet-0a".to_owned(), "subnet-0b".to_owned()],
             zones: Vec::new(),
             vpc: VPC.to_owned(),
+            tags: BTreeMap::new(),
         }
     }
 
@@ -157,7 +159,9 @@ impl SubnetGroup {
 #[derive(Debug, Clone)]
 pub(crate) struct ParameterGroup {
     pub(crate) family: String,
+    pub(crate) description: String,
     pub(crate) values: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 /// How many nodes there may be (developer guide, quotas).

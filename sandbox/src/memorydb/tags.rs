@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::call::{arn, need, tags_in, texts};
-use super::{clusters, snapshots};
+use super::{catalog, clusters, snapshots};
 use crate::context::Ctx;
 use crate::wire::ApiError;
 use crate::world::World;
@@ -39,6 +39,14 @@ fn tags_of<'a>(world: &'a mut World, ctx: &Ctx, of: &str) -> Result<&'a mut Tags
         "user" => {
             let found = state.users.get_mut(name);
             found.map(|u| &mut u.tags).ok_or_else(|| missing("UserNotFoundFault", "User"))
+        }
+        "parametergroup" => {
+            let found = state.parameter_groups.get_mut(name);
+            found.map(|g| &mut g.tags).ok_or_else(|| catalog::group_not_found(name))
+        }
+        "subnetgroup" => {
+            let found = state.subnet_groups.get_mut(name);
+            found.map(|g| &mut g.tags).ok_or_else(|| catalog::subnet_group_not_found(name))
         }
         _ => Err(invalid()),
     }

@@ -8,13 +8,14 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::playbook_file;
+use crate::cli::private_file::{self, there_already};
 use crate::cli::saved::Saved;
 use crate::cli::state::Runs;
 use crate::permissions::{
     LIMIT, Place, Policy, bucket_policies, format, grants, key_statement, policies,
     simulator_statement,
 };
-use crate::plan::Plan;
+use crate::plan::{Guard, Plan};
 use crate::steps::{catalog, declared};
 
 /// A policy as it is printed, as JSON for machines, and what to mind.
@@ -26,8 +27,10 @@ struct Written {
 
 /// Prints a policy. Calls nothing: what it says follows from the playbook alone.
 pub(super) fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
-    let plan = plan(args, runs, output)?;
-    let guard = plan.guard.clone().unwrap_or_default();
+    if let Some(path) = args.output.as_deref().filter(|path| !args.force && path.exists()) {
+        return Err(there_already(path));
+    }
+    let (plan, guard) = plan(args, runs, output)?;
     let region = args.region.clone().or(guard.region);
     let account = args.account.clone().or(guard.account);
     let place = Place::new(region.as_deref(), account.as_deref());
@@ -41,23 +44,24 @@ pub(super) fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, C
     output.json(&event);
     match &args.output {
         None => output.say(&written.text),
-        Some(path) => std::fs::write(path, &written.text).map_err(|error| {
-            CommandError::new(Exit::Usage, format!("{} cannot be written", path.display()))
-                .because(error.to_string())
-        })?,
+        Some(path) => private_file::keep(path, written.text.as_bytes(), args.force, "policy")?,
     }
     Ok(Exit::Done)
 }
 
-fn plan(args: &IamArgs, runs: &Runs, output: Output) -> Result<Plan, CommandError> {
+/// The plan, and where it may run: a kept plan was made for one account and region.
+fn plan(args: &IamArgs, runs: &Runs, output: Output) -> Result<(Plan, Guard), CommandError> {
     let given = &args.playbook;
     let source = playbook_file::read(&given.playbook, output)?;
     if let Some(saved) = Saved::read(source.name(), source.text())? {
-        return Ok(saved.plan);
+        let place = saved.place();
+        return Ok((saved.plan, place));
     }
     let run = given.inputs_from.as_deref();
     let earlier = run.map(|run| outputs_of(run, false, runs)).transpose()?;
-    playbook_file::plan(given, &source, &catalog(), earlier, output)
+    let plan = playbook_file::plan(given, &source, &catalog(), earlier, output)?;
+    let guard = plan.guard.clone().unwrap_or_default();
+    Ok((plan, guard))
 }
 
 fn caller(args: &IamArgs, plan: &Plan, place: &Place) -> Written {

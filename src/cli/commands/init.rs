@@ -1,16 +1,14 @@
 //! `orchestrate init`.
 
-use std::path::Path;
-
 use serde_json::json;
 
-use crate::aws;
+use crate::aws::{self, shell};
 use crate::cli::account;
 use crate::cli::args::InitArgs;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::private_file;
+use crate::cli::private_file::{self, there_already};
 use crate::init::{self, Failed, Kinds, Options, Reader, Refusal, Wanted, Written};
 use crate::plan::{Catalog, check};
 use crate::playbook::Source;
@@ -25,7 +23,7 @@ pub(super) async fn run(args: InitArgs, output: Output) -> Result<Exit, CommandE
     let options = options(&args)?;
     let path = args.output.as_deref();
     if let Some(path) = path.filter(|path| !args.force && path.exists()) {
-        return Err(exists(path));
+        return Err(there_already(path));
     }
     let (clients, clock) = account::reading(args.region.clone()).await?;
     let who = aws::identify(&clients).await.map_err(account::unreachable)?;
@@ -49,16 +47,8 @@ pub(super) async fn run(args: InitArgs, output: Output) -> Result<Exit, CommandE
     match path {
         None => output.say(&written.playbook),
         Some(path) => {
-            private_file::write(path, written.playbook.as_bytes(), args.force).map_err(
-                |error| {
-                    if error.kind() == std::io::ErrorKind::AlreadyExists {
-                        return exists(path);
-                    }
-                    let what = format!("{}: the playbook cannot be written", path.display());
-                    CommandError::new(Exit::State, what).because(error.to_string())
-                },
-            )?;
-            let file = path.display();
+            private_file::keep(path, written.playbook.as_bytes(), args.force, "playbook")?;
+            let file = shell(&path.display().to_string());
             output.say(&format!(
                 "{file}: written; `orchestrate plan {file}` says what is still missing"
             ));
@@ -68,12 +58,6 @@ pub(super) async fn run(args: InitArgs, output: Output) -> Result<Exit, CommandE
         "account": who.account, "region": who.region, "file": path, "written": written,
     }}));
     Ok(Exit::Done)
-}
-
-fn exists(path: &Path) -> CommandError {
-    CommandError::new(Exit::Usage, format!("{} is there already", path.display()))
-        .because("what it holds may be edited; it was not touched")
-        .hint("name another file, or say --force to write it anew")
 }
 
 fn options(args: &InitArgs) -> Result<Options, CommandError> {

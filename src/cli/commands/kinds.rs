@@ -10,8 +10,9 @@ use crate::steps::all;
 pub(super) fn run(kind: Option<&str>, output: Output) -> Result<Exit, CommandError> {
     let kinds = all();
     let Some(name) = kind else {
+        let longest = kinds.iter().map(|kind| kind.info.name.len()).max().unwrap_or_default();
         for kind in &kinds {
-            output.say(&format!("{:<32} {}", kind.info.name, kind.info.summary));
+            output.say(&format!("{:<longest$}  {}", kind.info.name, kind.info.summary));
             output.json(&serde_json::json!({ "event": "kind", "data": {
                 "name": kind.info.name, "summary": kind.info.summary, "actions": kind.permissions.actions,
             }}));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::aws::Identity;
+use crate::aws::{Identity, shell};
 use crate::cli::account::Account;
 use crate::cli::args::{PlaybookArgs, RunArgsOfPlan};
 use crate::cli::error::CommandError;
@@ -49,9 +49,9 @@ pub(super) async fn run(
     let verdict = worst(&findings);
     if let Some(path) = &args.out {
         Saved::new(plan, &identity, now, findings).write(path)?;
-        let path = path.display();
-        output.say(&format!("\n  saved: `orchestrate migrate {path}` carries out exactly this, unless something has changed by then"));
-        output.json(&serde_json::json!({ "event": "saved", "data": { "file": path.to_string() } }));
+        let path = path.display().to_string();
+        output.say(&format!("\n  saved: `orchestrate migrate {}` carries out exactly this, unless something has changed by then", shell(&path)));
+        output.json(&serde_json::json!({ "event": "saved", "data": { "file": path } }));
     }
     Ok(match verdict {
         Verdict::Ok => Exit::Done,

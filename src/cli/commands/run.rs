@@ -16,6 +16,7 @@ use crate::cost::Prices;
 use crate::engine::journal::{Record, Rest};
 use crate::engine::{RunId, Verdict};
 use crate::plan::{Plan, Writes};
+use crate::report::counted;
 use crate::steps::{Need, all};
 
 pub(super) async fn run(
@@ -45,7 +46,7 @@ pub(super) async fn run(
         account.close().await;
         return Err(CommandError::new(
             Exit::Refused,
-            format!("{fails} checks would fail; nothing was changed"),
+            format!("{} would fail; nothing was changed", counted(fails, "check")),
         )
         .hint("mend what is listed above, then run the same command again"));
     }

@@ -8,8 +8,9 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::playbook_file::{Unread, load, load_stdin, refusal, tell, unreadable};
+use crate::cli::saved::Saved;
 use crate::plan::{Catalog, check};
-use crate::playbook::Diagnostics;
+use crate::playbook::{Diagnostics, Source};
 use crate::report::SarifLog;
 use crate::steps::catalog;
 
@@ -29,7 +30,7 @@ pub(super) fn run(
             for Checked { name, outcome } in &checked {
                 match outcome {
                     Ok(problems) => log.file(name, problems),
-                    Err(why) => log.unread(name, why),
+                    Err(error) => log.unread(name, &error.in_a_line()),
                 }
             }
             log.exit(exit as u8);
@@ -47,7 +48,7 @@ pub(super) fn run(
 /// A file as it was named, and what is wrong with it; or why it could not be read.
 struct Checked {
     name: String,
-    outcome: Result<Diagnostics, String>,
+    outcome: Result<Diagnostics, CommandError>,
 }
 
 impl Checked {
@@ -64,8 +65,7 @@ impl Checked {
                 }
                 output.say(&format!("{}: ok", self.name));
             }
-            Err(why) => {
-                let error = unreadable(&self.name, why);
+            Err(error) => {
                 let mut told = error.json();
                 told["data"]["file"] = self.name.as_str().into();
                 output.json(&told);
@@ -83,7 +83,8 @@ fn each(playbooks: &[PathBuf], catalog: &Catalog) -> Vec<Checked> {
         let files = match files(path) {
             Ok(files) => files,
             Err(why) => {
-                checked.push(Checked { name: path.display().to_string(), outcome: Err(why) });
+                let name = path.display().to_string();
+                checked.push(Checked { outcome: Err(unreadable(&name, &why)), name });
                 continue;
             }
         };
@@ -120,13 +121,22 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
 fn one(path: &Path, catalog: &Catalog) -> Checked {
     let read = if path == Path::new("-") { load_stdin() } else { load(path) };
     match read {
-        Ok(source) => {
-            let (_, problems) = check(&source, catalog);
-            Checked { name: source.name().to_owned(), outcome: Ok(problems) }
-        }
+        // A kept plan is no playbook, and may be handed to `migrate` all the same.
+        Ok(source) => match Saved::read(source.name(), source.text()) {
+            Ok(Some(_)) => {
+                Checked { name: source.name().to_owned(), outcome: Ok(Diagnostics::new(source)) }
+            }
+            Err(refusal) => Checked { name: source.name().to_owned(), outcome: Err(refusal) },
+            Ok(None) => playbook(source, catalog),
+        },
         Err(Unread::Text(problems)) => {
             Checked { name: problems.source().name().to_owned(), outcome: Ok(problems) }
         }
-        Err(Unread::File { name, why }) => Checked { name, outcome: Err(why) },
+        Err(Unread::File { name, why }) => Checked { outcome: Err(unreadable(&name, &why)), name },
     }
+}
+
+fn playbook(source: Source, catalog: &Catalog) -> Checked {
+    let (_, problems) = check(&source, catalog);
+    Checked { name: source.name().to_owned(), outcome: Ok(problems) }
 }

@@ -199,6 +199,19 @@ fn a_value_out_of_range_is_found_when_it_comes_from_an_input() {
 }
 
 #[test]
+fn what_one_value_is_wrong_about_does_not_hide_behind_another_that_is_not_there() {
+    // One is of the wrong type, one is missing, and one fits its type and not its argument.
+    let text =
+        MIGRATION.replace("inputs:\n", "inputs:\n  name: { type: string, description: N }\n");
+    let text = refused(&text, &["bucket=ab", "shards=many", "source=prod"]);
+    for told in ["P0061", "P0060", "P0023"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    // And once each.
+    assert_eq!(text.matches("error[").count(), 3, "{text}");
+}
+
+#[test]
 fn a_guard_that_has_no_value_is_refused_rather_than_dropped() {
     let text = MIGRATION.replace("\"123456789012\"", "\"${{ inputs.account }}\"").replace(
         "inputs:\n",

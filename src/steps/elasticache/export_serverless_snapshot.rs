@@ -17,7 +17,7 @@ use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wait};
 use crate::permissions::{Foreseen, Guest, Phases};
-use crate::plan::{Effect, UndoPolicy};
+use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
 
@@ -135,6 +135,10 @@ impl Step for ExportServerlessSnapshot {
     type Spec = Spec;
     type Prepared = Prepared;
     type Output = Output;
+
+    fn check(args: &Value) -> Vec<Fault> {
+        s3::bucket_fault(args).into_iter().collect()
+    }
 
     fn sketch(args: &Value) -> Sketch {
         let snapshot = args["snapshot"].as_str();

@@ -148,7 +148,8 @@ impl Step for ExportSnapshot {
     fn check(args: &Value) -> Vec<Fault> {
         let target = args["target_name"].as_str().map(checked_target);
         let failure = target.and_then(Result::err);
-        failure.map(|failure| Fault::from(failure).key("target_name")).into_iter().collect()
+        let target = failure.map(|failure| Fault::from(failure).key("target_name"));
+        target.into_iter().chain(s3::bucket_fault(args)).collect()
     }
 
     fn sketch(args: &Value) -> Sketch {

@@ -466,7 +466,7 @@ fn databases(source: &Source<'_>) -> Finding {
         Finding::ok(CHECK, format!("\"{id}\" may have keys in several logical databases"))
     } else {
         let at = group.endpoint.as_ref();
-        let (host, port) = at.map_or(("<primary>", 6379), |at| (at.host.as_str(), at.port));
+        let (host, port) = at.map_or(("PRIMARY_ENDPOINT", 6379), |at| (at.host.as_str(), at.port));
         let tls = if group.tls { " --tls" } else { "" };
         Finding::cannot_know(
             CHECK,

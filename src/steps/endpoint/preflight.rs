@@ -28,7 +28,7 @@ struct Ends {
     /// How long caches may take, if the step says so.
     settle: Option<Duration>,
     /// How long the step may take.
-    may_take: Duration,
+    may_take: Option<Duration>,
     /// The replication group that the plan copies, and where it is reached.
     source: Option<Source>,
     /// The name of the cluster that the plan makes, and whether it speaks TLS.
@@ -107,14 +107,15 @@ fn arguments(args: &Value, cx: &Cx) -> Vec<Finding> {
     if let Some(Err(error)) = &settle {
         findings.push(Finding::will_fail("arguments", "`settle` is not a duration", error.clone()));
     }
-    if let Some(settle) = settle.and_then(Result::ok).filter(|settle| *settle >= cx.around.may_take)
+    if let (Some(Ok(settle)), Some(may_take)) = (settle, cx.around.may_take)
+        && settle >= may_take
     {
         findings.push(Finding::will_fail(
             "arguments",
             format!(
                 "the step waits {} s after the swap (`settle`), and gives up after {} s: switched over, and failed",
                 settle.as_secs(),
-                cx.around.may_take.as_secs()
+                may_take.as_secs()
             ),
             format!("give the step more time: `timeout: {}s`", settle.as_secs() + 600),
         ));
@@ -338,13 +339,14 @@ fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
         "wait {ttl} s before the run: aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{batch}'",
         record.zone
     );
-    let finding = if ends.settle.is_none() && wait >= ends.may_take {
+    let too_long = ends.may_take.filter(|may_take| ends.settle.is_none() && wait >= *may_take);
+    let finding = if let Some(may_take) = too_long {
         Finding::will_fail(
             CHECK,
             format!(
                 "{place} has a TTL of {ttl} s, for which the step waits after the swap until caches have run out; but it gives \
                  up after {} s: switched over, and failed",
-                ends.may_take.as_secs()
+                may_take.as_secs()
             ),
             format!(
                 "lower the TTL, and {lower}\nor give the step more time: `timeout: {}s`; or say with `settle: 1m` how long it is \

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod delete_objects;
+mod name;
 mod object;
 
 pub(crate) use bucket::{
@@ -9,4 +10,5 @@ pub(crate) use bucket::{
     out_of_reach, statement_wanted,
 };
 pub(crate) use delete_objects::DeleteObjects;
+pub(crate) use name::bucket_fault;
 pub(crate) use object::{Magic, Object, Removed, delete, head, list, sniff};

@@ -343,7 +343,7 @@ const ROWS: &[Row] = &[
             "timeout is \"300\" at the source and \"0\" here",
             "reserved-memory-percent = 40 is dropped",
         ],
-        mend: "ParameterName=maxmemory-policy,ParameterValue=volatile-lru ParameterName=timeout,ParameterValue=300",
+        mend: "{\"ParameterName\":\"maxmemory-policy\",\"ParameterValue\":\"volatile-lru\"},{\"ParameterName\":\"timeout\"",
         then: Then::Holds(available),
         ..ROW
     },

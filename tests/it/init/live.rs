@@ -262,7 +262,7 @@ fn what_may_not_be_read_is_said_and_the_rest_goes_on() {
             assert!(said, "{what} is not among {:?}", written.unread);
         }
         assert!(written.playbook.contains("AccessDenied"), "AWS's word for it is in the head");
-        planned(&written, &["bucket=b", "endpoint_parameter=/x"]);
+        planned(&written, &["bucket=acme-move", "endpoint_parameter=/x"]);
     });
 }
 

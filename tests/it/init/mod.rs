@@ -33,7 +33,7 @@ fn a_sharded_group_with_rbac_becomes_a_playbook() {
     let options = Options { file: Some("move prod.yaml".to_owned()), ..Options::default() };
     let written = written(&found, &options);
     insta::assert_snapshot!("clustered", written.playbook);
-    planned(&written, &["bucket=b"]);
+    planned(&written, &["bucket=acme-move"]);
     // No access string ends in a command that is not there.
     assert!(!written.playbook.contains("+config|get'"), "{}", written.playbook);
 }
@@ -44,7 +44,11 @@ fn a_plain_old_group_becomes_a_playbook_that_asks_who_stops_the_writers() {
     insta::assert_snapshot!("plain", written.playbook);
     planned(
         &written,
-        &["bucket=b", "accept_lost_writes_of=legacy", "endpoint_parameter=/legacy/endpoint"],
+        &[
+            "bucket=acme-move",
+            "accept_lost_writes_of=legacy",
+            "endpoint_parameter=/legacy/endpoint",
+        ],
     );
 }
 
@@ -83,7 +87,7 @@ fn a_serverless_cache_becomes_a_playbook_where_its_kinds_are_there() {
     let written = write(&found, &Options::default(), kinds).expect("it can be moved");
     insta::assert_snapshot!("serverless", written.playbook);
     if init_kinds(&catalog()).serverless {
-        planned(&written, &["bucket=b", "endpoint_parameter=/carts"]);
+        planned(&written, &["bucket=acme-move", "endpoint_parameter=/carts"]);
     } else {
         let refusal = write(&found, &Options::default(), Kinds::default()).unwrap_err();
         assert!(refusal.because.contains("no steps for serverless"), "{}", refusal.because);
@@ -95,7 +99,7 @@ fn hostile_names_stay_what_they_are() {
     let found = hostile();
     let written = written(&found, &Options::default());
     insta::assert_snapshot!("hostile", written.playbook);
-    let plan = planned(&written, &["bucket=b"]);
+    let plan = planned(&written, &["bucket=acme-move"]);
     let orchestrate::init::Source::Group(group) = &found.source else { unreachable!() };
     let odd = group.id.as_str();
     let args = |step: &str| plan.step(step).expect("the step").args.partial();

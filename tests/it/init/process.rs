@@ -136,3 +136,70 @@ fn wrong_names_and_wrong_command_lines_are_told_apart() {
         .ends_with(5)
         .says("credentials");
 }
+
+/// The commands in the head of a playbook, as a person would paste them.
+fn commands(playbook: &str) -> Vec<String> {
+    let mut commands: Vec<String> = Vec::new();
+    for line in playbook.lines() {
+        if let Some(first) = line.strip_prefix("#   aws ") {
+            commands.push(format!("aws {first}\n"));
+        } else if let Some(more) = line.strip_prefix("#     ")
+            && let Some(command) = commands.last_mut().filter(|command| command.ends_with("\\\n"))
+        {
+            *command += &format!("{more}\n");
+        }
+    }
+    commands
+}
+
+#[test]
+fn the_commands_in_its_head_make_what_the_plan_asks_for() {
+    let place = Place::new();
+    let seed = json!({
+        "users": [
+            { "id": "shop-default", "name": "default", "access_string": "off -@all", "passwords": ["sandbox-password-of-no-value"] },
+            { "id": "shop-app", "name": "app", "access_string": "on ~* +@all", "passwords": ["sandbox-password-of-no-value"] }
+        ],
+        "user_groups": [{ "id": "shop-users", "users": ["shop-default", "shop-app"] }],
+        "replication_groups": [{
+            "id": "shop", "shards": 2, "cluster_mode": true, "tls": true, "user_group": "shop-users",
+            "parameters": { "maxmemory-policy": "allkeys-lru", "timeout": "300" }
+        }],
+        "buckets": [{ "name": "acme-move", "ready_for_exports": true }],
+        "parameters": [{ "name": "/shop/redis", "value": { "endpoint_of": "shop" } }]
+    });
+    let seed = place.write("seed.json", seed.to_string());
+    let seed = seed.to_str().expect("UTF-8");
+    let served = Served::start(&place, &["--no-servers", "--speed", "100000", "--seed", seed]);
+    let file = place.path("move.yaml");
+    let path = file.to_str().expect("UTF-8");
+    let arguments = ["init", "--from", "shop", "--bucket", "acme-move", "-o", path];
+    served.run(&place, &arguments).ends_with(0);
+    served.run(&place, &["plan", path]).ends_with(5).says("there is no MemoryDB parameter group");
+    let playbook = std::fs::read_to_string(&file).expect("the playbook");
+    let commands = commands(&playbook);
+    assert_eq!(commands.len(), 4, "{commands:#?}");
+    for command in commands {
+        assert!(command.contains("--region us-east-1"), "{command}");
+        shell(&served, &command).ends_with(0);
+    }
+    let said = served.run(&place, &["plan", path]);
+    assert!(matches!(said.code, Some(0 | 8)), "{}", said.all());
+    said.says("\"shop-mdb\" means the same as the source's");
+}
+
+/// A command line, with the venv's programs and the sandbox's environment.
+fn shell(served: &Served, command: &str) -> crate::program::Said {
+    let bin = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    std::process::Command::new("sh")
+        .args(["-c", command])
+        .env_clear()
+        .env("PATH", path)
+        .env("AWS_PAGER", "")
+        .env("APP_PASSWORD", "sandbox-password-of-no-value")
+        .envs(served.environment.iter().cloned())
+        .output()
+        .expect("a shell")
+        .into()
+}

@@ -91,7 +91,7 @@ proptest! {
         found.dns = Ok(shelf(vec![held(record, host)]));
 
         let written = written(&found, &Options::default());
-        let plan = planned(&written, &["bucket=b"]);
+        let plan = planned(&written, &["bucket=acme-move"]);
         let args = |step: &str| plan.step(step).expect("the step").args.partial();
         prop_assert_eq!(&args("freeze")["replication_group"], &json!(id));
         prop_assert_eq!(&args("snapshot")["replication_group"], &json!(id));

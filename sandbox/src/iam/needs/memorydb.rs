@@ -73,6 +73,15 @@ pub(super) fn needs(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
             needs.extend(tagged(named("acl", "ACLName")));
             needs
         }
+        "CreateParameterGroup" => {
+            let group = named("parametergroup", "ParameterGroupName");
+            [Some(on(group.clone())), tagged(group)].into_iter().flatten().collect()
+        }
+        "UpdateParameterGroup" => vec![on(named("parametergroup", "ParameterGroupName"))],
+        "CreateSubnetGroup" => {
+            let group = named("subnetgroup", "SubnetGroupName");
+            [Some(on(group.clone())), tagged(group)].into_iter().flatten().collect()
+        }
         _ => return None,
     })
 }

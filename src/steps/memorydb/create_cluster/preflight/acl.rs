@@ -8,8 +8,9 @@ use super::super::super::cluster::SERVICE;
 use super::super::{Env, Failure, Finding, OPEN_ACCESS, Op, no_acl};
 use super::source::Source;
 use super::{mind, unread};
-use crate::aws::found;
+use crate::aws::{found, shell};
 use crate::facts::Access;
+use crate::survey::User;
 
 const ACL: &str = "target.acl";
 const USERS: &str = "target.acl.users";
@@ -24,7 +25,7 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Fi
                 "ACL open-access means no authentication: whoever reaches the port may run every command",
                 format!(
                     "make users and an ACL of your own: aws memorydb create-user, then aws memorydb create-acl --acl-name app \
-                     --user-names <users> --region {}",
+                     --user-names USERS --region {}",
                     env.identity.region
                 ),
             )
@@ -85,13 +86,13 @@ fn what_users_can(acl: &str, users: &BTreeMap<String, String>) -> Finding {
     let read: Vec<(&str, Access)> =
         users.iter().map(|(name, access)| (name.as_str(), Access::read(access))).collect();
     let update = |user: &str, access: &str| {
-        format!("aws memorydb update-user --user-name {user} --access-string '{access}'")
+        format!("aws memorydb update-user --user-name {user} --access-string {}", shell(access))
     };
     let (mut problems, mut mends) = (Vec::new(), Vec::new());
     let enters: Vec<&(&str, Access)> = read.iter().filter(|(_, access)| access.on).collect();
     if enters.is_empty() {
         problems.push(format!("nobody may log in under ACL \"{acl}\""));
-        mends.push(format!("aws memorydb update-acl --acl-name {acl} --user-names-to-add <user>"));
+        mends.push(format!("aws memorydb update-acl --acl-name {acl} --user-names-to-add USER"));
     } else if !enters.iter().any(|(_, access)| access.writes()) {
         problems.push(format!("nobody may write under ACL \"{acl}\""));
         mends.push(update(enters[0].0, "on ~* &* +@all"));
@@ -122,7 +123,7 @@ fn what_users_can(acl: &str, users: &BTreeMap<String, String>) -> Finding {
             USERS,
             format!("{}; whether applications log in as them is not known", problems.join("; ")),
         )
-        .mend(mends.join("; ")),
+        .mend(mends.join("\n")),
     };
     finding.seen("access strings", json!(users))
 }
@@ -146,12 +147,13 @@ async fn source_users(env: &Env, acl: &str, names: &[String], source: &Source) -
         for user in users.iter().filter(|user| Access::read(&user.access).on) {
             all += 1;
             let there = names.iter().any(|name| name.eq_ignore_ascii_case(&user.name));
-            if !there && !missing.contains(&user.name) {
-                missing.push(user.name.clone());
+            if !there && !missing.iter().any(|known: &User| known.name == user.name) {
+                missing.push(user.clone());
             }
         }
     }
-    let list = missing.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let list =
+        missing.iter().map(|user| format!("\"{}\"", user.name)).collect::<Vec<_>>().join(", ");
     Some(match missing.first() {
         None => Finding::ok(
             SOURCE_USERS,
@@ -162,9 +164,13 @@ async fn source_users(env: &Env, acl: &str, names: &[String], source: &Source) -
             format!("the source lets {list} in, and ACL \"{acl}\" has nobody of that name: whoever logs in so is refused after the swap"),
         )
         .mend(format!(
-            "aws memorydb create-user --user-name {first} --authentication-mode Type=password,Passwords=<password> \
-             --access-string '<as at the source>'; aws memorydb update-acl --acl-name {acl} --user-names-to-add {first}"
+            "aws memorydb create-user --user-name {} --authentication-mode Type=password,Passwords=\"$PASSWORD\" \
+             --access-string {}\naws memorydb update-acl --acl-name {acl} --user-names-to-add {}\n\
+             with the password that clients have now in PASSWORD",
+            shell(&first.name),
+            shell(&first.access),
+            shell(&first.name),
         )),
     }
-    .seen("missing", missing))
+    .seen("missing", missing.into_iter().map(|user| user.name).collect::<Vec<_>>()))
 }

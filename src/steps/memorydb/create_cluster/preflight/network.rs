@@ -28,8 +28,8 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Fi
                 SUBNETS,
                 format!("there is no MemoryDB subnet group \"{name}\""),
                 format!(
-                    "aws memorydb create-subnet-group --subnet-group-name {name} --subnet-ids <two subnets in two zones> \
-                     --region {}",
+                    "aws memorydb create-subnet-group --subnet-group-name {name} --subnet-ids SUBNET_A SUBNET_B --region {}\n\
+                     where SUBNET_A and SUBNET_B lie in two zones of the source's VPC",
                     env.identity.region
                 ),
             )),

@@ -9,7 +9,7 @@ use super::super::{Env, Failure, Finding, Op};
 use super::engine::Engine;
 use super::source::Source;
 use super::{mind, unread};
-use crate::aws::found;
+use crate::aws::{found, shell};
 use crate::facts::{self, Difference};
 
 const GROUP: &str = "target.parameters";
@@ -31,7 +31,7 @@ pub(super) async fn findings(
         match family_of(env, name).await {
             Err(failure) => findings.push(unread(GROUP, &failure)),
             Ok(None) => {
-                findings.push(missing(env, name, family.as_deref()));
+                findings.push(missing(env, name, family.as_deref(), source).await);
                 return findings;
             }
             Ok(Some(found)) => {
@@ -61,12 +61,20 @@ fn create(env: &Env, name: &str, family: &str) -> String {
     )
 }
 
-fn missing(env: &Env, name: &str, family: Option<&str>) -> Finding {
-    Finding::will_fail(
-        GROUP,
-        format!("there is no MemoryDB parameter group \"{name}\""),
-        create(env, name, family.unwrap_or("memorydb_valkey7")),
-    )
+/// A group made for a source has what its owner set there, as far as that can be read.
+async fn missing(env: &Env, name: &str, family: Option<&str>, source: &Source) -> Finding {
+    let family = family.unwrap_or("memorydb_valkey7");
+    let at_source =
+        source.group().and_then(|group| group.node.as_ref().ok()?.parameter_group.clone());
+    let set = match &at_source {
+        Some(group) => env.survey.set_parameters(group).await.ok(),
+        None => None,
+    };
+    let set = set.map(|set| facts::carried(&set, family).set).unwrap_or_default();
+    let commands: Vec<String> =
+        [create(env, name, family)].into_iter().chain(update(env, name, &set)).collect();
+    let what = format!("there is no MemoryDB parameter group \"{name}\"");
+    Finding::will_fail(GROUP, what, commands.join("\n"))
 }
 
 fn fits(env: &Env, name: &str, found: &str, engine: &Engine) -> Finding {
@@ -127,7 +135,7 @@ async fn differences(
         );
         return Some(Finding::ok(DIFFERENCES, what).seen("differences", json!({})));
     }
-    let (mut words, mut facts_seen, mut settings) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let (mut words, mut facts_seen, mut settings) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for difference in &found {
         match difference {
             Difference::Other { name, source, target, effect } => {
@@ -135,7 +143,7 @@ async fn differences(
                 words.push(format!(
                     "{name} is \"{source}\" at the source and \"{target}\" here{effect}"
                 ));
-                settings.push(format!("ParameterName={name},ParameterValue={source}"));
+                settings.insert(name.clone(), source.clone());
                 facts_seen.insert(name.clone(), format!("{source} → {target}"));
             }
             Difference::Gone(dropped) => {
@@ -145,32 +153,45 @@ async fn differences(
             }
         }
     }
-    let mend = mend(env, named, family, &settings);
+    let mend = mend(env, named, family, &at_source, &settings);
     Some(mind(DIFFERENCES, words.join("; "), mend).seen("differences", json!(facts_seen)))
 }
 
-/// UpdateParameterGroup takes 20 parameters a call (MemoryDB API reference).
-fn mend(env: &Env, named: Option<&str>, family: &str, settings: &[String]) -> String {
+fn mend(
+    env: &Env,
+    named: Option<&str>,
+    family: &str,
+    source: &str,
+    settings: &BTreeMap<String, String>,
+) -> String {
     if settings.is_empty() {
         return "nothing can be set for it: see that no application relies on it".to_owned();
     }
-    let own = named.filter(|name| !name.starts_with("default."));
-    let name = own.unwrap_or("<name>");
-    let mut commands: Vec<String> = Vec::new();
-    if own.is_none() {
-        commands.push(create(env, name, family));
+    if let Some(own) = named.filter(|name| !name.starts_with("default.")) {
+        return update(env, own, settings).join("\n");
     }
-    commands.extend(settings.chunks(20).map(|some| {
+    let name = format!("{}-mdb", source.to_ascii_lowercase().replace('.', "-"));
+    let mut commands = vec![create(env, &name, family)];
+    commands.extend(update(env, &name, settings));
+    commands.push(format!("then `parameter_group: {name}` in the playbook"));
+    commands.join("\n")
+}
+
+/// The commands that set parameters. UpdateParameterGroup takes 20 a call (MemoryDB API reference). JSON, since a value
+/// may hold commas and spaces.
+fn update(env: &Env, name: &str, set: &BTreeMap<String, String>) -> Vec<String> {
+    let pairs: Vec<Value> = set
+        .iter()
+        .map(|(name, value)| json!({"ParameterName": name, "ParameterValue": value}))
+        .collect();
+    let command = |some: &[Value]| {
         format!(
-            "aws memorydb update-parameter-group --parameter-group-name {name} --parameter-name-values {} --region {}",
-            some.join(" "),
-            env.identity.region
+            "aws memorydb update-parameter-group --parameter-group-name {name} --region {} --parameter-name-values {}",
+            env.identity.region,
+            shell(&Value::from(some).to_string())
         )
-    }));
-    if own.is_none() {
-        commands.push(format!("then `parameter_group: {name}` in the playbook"));
-    }
-    commands.join("; ")
+    };
+    pairs.chunks(20).map(command).collect()
 }
 
 async fn values(env: &Env, group: &str) -> Result<BTreeMap<String, String>, Failure> {
