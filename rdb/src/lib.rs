@@ -31,10 +31,12 @@
 mod cursor;
 mod error;
 mod event;
+mod function;
 mod head;
 mod kind;
 mod lzf;
 mod module;
+mod parts;
 mod payload;
 mod read;
 mod scanner;

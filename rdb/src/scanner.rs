@@ -2,13 +2,15 @@
 
 use crc_fast::{CrcAlgorithm, Digest};
 
-use crate::cursor::{Cursor, Length, Window};
+use crate::cursor::{Cursor, Window};
 use crate::error::{Error, Problem, escaped};
 use crate::event::{Checksum, End, Entry, Event, Function, Value};
+use crate::function::{OldFunction, library_name};
 use crate::head::{Dialect, Head};
 use crate::kind::{ValueType, value_type};
 use crate::module::Module;
-use crate::shape::{self, DEPTH, Item};
+use crate::parts::Parts;
+use crate::shape;
 use crate::text::{Reading, Text};
 
 /// The longest key an engine holds: 512 MiB (`proto-max-bulk-len`).
@@ -109,51 +111,12 @@ enum Numbers {
     Slot,
 }
 
-/// Name, engine, whether there is a description, it, the code (`rdbFunctionLoad` in Redis 7.0's release candidates).
-#[derive(Debug)]
-struct OldFunction {
-    name: Option<Text>,
-    texts_left: u8,
-    reading: Option<Reading>,
-    described: Option<bool>,
-}
-
 /// What the parts make up.
 #[derive(Clone, Copy, Debug)]
 enum Whole {
     Value,
     ModuleAux,
     SlotImport,
-}
-
-/// How far the parts of a value have been read.
-#[derive(Debug, Default)]
-struct Parts {
-    frames: [Frame; DEPTH],
-    depth: usize,
-    pending: Pending,
-    begun: u64,
-    seen: Value,
-}
-
-/// Parts that are read over and over.
-#[derive(Clone, Copy, Debug, Default)]
-struct Frame {
-    items: &'static [Item],
-    at: usize,
-    left: u64,
-}
-
-/// What is left of the current part.
-#[derive(Clone, Copy, Debug, Default)]
-enum Pending {
-    #[default]
-    Nothing,
-    Bytes(u64),
-    Str,
-    Number,
-    Compressed,
-    Plain(u64),
 }
 
 impl Scanner {
@@ -459,220 +422,6 @@ impl Scanner {
     }
 }
 
-impl Parts {
-    fn begin(&mut self, items: &'static [Item], at: u64) {
-        self.frames[0] = Frame { items, at: 0, left: 1 };
-        self.depth = 1;
-        self.pending = Pending::Nothing;
-        self.begun = at;
-        self.seen = Value::default();
-    }
-
-    fn end(&self, at: u64) -> Value {
-        Value { bytes: at - self.begun, ..self.seen }
-    }
-
-    /// Reads on. Gives whether the end was reached; if not, the window is empty.
-    fn step(&mut self, cursor: &mut Cursor, window: &mut Window<'_>) -> Result<bool, Error> {
-        loop {
-            match self.pending {
-                Pending::Nothing => {}
-                Pending::Bytes(left) => {
-                    let left = left - cursor.pass(left, window).len() as u64;
-                    if left > 0 {
-                        self.pending = Pending::Bytes(left);
-                        return Ok(false);
-                    }
-                    self.pending = Pending::Nothing;
-                }
-                Pending::Str => {
-                    let Some(length) = cursor.any_length(window)? else { return Ok(false) };
-                    self.pending = string(length, cursor)?;
-                    continue;
-                }
-                Pending::Number => {
-                    if cursor.length(window)?.is_none() {
-                        return Ok(false);
-                    }
-                    self.pending = Pending::Nothing;
-                }
-                Pending::Compressed => {
-                    let Some(compressed) = cursor.length(window)? else { return Ok(false) };
-                    self.pending = Pending::Plain(compressed);
-                    continue;
-                }
-                Pending::Plain(compressed) => {
-                    let Some(plain) = cursor.length(window)? else { return Ok(false) };
-                    if !crate::lzf::plausible(compressed, plain) {
-                        return Err(cursor.error(Problem::Lzf { plain }));
-                    }
-                    cursor.expect(compressed)?;
-                    self.pending = Pending::Bytes(compressed);
-                    continue;
-                }
-            }
-            let Some(frame) = self.depth.checked_sub(1).and_then(|top| self.frames.get_mut(top))
-            else {
-                return Ok(true);
-            };
-            let Some(item) = frame.items.get(frame.at) else {
-                frame.left -= 1;
-                frame.at = 0;
-                if frame.left == 0 {
-                    self.depth -= 1;
-                }
-                continue;
-            };
-            if !self.item(item, cursor, window)? {
-                return Ok(false);
-            }
-        }
-    }
-
-    /// Reads a part, or what of it is small. Gives whether it was there.
-    fn item(
-        &mut self,
-        item: &'static Item,
-        cursor: &mut Cursor,
-        window: &mut Window<'_>,
-    ) -> Result<bool, Error> {
-        let begun = cursor.offset;
-        let wrong = |problem| Error { offset: begun, problem, within: None };
-        let mut inner = None;
-        match item {
-            Item::Str => {
-                let Some(length) = cursor.any_length(window)? else { return Ok(false) };
-                self.pending = string(length, cursor)?;
-            }
-            Item::Fixed(bytes) => self.pending = Pending::Bytes(*bytes),
-            Item::TextScore => {
-                let Some(length) = cursor.byte(window) else { return Ok(false) };
-                if length < 253 {
-                    self.pending = Pending::Bytes(u64::from(length));
-                }
-            }
-            Item::StreamId => match cursor.any_length(window)? {
-                None => return Ok(false),
-                Some(Length::Plain(16)) => self.pending = Pending::Bytes(16),
-                Some(_) => return Err(wrong(Problem::StreamId)),
-            },
-            Item::FieldExpiry => {
-                let Some(at) = cursor.take(window) else { return Ok(false) };
-                let at = i64::from_le_bytes(at);
-                if at < -1 {
-                    return Err(wrong(Problem::FieldExpiry { at }));
-                }
-                self.seen.field_expiry |= at != -1;
-            }
-            Item::Len
-            | Item::Many(_)
-            | Item::Elements(_)
-            | Item::Count
-            | Item::NodeKind
-            | Item::FieldTtl
-            | Item::ModuleId
-            | Item::ModuleParts => {
-                let Some(number) = cursor.length(window)? else { return Ok(false) };
-                match item {
-                    Item::Many(items) => inner = Some((*items, number)),
-                    Item::Elements(items) => {
-                        self.seen.elements = Some(number);
-                        inner = Some((*items, number));
-                    }
-                    Item::Count => self.seen.elements = Some(number),
-                    Item::NodeKind if !matches!(number, 1 | 2) => {
-                        return Err(wrong(Problem::ListNode { kind: number }));
-                    }
-                    Item::FieldTtl => self.seen.field_expiry |= number != 0,
-                    Item::ModuleId => self.seen.module = Some(Module::new(number)),
-                    Item::ModuleParts => {
-                        // `RDB_MODULE_OPCODE_*`: 0 ends the value; the others come before this again.
-                        self.pending = match number {
-                            0 => Pending::Nothing,
-                            1 | 2 => Pending::Number,
-                            3 => Pending::Bytes(4),
-                            4 => Pending::Bytes(8),
-                            5 => Pending::Str,
-                            kind => return Err(wrong(Problem::ModulePart { kind })),
-                        };
-                        if number != 0 {
-                            return Ok(true);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        self.frames[self.depth - 1].at += 1;
-        if let Some((items, left @ 1..)) = inner {
-            // DEPTH is what the shapes need; a test holds it.
-            self.frames[self.depth] = Frame { items, at: 0, left };
-            self.depth += 1;
-        }
-        Ok(true)
-    }
-}
-
-/// What is left of a string after its length.
-#[inline]
-fn string(length: Length, cursor: &Cursor) -> Result<Pending, Error> {
-    match length {
-        Length::Plain(length) => {
-            cursor.expect(length)?;
-            Ok(Pending::Bytes(length))
-        }
-        Length::Special(width @ 0..=2) => Ok(Pending::Bytes(1 << width)),
-        Length::Special(3) => Ok(Pending::Compressed),
-        Length::Special(code) => Err(cursor.error(Problem::UnknownEncoding { code })),
-    }
-}
-
-impl OldFunction {
-    fn new(reading: Reading) -> Self {
-        Self { name: None, texts_left: 2, reading: Some(reading), described: None }
-    }
-
-    fn step(
-        &mut self,
-        cursor: &mut Cursor,
-        window: &mut Window<'_>,
-        limit: usize,
-    ) -> Result<Option<Function>, Error> {
-        loop {
-            let Some(reading) = &mut self.reading else {
-                let Some(described) = cursor.length(window)? else { return Ok(None) };
-                self.described = Some(described != 0);
-                self.texts_left = 1 + u8::from(described != 0);
-                self.reading = Some(Reading::new(limit));
-                continue;
-            };
-            let Some(text) = reading.step(cursor, window)? else { return Ok(None) };
-            self.texts_left -= 1;
-            let length = text.length;
-            self.name.get_or_insert(text);
-            if self.texts_left > 0 {
-                self.reading = Some(Reading::new(limit));
-            } else if self.described.is_none() {
-                self.reading = None;
-            } else {
-                let name = self.name.as_ref().map(|name| escaped(&name.bytes, SHOWN));
-                return Ok(Some(Function { name, length, before_release: true }));
-            }
-        }
-    }
-}
-
-/// The name in the first line of a library: `#!lua name=mylib`.
-fn library_name(code: &[u8]) -> Option<String> {
-    let line = code.split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
-    let mut words = line.split(u8::is_ascii_whitespace);
-    let name = words.find_map(|word| {
-        let (start, rest) = word.split_at_checked(5)?;
-        start.eq_ignore_ascii_case(b"name=").then_some(rest)
-    })?;
-    Some(escaped(name, SHOWN))
-}
-
 /// The events of a chunk. Take them all.
 #[derive(Debug)]
 #[must_use = "bytes are read as events are taken"]
@@ -731,50 +480,5 @@ impl<'c> Iterator for Feed<'_, 'c> {
 impl Drop for Feed<'_, '_> {
     fn drop(&mut self) {
         self.sum_up();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn depth(items: &[Item]) -> usize {
-        let inner = items.iter().map(|item| match item {
-            Item::Many(items) | Item::Elements(items) => depth(items),
-            _ => 0,
-        });
-        1 + inner.max().unwrap_or(0)
-    }
-
-    #[test]
-    fn the_frames_are_as_many_as_the_deepest_shape_needs() {
-        let types = (0..=255).flat_map(|code| {
-            [Dialect::Redis, Dialect::Valkey].into_iter().filter_map(move |d| value_type(d, code))
-        });
-        let deepest = types.map(|value_type| depth(value_type.shape)).max();
-        assert_eq!(deepest, Some(DEPTH));
-    }
-
-    #[test]
-    fn each_repeated_part_takes_bytes_so_that_a_count_costs_nothing() {
-        fn hollow(items: &[Item]) -> bool {
-            items.iter().any(|item| match item {
-                Item::Many(items) | Item::Elements(items) => items.is_empty() || hollow(items),
-                Item::Fixed(bytes) => *bytes == 0,
-                _ => false,
-            })
-        }
-        for code in 0..=255 {
-            for dialect in [Dialect::Redis, Dialect::Valkey] {
-                assert!(value_type(dialect, code).is_none_or(|found| !hollow(found.shape)));
-            }
-        }
-    }
-
-    #[test]
-    fn the_name_of_a_library_is_in_its_first_line() {
-        assert_eq!(library_name(b"#!lua name=mylib\nredis.call()").as_deref(), Some("mylib"));
-        assert_eq!(library_name(b"#!LUA NAME=x\n").as_deref(), Some("x"));
-        assert_eq!(library_name(b"return 1 -- name=no"), None);
     }
 }

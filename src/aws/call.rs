@@ -153,7 +153,11 @@ fn chain(error: &dyn std::error::Error) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {
-        let words = cause.to_string();
+        let mut words = cause.to_string();
+        // What follows is the request, as its types print themselves.
+        if let Some(end) = words.find(" to request `Request {") {
+            words.truncate(end);
+        }
         if !HOLLOW.contains(&words.as_str()) && !causes.iter().any(|c| c.contains(&words)) {
             causes.push(words);
         }

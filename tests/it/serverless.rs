@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
-use orchestrate::engine::End;
+use orchestrate::cli::reading::read;
 use orchestrate::engine::journal::Rest;
+use orchestrate::engine::{End, Finding, Verdict};
 use orchestrate::plan::{GivenInputs, compile};
 use orchestrate::playbook::Source;
 use orchestrate::steps::catalog;
@@ -257,4 +258,66 @@ steps:
     let problems = compile(&Source::new("lossy.yaml", text), &catalog(), &given);
     let shown = problems.expect_err("it loses writes").render(false);
     assert!(shown.contains("P0050"), "{shown}");
+}
+
+/// What reading says of the snapshot step by this name.
+async fn finding(world: &World, check: &str) -> Finding {
+    let run = RUN.parse().expect("a run id");
+    let found = read(&world.plan, &world.registry, &world.env.survey, &world.clock, &run).await;
+    let of_step = found.into_iter().find(|(step, _)| step == "snapshot").expect("the step").1;
+    of_step.into_iter().find(|finding| finding.check == check).expect("the check")
+}
+
+#[test]
+fn an_engine_whose_files_memorydb_does_not_read_is_found_before_the_run() {
+    virtually(async {
+        let seed = |engine: &'static str, major: &'static str, full: &'static str| {
+            move |seed: &mut Seed| {
+                let cache = &mut seed.serverless_caches[0];
+                cache.engine = engine.to_owned();
+                cache.major_version = major.to_owned();
+                cache.full_version = full.to_owned();
+            }
+        };
+        let world = seeded(seed("valkey", "8", "8.0")).await;
+        let found = finding(&world, "source.engine").await;
+        assert_eq!((found.verdict, found.mend.as_ref()), (Verdict::Ok, None), "{found:?}");
+        let world = seeded(seed("redis", "99", "99.0")).await;
+        assert_eq!(finding(&world, "source.engine").await.verdict, Verdict::CannotKnow);
+        let world = seeded(seed("valkey", "9", "9.0")).await;
+        let found = finding(&world, "source.engine").await;
+        assert_eq!(found.verdict, Verdict::WillFail, "{found:?}");
+        assert!(found.what.contains("VALKEY080"), "{found:?}");
+        assert!(world.changes().is_empty());
+    });
+    // An older target: what the files say ends the run before the cluster is made.
+    let inputs = serde_json::json!({ "engine": "redis", "engine_version": "7.1" });
+    let older = compiled(NAME, inputs.as_object().expect("a map").clone());
+    virtually(async {
+        let world = World::seeded(older, |_| {}).await;
+        let found = finding(&world, "source.engine").await;
+        assert_eq!(found.verdict, Verdict::WillFail, "{found:?}");
+        let done = world.run(&Disturb::default()).await;
+        assert_eq!(done.end, End::Rest(Rest::RolledBack), "{}", done.story());
+    });
+}
+
+#[test]
+fn a_quota_that_is_spent_is_found_before_the_run() {
+    virtually(async {
+        let world = seeded(|_| {}).await;
+        assert_eq!(finding(&world, "source.snapshot_quota").await.verdict, Verdict::Ok);
+        for n in 0..24 {
+            let request = world.env.aws.elasticache.create_serverless_cache_snapshot();
+            let request = request.serverless_cache_snapshot_name(format!("mine-{n}"));
+            request.serverless_cache_name("prod").send().await.expect("within the quota");
+        }
+        world.clock.sleep(Duration::from_secs(3600)).await;
+        let found = finding(&world, "source.snapshot_quota").await;
+        assert_eq!(found.verdict, Verdict::WillFail, "{found:?}");
+        let done = world.run(&Disturb::default()).await;
+        assert_eq!(done.end, End::Rest(Rest::RolledBack), "{}", done.story());
+        let fault = "ServerlessCacheSnapshotQuotaExceededFault";
+        assert!(done.story().contains(fault), "{}", done.story());
+    });
 }

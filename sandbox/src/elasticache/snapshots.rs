@@ -137,7 +137,7 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
 }
 
 /// The files as this engine would write them: with its head, and with keys in each of its databases.
-fn as_written(
+pub(super) fn as_written(
     files: &[ShardSnapshot],
     engine: &str,
     version: &str,

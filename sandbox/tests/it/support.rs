@@ -135,6 +135,8 @@ impl Clients {
         let arns = keys.iter().map(|key| format!("arn:aws:s3:::{BUCKET}/{key}")).collect();
         let create = self.memorydb.create_cluster().cluster_name(name).node_type("db.r7g.large");
         let create = create.acl_name("open-access").tls_enabled(false).num_shards(3);
+        // The engine that reads whatever the sources here write.
+        let create = create.engine("valkey").engine_version("7.3");
         create.set_snapshot_arns(Some(arns)).send().await.unwrap();
     }
 

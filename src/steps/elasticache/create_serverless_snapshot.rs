@@ -1,5 +1,7 @@
 //! `elasticache.create_serverless_snapshot`: a manual snapshot of a serverless cache.
 
+mod preflight;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -19,9 +21,9 @@ use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership};
 
-/// Between the first call and `available`: snapshots of a few GB take minutes (no figures are published).
 /// The snapshot, by its name or by what its name will look like.
 const MADE: &str = "serverlesscachesnapshot:{name|orc-*-snapshot*}";
+/// Between the first call and `available`: snapshots of a few GB take minutes (no figures are published).
 const EXPECTED: Duration = Duration::from_secs(8 * 60);
 /// AWS lists no states of serverless snapshots. These are those of other snapshots and of serverless caches (ElastiCache
 /// API reference, Snapshot and ServerlessCache); what is in neither list is waited through with a warning.
@@ -170,33 +172,8 @@ impl Step for CreateServerlessSnapshot {
             .unwrap_or_default()
     }
 
-    async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
-        let Some(name) = args["serverless_cache"].as_str() else {
-            let unknown = "the serverless cache is not known yet";
-            return vec![Finding::cannot_know("source.state", unknown)];
-        };
-        let source = serverless::need_cache(env, name).await;
-        let mut findings = vec![match source.and_then(|cache| usable(&cache, name)) {
-            Ok(()) => {
-                Finding::ok("source.state", format!("serverless cache \"{name}\" is available"))
-            }
-            Err(failure) => Finding::of("source.state", &failure),
-        }];
-        if let Some(name) = args["name"].as_str() {
-            findings.push(match serverless::snapshot(env, &name.to_ascii_lowercase()).await {
-                Ok(None) => Finding::ok(
-                    "snapshot.name",
-                    format!("no serverless snapshot is called \"{name}\" yet"),
-                ),
-                Ok(Some(_)) => Finding::will_fail(
-                    "snapshot.name",
-                    format!("a serverless snapshot \"{name}\" exists already"),
-                    "choose another `name`, or leave it out",
-                ),
-                Err(failure) => Finding::of("snapshot.name", &failure),
-            });
-        }
-        findings
+    async fn preflight(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
+        preflight::findings(env, args, cx).await
     }
 
     async fn prepare(

@@ -6,6 +6,7 @@ use super::state::CacheSnapshot;
 use crate::context::Ctx;
 use crate::elasticache::call::invalid_value;
 use crate::elasticache::exports;
+use crate::elasticache::snapshots::as_written;
 use crate::elasticache::state::{Due, Exported, take_down};
 use crate::names;
 use crate::wire::ApiError;
@@ -31,7 +32,7 @@ pub(in crate::elasticache) async fn create(ctx: &Ctx, params: &Params) -> Result
     let what = "ServerlessCacheSnapshotName";
     let name = names::folded(what, params.need(what)?, 255).map_err(invalid_value)?;
     let of = params.need("ServerlessCacheName")?.to_ascii_lowercase();
-    let cluster = {
+    let (cluster, engine, version) = {
         let mut world = ctx.world();
         let state = &mut world.elasticache;
         let cache = state.caches.get(&of).ok_or_else(|| no_cache(&of))?.clone();
@@ -58,7 +59,7 @@ pub(in crate::elasticache) async fn create(ctx: &Ctx, params: &Params) -> Result
             status: "creating".to_owned(),
             due: Some(Due::reaching(ctx, ctx.timings().snapshot, "available")),
             cache: of,
-            engine: cache.engine,
+            engine: cache.engine.clone(),
             major_version: cache.major_version,
             kms_key: params.get("KmsKeyId").map(str::to_owned),
             tags: params.tags(),
@@ -68,10 +69,17 @@ pub(in crate::elasticache) async fn create(ctx: &Ctx, params: &Params) -> Result
             files: None,
         };
         state.cache_snapshots.insert(name.clone(), snapshot);
-        cache.cluster
+        (cache.cluster, cache.engine, cache.full_version)
     };
     let saved = match cluster {
-        Some(cluster) => cluster.snapshot().await.map_err(|error| error.to_string()),
+        Some(cluster) => {
+            let saved = cluster.snapshot().await.map_err(|error| error.to_string());
+            // Real servers write their own version.
+            match cluster.model().is_some() {
+                true => saved.map(|files| as_written(&files, &engine, &version, 1)),
+                false => saved,
+            }
+        }
         None => Err("the cache has no running servers".to_owned()),
     };
     let mut world = ctx.world();

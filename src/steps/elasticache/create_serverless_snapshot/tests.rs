@@ -148,7 +148,9 @@ async fn a_busy_cache_is_waited_for_and_memcached_refused() {
         ("available", "memcached", Class::Fatal, Verdict::WillFail),
     ] {
         let cache = cache(status, engine);
-        let env = testing::env(Rules { elasticache: vec![&cache], ..Rules::default() });
+        let none = mock!(Client::describe_serverless_cache_snapshots)
+            .then_output(|| DescribeServerlessCacheSnapshotsOutput::builder().build());
+        let env = testing::env(Rules { elasticache: vec![&cache, &none], ..Rules::default() });
         let failure = CreateServerlessSnapshot::prepare(&env, &spec(), &cx).await.unwrap_err();
         assert_eq!(failure.class, class, "{status} {engine}");
         let args = json!({"serverless_cache": "prod", "name": null});
