@@ -139,7 +139,8 @@ impl Scanner {
         }
     }
 
-    /// Reads the next bytes of the file. What it gives must be taken to its end: bytes left in it count as not read.
+    /// Reads the next bytes of the file. What it gives must be taken to its end: bytes left in it count as not read. Of a
+    /// value that turns out broken, the bytes from earlier chunks have been given before the error.
     pub fn feed<'s, 'c>(&'s mut self, chunk: &'c [u8]) -> Feed<'s, 'c> {
         Feed { scanner: self, window: Window { chunk, at: 0, raw_from: 0 }, summed: 0 }
     }

@@ -42,5 +42,11 @@ fuzz_target!(|input: &[u8]| {
     let whole = told(std::iter::once(file), options);
     assert!(whole.raw.len() <= file.len());
     let size = 1 + usize::from(*second) % LONGEST;
-    assert_eq!(told(file.chunks(size), options), whole);
+    let mut cut = told(file.chunks(size), options);
+    // Of a value that turns out broken, what came in earlier chunks has been given.
+    assert!(cut.raw.starts_with(&whole.raw));
+    if whole.error.is_some() {
+        cut.raw.truncate(whole.raw.len());
+    }
+    assert_eq!(cut, whole);
 });
