@@ -74,7 +74,7 @@ fn the_list_of_diagnostic_codes_is_generated() {
 #[test]
 fn the_list_of_checks_is_generated() {
     let mut text = String::from(
-        "# Checks before a run\n\n<!-- Generated from the source: `UPDATE_DOCS=1 tests/run docs`. -->\n\nWhat `orchestrate plan` looks at, and every command that runs a playbook. Each check ends as ok, will fail, or cannot\nknow, and says why and what to do. Names are stable: none changes its meaning, and none is used again.\n\n| check | what it looks at |\n|---|---|\n",
+        "# Checks before a run\n\n<!-- Generated from the source: `UPDATE_DOCS=1 tests/run docs`. -->\n\nWhat `orchestrate plan` looks at, and every command that runs a playbook. Each check ends as ok, will fail, or cannot\nknow, and says why and what to do. \"ok, but\" is ok with a remark: the run goes through, and something about it is worth\nknowing before. \"Cannot know\" is also said where AWS stops nothing and people may still be locked out: whether clients\ncope with TLS, a login or a protocol that changes under them is written nowhere that can be read. Names are stable: none\nchanges its meaning, and none is used again.\n\n| check | what it looks at |\n|---|---|\n",
     );
     for (name, what) in orchestrate::steps::checks::ALL {
         text += &format!("| `{name}` | {what} |\n");
