@@ -60,7 +60,7 @@ fn rules_of_the_kinds_are_told_where_they_are_broken() {
             "name: a, node_type: db.a, acl: a, engine_version: \"7\", tags: { \"orchestrate:a\": b }",
         ),
         ("elasticache.create_snapshot", "replication_group: g, name: 1a"),
-        ("elasticache.export_snapshot", "snapshot: s, bucket: b, target_name: a/b"),
+        ("elasticache.export_snapshot", "snapshot: s, bucket: exports, target_name: a/b"),
         ("elasticache.freeze_writes", "accept_lost_writes_of: g"),
         ("elasticache.thaw_writes", "replication_group: g, serverless_cache: c, users: []"),
         ("elasticache.create_serverless_snapshot", "serverless_cache: c, name: 1a"),
@@ -102,7 +102,7 @@ fn rules_of_the_kinds_are_told_where_they_are_broken() {
     P0032 7:82 `engine_version` "7" is not major.minor
     P0032 7:93 tag "orchestrate:a": tags that begin with orchestrate: are this program's own
     P0032 7:64 snapshot name "1a" cannot be used: it must begin with a letter
-    P0032 7:73 `target_name` "a/b" cannot be used: 1 to 200 letters, digits, hyphens, underscores and dots are allowed
+    P0032 7:79 `target_name` "a/b" cannot be used: 1 to 200 letters, digits, hyphens, underscores and dots are allowed
     P0032 7:5 a source is either a `replication_group` or a `serverless_cache`
     P0032 7:72 a source is either a `replication_group` or a `serverless_cache`
     P0032 7:74 snapshot name "1a" cannot be used: it must begin with a letter
