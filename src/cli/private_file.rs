@@ -32,6 +32,14 @@ pub(crate) fn write(path: &Path, content: &[u8], replace: bool) -> Result<()> {
     })
 }
 
+/// A new file to write to; one that is there is left alone.
+///
+/// # Errors
+/// `AlreadyExists` if it is there; else as the file system.
+pub(crate) fn create(path: &Path) -> Result<std::fs::File> {
+    private(path)
+}
+
 #[cfg(unix)]
 fn private(path: &Path) -> Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;

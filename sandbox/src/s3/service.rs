@@ -17,6 +17,8 @@ use super::{buckets, listing, multipart, objects, unsign};
 use crate::context::Ctx;
 use crate::wire::{ApiError, Reply, error};
 
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
 /// What a call needs to know besides its input.
 pub(super) struct Cx {
     pub(super) ctx: Ctx,
@@ -62,7 +64,24 @@ fn answer(state: &mut S3State, cx: Cx, request: Request<s3s::Body>) -> Option<Re
 
 fn collect(response: Response<s3s::Body>) -> Option<Response<Bytes>> {
     let (parts, body) = response.into_parts();
-    Some(Response::from_parts(parts, body.collect().now_or_never()?.ok()?.to_bytes()))
+    let body = body.collect().now_or_never()?.ok()?.to_bytes();
+    let body = if parts.status.is_success() { named(body) } else { body };
+    Some(Response::from_parts(parts, body))
+}
+
+/// Every document of S3 names its namespace, but errors (S3 API reference). `s3s` leaves it out where the document is a
+/// member of the answer, as in GetBucketEncryption.
+fn named(body: Bytes) -> Bytes {
+    const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    let Ok(text) = std::str::from_utf8(&body) else { return body };
+    let Some(root) = text.strip_prefix(DECLARATION).map(str::trim_start) else { return body };
+    match root.find('>') {
+        Some(end) if root.starts_with('<') && !root[..end].contains("xmlns=") => {
+            let (name, rest) = root[1..].split_at(end - 1);
+            format!("{DECLARATION}<{name} xmlns=\"{NAMESPACE}\"{rest}").into()
+        }
+        _ => body,
+    }
 }
 
 /// The region in the scope of the request's signature, header or presigned.
