@@ -63,6 +63,9 @@ def s3_buckets(do):
     do("s3", "GetBucketAcl", Bucket=BUCKET)
     do("s3", "GetBucketVersioning", Bucket=BUCKET)
     do("s3", "GetObjectLockConfiguration", Bucket=BUCKET, fails="ObjectLockConfigurationNotFoundError")
+    do("s3", "CreateBucket", Bucket="story-locked", ObjectLockEnabledForBucket=True)
+    do("s3", "GetObjectLockConfiguration", Bucket="story-locked")
+    do("s3", "DeleteBucket", Bucket="story-locked")
 
 
 def s3_objects(do):
