@@ -122,7 +122,7 @@ impl Elsewhere {
     }
 
     async fn send(&self, ctx: &Ctx) {
-        for (snapshot, bucket, objects) in begin_sending(ctx) {
+        for Departure { snapshot, bucket, objects } in begin_sending(ctx) {
             let mut refused = None;
             for (key, body) in objects {
                 if let Err(error) = self.put(&bucket, &key, body).await {
@@ -224,21 +224,35 @@ impl Elsewhere {
     }
 }
 
-/// Marks the exports that are due as being sent, and gives their snapshot, bucket and objects.
-fn begin_sending(ctx: &Ctx) -> Vec<(String, String, Vec<(String, Bytes)>)> {
+/// An export that is due.
+struct Departure {
+    snapshot: String,
+    bucket: String,
+    objects: Vec<(String, Bytes)>,
+}
+
+/// Marks the exports that are due as being sent, and gives them.
+fn begin_sending(ctx: &Ctx) -> Vec<Departure> {
     let mut world = ctx.world();
     let mut due = Vec::new();
     for export in &mut world.elasticache.exports {
         if export.landing == Landing::Waiting && export.due.at <= ctx.now {
             export.landing = Landing::Sending;
-            let of = export.of.name().to_owned();
-            due.push((of, export.bucket.clone(), export.objects.clone()));
+            due.push(Departure {
+                snapshot: export.of.name().to_owned(),
+                bucket: export.bucket.clone(),
+                objects: export.objects.clone(),
+            });
         }
     }
     for export in &mut world.memorydb.exports {
         if export.landing == Landing::Waiting && export.at <= ctx.now {
             export.landing = Landing::Sending;
-            due.push((export.snapshot.clone(), export.bucket.clone(), export.objects.clone()));
+            due.push(Departure {
+                snapshot: export.snapshot.clone(),
+                bucket: export.bucket.clone(),
+                objects: export.objects.clone(),
+            });
         }
     }
     due
