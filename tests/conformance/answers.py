@@ -318,6 +318,8 @@ def known_error(exchange, code, body, protocol):
         allowed = common_errors()[exchange.service, code]
         if exchange.status not in allowed:
             yield "status", f"{exchange.status} for {code}, not {sorted(allowed)}"
+        for key in body or ():
+            yield "body", f"{key} in {code}, which has a message alone"
     else:
         yield "code", f"{code} is an error neither of {exchange.operation} nor common"
     if "awsQueryCompatible" in meta and exchange.headers.get("x-amzn-query-error", "").split(";")[0] == "":

@@ -27,13 +27,21 @@ def words(operation):
 def run(*command):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = create_clidriver().main([*command, "--output", "json"])
+        try:
+            code = create_clidriver().main([*command, "--output", "json"])
+        except SystemExit as usage:
+            code = usage.code
     return code, out.getvalue(), err.getvalue()
 
 
 def do(service, operation, fails=None, **parameters):
     body = parameters.pop("Body", None)
-    command = [COMMANDS.get(service, service), words(operation), "--cli-input-json", json.dumps(parameters)]
+    command = [COMMANDS.get(service, service), words(operation)]
+    if operation == "GetObject":
+        # The one command here that wants a file's name, and takes no JSON beside it.
+        command += [word for name, value in parameters.items() for word in (f"--{words(name)}", value)]
+    else:
+        command += ["--cli-input-json", json.dumps(parameters)]
     with tempfile.NamedTemporaryFile() as file:
         if body is not None:
             file.write(body)

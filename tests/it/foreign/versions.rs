@@ -142,10 +142,10 @@ fn a_source_of_each_version_is_migrated_and_compared_or_refused_with_the_reason(
         ("valkey-eight", "valkey-7.3"),
     ] {
         let playbook = playbook(&place, source, target);
-        served.run(&place, &["migrate", "--yes", &playbook]).ends_with(0).says("succeeded");
+        served.run(&place, &["run", "--yes", &playbook]).ends_with(0).says("succeeded");
     }
     let playbook = playbook(&place, "redis-eight", "valkey-7.3");
-    let said = served.run(&place, &["migrate", "--yes", &playbook]);
+    let said = served.run(&place, &["run", "--yes", &playbook]);
     assert_ne!(said.code, Some(0), "{}", said.all());
     said.says("RDB").says("12");
 }
