@@ -29,5 +29,16 @@ route53 = boto3.client("route53")
 zones = [z for z in route53.list_hosted_zones()["HostedZones"] if z["Name"] == "demo.internal."]
 zone = zones[0] if zones else route53.create_hosted_zone(Name="demo.internal", CallerReference="demo")["HostedZone"]
 record = {"Name": "redis.demo.internal", "Type": "CNAME", "TTL": 60, "ResourceRecords": [{"Value": host}]}
-route53.change_resource_record_sets(HostedZoneId=zone["Id"], ChangeBatch={"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]})
+
+
+def change(action):
+    batch = {"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+    route53.change_resource_record_sets(HostedZoneId=zone["Id"], ChangeBatch=batch)
+
+
+# CREATE first, which LocalStack remembers: see localstack/README.md.
+try:
+    change("CREATE")
+except route53.exceptions.InvalidChangeBatch:
+    change("UPSERT")
 print(zone["Id"].rsplit("/", 1)[-1])

@@ -136,9 +136,7 @@ impl Record {
         let build = || {
             let record = ResourceRecord::builder().value(value).build()?;
             let set = ResourceRecordSet::builder()
-                // Whole, with the dot: Route 53 takes it without, but what compares names as text would take the CREATE
-                // of `may_write` for that of another record, and make it (LocalStack does).
-                .name(format!("{}.", self.name.trim_end_matches('.')))
+                .name(&self.name)
                 .r#type(RrType::Cname)
                 .ttl(ttl)
                 .resource_records(record)
