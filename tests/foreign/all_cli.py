@@ -4,6 +4,7 @@ it must.
 """
 
 import contextlib
+import functools
 import io
 import json
 import re
@@ -24,11 +25,16 @@ def words(operation):
     return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1-\2", spaced).lower()
 
 
+@functools.cache
+def driver():
+    return create_clidriver()
+
+
 def run(*command):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = create_clidriver().main([*command, "--output", "json"])
+            code = driver().main([*command, "--output", "json"])
         except SystemExit as usage:
             code = usage.code
     return code, out.getvalue(), err.getvalue()
