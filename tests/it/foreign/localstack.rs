@@ -163,3 +163,39 @@ fn the_migration_runs_with_localstack_there_and_back() {
     served.run(&place, &["rollback", "--yes", "--past-pivot", &run]).ends_with(0);
     assert_eq!(look(), before, "everything in LocalStack is as it was");
 }
+
+#[test]
+fn the_sandbox_refuses_other_software_that_it_cannot_use_and_says_why() {
+    let place = Place::new();
+    let taken = place.write("taken.jsonl", "not to be lost");
+    let taken = taken.to_str().expect("UTF-8");
+    for (arguments, words) in [
+        (["--s3-endpoint", "https://s3.amazonaws.com"], "loopback"),
+        (["--server", "redis-6.2"], "write it as redis-6.2=/opt/redis-6.2/redis-server"),
+        (["--server", "keydb-6.2=/bin/true"], "is not an engine and a version"),
+        (["--server", "redis-6.2=/nonexistent/redis-server"], "/nonexistent/redis-server"),
+        (["--record", taken], "does not exist yet"),
+    ] {
+        let said = place.run(&[&["sandbox", "--port", "0"], arguments.as_slice()].concat());
+        assert_ne!(said.code, Some(0), "{arguments:?}: {}", said.all());
+        said.says(words);
+    }
+    assert_eq!(std::fs::read_to_string(taken).expect("it is there"), "not to be lost");
+}
+
+#[test]
+fn exports_and_restores_go_through_the_s3_of_another_server() {
+    let place = Place::new();
+    let other = Served::start(&place, &["--no-servers"]);
+    let quickstart = playbook_path("quickstart");
+    let quickstart = quickstart.to_str().expect("UTF-8");
+    let options = ["--no-servers", "--speed", "3000", "--s3-endpoint", &other.endpoint, quickstart];
+    let served = Served::start(&place, &options);
+    let said = crate::foreign::stranger(&served, "python", &["tests/foreign/through_s3.py"]);
+    said.ends_with(0).says("2 files, then available");
+    // The restore was read there, file by file, and nothing of S3 was asked of this one.
+    assert_eq!(other.effects("PutObject"), 2);
+    assert_eq!(other.effects("CreateBucket"), 1);
+    assert!(other.effects("GetObject") >= 2);
+    assert_eq!(served.effects("ListObjectsV2"), 0);
+}
