@@ -8,9 +8,11 @@ use rand::rngs::StdRng;
 
 use crate::clock::Clock;
 use crate::data::DataPlane;
+use crate::elsewhere::{Elsewhere, Landing};
 use crate::faults::FaultState;
 use crate::iam::Caller;
 use crate::log::Call;
+use crate::record::Recorder;
 use crate::timings::Timings;
 use crate::world::World;
 
@@ -27,6 +29,9 @@ pub(crate) struct Core {
     pub(crate) before: Mutex<Option<World>>,
     pub(crate) faults: Mutex<FaultState>,
     pub(crate) calls: Mutex<Vec<Call>>,
+    /// The S3 of another server, in place of the sandbox's own.
+    pub(crate) elsewhere: Option<Elsewhere>,
+    pub(crate) recorder: Option<Recorder>,
     /// Who is held to policies.
     pub(crate) callers: Mutex<Vec<Caller>>,
     pub(crate) random: Mutex<StdRng>,
@@ -93,6 +98,15 @@ impl Ctx {
 
     pub(crate) fn callers(&self) -> &Mutex<Vec<Caller>> {
         &self.core.callers
+    }
+
+    pub(crate) fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.core.elsewhere.as_ref()
+    }
+
+    /// Whether an export that begins now has to be sent to another server.
+    pub(crate) fn landing(&self) -> Landing {
+        self.core.elsewhere.as_ref().map_or(Landing::Done, |_| Landing::Waiting)
     }
 
     pub(crate) fn data(&self) -> &DataPlane {

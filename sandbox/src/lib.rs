@@ -8,6 +8,7 @@
 //! - `sandbox`, `context`, `world`: the object a user holds, what one request sees, and the state
 //! - `clock`, `timings`, `faults`, `log`, `seed`: time, durations, planned failures, what was asked, what exists at first
 //! - `seeding`, `bucket_access`, `names`, `events`: what several services share
+//! - `elsewhere`, `record`: an S3 that another server has; what was asked and answered, word for word
 //! - `iam`: the permissions that calls need, policies, and the policy simulator
 //! - `wire`: requests in and answers out; decides the service, the fault and the log line, once for all services
 //! - `elasticache`, `memorydb`, `s3`, `ssm`, `secretsmanager`, `route53`, `sts`, `kms`, `cloudwatch`, `servicequotas`: one
@@ -20,6 +21,7 @@ mod cloudwatch;
 mod context;
 pub mod data;
 mod elasticache;
+mod elsewhere;
 mod events;
 mod faults;
 mod iam;
@@ -27,6 +29,7 @@ mod kms;
 mod log;
 mod memorydb;
 mod names;
+mod record;
 mod route53;
 mod s3;
 mod sandbox;
@@ -41,7 +44,7 @@ mod wire;
 mod world;
 
 pub use clock::{Clock, SystemClock, TokioClock};
-pub use data::ServerPolicy;
+pub use data::{EngineVersion, ServerPolicy};
 pub use faults::{Fault, FaultKind, FaultPlan, RandomFaults};
 pub use iam::{Caller, Permission, Policy, PolicyError};
 pub use log::{Call, Outcome};

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,10 +15,12 @@ use serde_json::Value;
 
 use crate::clock::{Clock, SystemClock};
 use crate::context::{Core, Ctx, Effects, lock};
-use crate::data::{Cluster, DataError, DataPlane, Model, PlaneKind, ServerPolicy};
+use crate::data::{Cluster, DataError, DataPlane, EngineVersion, Model, PlaneKind, ServerPolicy};
+use crate::elsewhere::Elsewhere;
 use crate::faults::{FaultPlan, FaultState};
 use crate::iam::Caller;
 use crate::log::Call;
+use crate::record::Recorder;
 use crate::seed::Seed;
 use crate::seeding;
 use crate::timings::Timings;
@@ -31,6 +34,9 @@ pub enum SandboxError {
     /// A server process does not start or refuses its data.
     #[error("data plane of the sandbox: {0}")]
     Data(#[from] DataError),
+    /// The address of another server's S3 is none of this machine's.
+    #[error("S3 of the sandbox: {0}")]
+    S3(String),
     /// The seed contradicts itself.
     #[error("seed of the sandbox: {0}")]
     Seed(String),
@@ -45,6 +51,9 @@ pub struct Builder {
     account: String,
     region: String,
     servers: ServerPolicy,
+    stand_ins: Vec<(EngineVersion, PathBuf)>,
+    s3_endpoint: Option<String>,
+    recorder: Option<Recorder>,
     faults: FaultPlan,
     random_seed: u64,
     latency: Duration,
@@ -94,6 +103,30 @@ impl Builder {
         self
     }
 
+    /// The program behind the clusters of one engine and version, where there are real servers. The first that fits is
+    /// taken; clusters that none fits get the program of [`servers`](Self::servers).
+    #[must_use]
+    pub fn stand_in(mut self, engine: EngineVersion, program: PathBuf) -> Self {
+        self.stand_ins.push((engine, program));
+        self
+    }
+
+    /// An S3 that another server has, such as `http://127.0.0.1:4566`: exports go there, and restores read from there.
+    /// Never for a sandbox on a paused clock: the clock would jump while the socket has the bytes.
+    #[must_use]
+    pub fn s3_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.s3_endpoint = Some(url.into());
+        self
+    }
+
+    /// Writes down every request and its answer, a line of JSON each: `service`, `operation`, `request` and `response`,
+    /// bodies in base64. What is in them is written as it is, passwords of the sandbox among it.
+    #[must_use]
+    pub fn record(mut self, to: impl io::Write + Send + 'static) -> Self {
+        self.recorder = Some(Recorder::new(Box::new(to)));
+        self
+    }
+
     /// What is to go wrong.
     #[must_use]
     pub fn faults(mut self, faults: FaultPlan) -> Self {
@@ -125,10 +158,14 @@ impl Builder {
     /// The sandbox.
     ///
     /// # Errors
-    /// The data plane cannot start.
+    /// The data plane cannot start, or the S3 endpoint is none of this machine's.
     pub fn build(self) -> Result<Sandbox, SandboxError> {
+        let elsewhere = self.s3_endpoint.as_deref();
+        let elsewhere = elsewhere.map(|url| Elsewhere::new(url, &self.account, &self.region));
         let core = Core {
-            data: DataPlane::new(self.servers, self.random_seed)?,
+            data: DataPlane::with_stand_ins(self.servers, self.stand_ins, self.random_seed)?,
+            elsewhere: elsewhere.transpose().map_err(SandboxError::S3)?,
+            recorder: self.recorder,
             clock: self.clock,
             timings: self.timings.scaled(self.speed),
             account: self.account,
@@ -163,6 +200,9 @@ impl Sandbox {
             account: "123456789012".to_owned(),
             region: "us-east-1".to_owned(),
             servers: ServerPolicy::default(),
+            stand_ins: Vec::new(),
+            s3_endpoint: None,
+            recorder: None,
             faults: FaultPlan::default(),
             random_seed: 0,
             latency: Duration::ZERO,

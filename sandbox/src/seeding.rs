@@ -30,7 +30,7 @@ pub(crate) async fn apply(ctx: &Ctx, seed: &Seed, random_seed: u64) -> Result<()
     for cluster in &seed.clusters {
         memorydb_cluster(ctx, cluster, random_seed).await?;
     }
-    buckets(ctx, seed);
+    buckets(ctx, seed).await?;
     values(ctx, seed)
 }
 
@@ -287,6 +287,7 @@ async fn memorydb_cluster(
     let spec = ClusterSpec {
         name: name.clone(),
         engine: "redis".to_owned(),
+        engine_version: "7.1".to_owned(),
         shards: seed.shards,
         cluster_mode: true,
         tls: seed.tls,
@@ -327,8 +328,7 @@ async fn memorydb_cluster(
     Ok(())
 }
 
-fn buckets(ctx: &Ctx, seed: &Seed) {
-    let mut world = ctx.world();
+async fn buckets(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
     for bucket in &seed.buckets {
         let region = bucket.region.as_deref().unwrap_or(ctx.region());
         let owner = bucket.owner.as_deref().unwrap_or(ctx.account());
@@ -353,8 +353,12 @@ fn buckets(ctx: &Ctx, seed: &Seed) {
             let object = Object::new(key.clone().into(), ctx.now, Encryption::Aes256);
             new.objects.insert(key.clone(), object);
         }
-        world.s3.buckets.insert(bucket.name.clone(), new);
+        if let Some(elsewhere) = ctx.elsewhere() {
+            elsewhere.make(&bucket.name, &new).await.map_err(SandboxError::S3)?;
+        }
+        ctx.world().s3.buckets.insert(bucket.name.clone(), new);
     }
+    Ok(())
 }
 
 fn with_statements(policy: Option<String>, more: &[Value]) -> String {

@@ -421,6 +421,15 @@ pub struct SandboxArgs {
     /// Do not start Redis servers even if there are any on this machine
     #[arg(long)]
     pub no_servers: bool,
+    /// The server program of one engine's clusters, such as redis-6.2=/opt/redis-6.2/redis-server; may be repeated
+    #[arg(long = "server", value_name = "ENGINE-VERSION=PROGRAM", conflicts_with = "no_servers")]
+    pub servers: Vec<String>,
+    /// The S3 of another server on this machine, such as LocalStack's, instead of the sandbox's own
+    #[arg(long, value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+    /// Write every request and its answer to this file, as JSON Lines
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// How long every call takes, in milliseconds, as over a network
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     pub latency: u64,

@@ -61,6 +61,14 @@ pub(crate) fn there_already(path: &Path) -> CommandError {
         .hint("name another file, or say --force to write it anew")
 }
 
+/// A new file to write to; one that is there is left alone.
+///
+/// # Errors
+/// `AlreadyExists` if it is there; else as the file system.
+pub(crate) fn create(path: &Path) -> Result<std::fs::File> {
+    private(path)
+}
+
 #[cfg(unix)]
 fn private(path: &Path) -> Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;

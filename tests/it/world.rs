@@ -93,6 +93,16 @@ pub(crate) fn compiled(name: &str, earlier: Map<String, Value>) -> Plan {
         .unwrap_or_else(|problems| panic!("{name} does not compile:\n{}", problems.render(false)))
 }
 
+thread_local! {
+    static RECORDING: RefCell<Option<std::fs::File>> = const { RefCell::new(None) };
+}
+
+/// From now on the worlds of this thread write down what their sandboxes are asked and answer.
+pub(crate) fn record_to(path: &std::path::Path) {
+    let file = std::fs::File::create(path).expect("a file for the recording");
+    RECORDING.set(Some(file));
+}
+
 #[derive(Debug)]
 struct Shared(Clock);
 
@@ -141,11 +151,12 @@ impl World {
     /// The world a plan needs, changed beforehand.
     pub(crate) async fn seeded(plan: Plan, change: impl FnOnce(&mut Seed)) -> Self {
         let clock = Clock::tokio("2026-11-23T03:00:00Z".parse().expect("a timestamp"), 1.0);
-        let sandbox = Sandbox::builder()
-            .clock(Arc::new(Shared(clock.clone())))
-            .servers(ServerPolicy::Off)
-            .build()
-            .expect("the model needs nothing");
+        let mut builder =
+            Sandbox::builder().clock(Arc::new(Shared(clock.clone()))).servers(ServerPolicy::Off);
+        if let Some(file) = RECORDING.with_borrow(|file| file.as_ref().map(|f| f.try_clone())) {
+            builder = builder.record(file.expect("a second handle"));
+        }
+        let sandbox = builder.build().expect("the model needs nothing");
         let mut seed = seed_for(&plan);
         for group in &mut seed.replication_groups {
             group.keys = KEYS;

@@ -12,6 +12,8 @@ pub(crate) struct ServerConfig<'a> {
     pub(crate) cluster_mode: bool,
     pub(crate) tls: bool,
     pub(crate) admin_password: &'a str,
+    /// The program's major version.
+    pub(crate) major: u32,
 }
 
 /// Where things are in a server's folder.
@@ -47,9 +49,11 @@ impl ServerConfig<'_> {
         line("save \"\"");
         line("appendonly no");
         line(&format!("dbfilename {}", files::DUMP));
-        line("enable-debug-command no");
-        line("enable-module-command no");
-        line("enable-protected-configs no");
+        if self.major >= 7 {
+            line("enable-debug-command no");
+            line("enable-module-command no");
+            line("enable-protected-configs no");
+        }
         match self.port {
             Some(port) if self.tls => {
                 line("port 0");

@@ -19,8 +19,8 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// What servers are made of, shared by every cluster of a data plane.
 pub(crate) struct Host {
     pub(crate) program: Program,
-    pub(crate) authority: Authority,
-    pub(crate) registry: Registry,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) registry: Arc<Registry>,
 }
 
 /// What one server should be.
@@ -53,6 +53,7 @@ impl Node {
             cluster_mode: spec.cluster_mode,
             tls: spec.tls,
             admin_password: &password,
+            major: host.program.major(),
         };
         process.write(files::CONFIG, config.text().as_bytes())?;
         if spec.tls {

@@ -2,11 +2,11 @@ use super::cluster::Cluster;
 use super::error::DataError;
 use super::model::{ModelCluster, Names};
 use super::node::Host;
-use super::process::Registry;
 use super::program::Program;
 use super::real::RealCluster;
 use super::slots;
 use super::spec::ClusterSpec;
+use super::stand_in::EngineVersion;
 use super::tls::Authority;
 use std::fmt;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub struct DataPlane {
 }
 
 enum Source {
-    Real(Arc<Host>),
+    Real { host: Arc<Host>, stand_ins: Vec<(EngineVersion, Arc<Host>)> },
     Model { names: Arc<Names> },
 }
 
@@ -47,24 +47,39 @@ impl DataPlane {
     /// Finds the server program; starts nothing. Runs `<program> --version`, a few milliseconds.
     ///
     /// `seed` is reserved for what a data plane makes up by itself; clusters are filled by [`Fill`](super::Fill)'s own.
-    pub fn new(policy: ServerPolicy, _seed: u64) -> Result<Self, DataError> {
+    pub fn new(policy: ServerPolicy, seed: u64) -> Result<Self, DataError> {
+        Self::with_stand_ins(policy, Vec::new(), seed)
+    }
+
+    /// The same, with programs for the clusters of some engines and versions. Without real servers there are no stand-ins
+    /// either.
+    pub fn with_stand_ins(
+        policy: ServerPolicy,
+        stand_ins: Vec<(EngineVersion, PathBuf)>,
+        _seed: u64,
+    ) -> Result<Self, DataError> {
         let found = match policy {
             ServerPolicy::Off => Err("servers are switched off".to_owned()),
             ServerPolicy::Auto => Program::discover(),
             ServerPolicy::Program(path) => Ok(Program::probe(&path)?),
         };
         Ok(match found {
-            Ok(program) => Self {
-                kind: PlaneKind::Real {
+            Ok(program) => {
+                let kind = PlaneKind::Real {
                     program: program.path.clone(),
                     version: program.version.clone(),
-                },
-                source: Source::Real(Arc::new(Host {
-                    program,
-                    authority: Authority::new()?,
-                    registry: Registry::default(),
-                })),
-            },
+                };
+                let (authority, registry) = (Arc::new(Authority::new()?), Arc::default());
+                let host = |program| {
+                    let (authority, registry) = (Arc::clone(&authority), Arc::clone(&registry));
+                    Arc::new(Host { program, authority, registry })
+                };
+                let stand_ins = stand_ins.into_iter();
+                let stand_ins = stand_ins
+                    .map(|(engine, path)| Ok((engine, host(Program::stand_in(&path)?))))
+                    .collect::<Result<_, DataError>>()?;
+                Self { kind, source: Source::Real { host: host(program), stand_ins } }
+            }
             Err(why) => Self {
                 kind: PlaneKind::Model { why },
                 source: Source::Model { names: Arc::default() },
@@ -80,8 +95,18 @@ impl DataPlane {
     /// The certificate that clients of TLS clusters trust, in PEM. `None` for the model, which nobody connects to.
     pub fn ca_pem(&self) -> Option<&str> {
         match &self.source {
-            Source::Real(host) => Some(&host.authority.ca),
+            Source::Real { host, .. } => Some(&host.authority.ca),
             Source::Model { .. } => None,
+        }
+    }
+
+    /// Whether somebody chose a program for clusters of this engine and version.
+    pub(crate) fn stands_in(&self, engine: &str, version: &str) -> bool {
+        match &self.source {
+            Source::Real { stand_ins, .. } => {
+                stand_ins.iter().any(|(stand_in, _)| stand_in.fits(engine, version))
+            }
+            Source::Model { .. } => false,
         }
     }
 
@@ -98,8 +123,11 @@ impl DataPlane {
         }
         match &self.source {
             Source::Model { names } => ModelCluster::new(&spec, names).map(Cluster::from_model),
-            Source::Real(host) => {
-                let host = Arc::clone(host);
+            Source::Real { host, stand_ins } => {
+                let fits = |(engine, _): &&(EngineVersion, _)| {
+                    engine.fits(&spec.engine, &spec.engine_version)
+                };
+                let host = Arc::clone(stand_ins.iter().find(fits).map_or(host, |(_, host)| host));
                 super::cluster::blocking(move || RealCluster::start(&host, &spec))
                     .await
                     .map(|cluster| Cluster::from_real(Arc::new(cluster)))
@@ -116,7 +144,7 @@ impl fmt::Debug for DataPlane {
 
 impl Drop for DataPlane {
     fn drop(&mut self) {
-        if let Source::Real(host) = &self.source {
+        if let Source::Real { host, .. } = &self.source {
             host.registry.close();
         }
     }

@@ -6,8 +6,11 @@ use std::process::{Command, Stdio};
 
 /// Names looked for on `PATH`, in this order.
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
-/// FUNCTION, PEXPIRETIME and ACL rules for subcommands all came with 7.0.
+/// FUNCTION, PEXPIRETIME and ACL rules for subcommands all came with 7.0. A program that stands in for an older engine by
+/// name may lack them.
 const LEAST: u32 = 7;
+/// The oldest that can stand in for an engine: ACLs came with 6.0.
+const LEAST_STAND_IN: u32 = 6;
 
 /// A server program that answered `--version`.
 #[derive(Debug, Clone)]
@@ -23,8 +26,22 @@ impl Program {
         self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
     }
 
+    /// Such as 7.
+    pub(crate) fn major(&self) -> u32 {
+        major(&self.version).unwrap_or(LEAST)
+    }
+
     /// Runs `path --version` and takes it if it is a Redis or Valkey server of 7.0 or later.
     pub(crate) fn probe(path: &Path) -> Result<Self, DataError> {
+        Self::at_least(path, LEAST)
+    }
+
+    /// Takes a program that is to stand in for one engine and version: 6.0 or later.
+    pub(crate) fn stand_in(path: &Path) -> Result<Self, DataError> {
+        Self::at_least(path, LEAST_STAND_IN)
+    }
+
+    fn at_least(path: &Path, least: u32) -> Result<Self, DataError> {
         let refuse =
             |reason: String| DataError::Program { program: path.display().to_string(), reason };
         let output = Command::new(path)
@@ -40,9 +57,8 @@ impl Program {
             .ok_or_else(|| {
                 refuse("it does not answer --version as redis-server does".to_owned())
             })?;
-        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        if major.is_none_or(|major| major < LEAST) {
-            return Err(refuse(format!("version {version} is older than {LEAST}.0")));
+        if major(version).is_none_or(|major| major < least) {
+            return Err(refuse(format!("version {version} is older than {least}.0")));
         }
         // The watchdog starts it from elsewhere, so a relative path would not do.
         let path = std::path::absolute(path).map_err(|error| refuse(error.to_string()))?;
@@ -67,4 +83,8 @@ impl Program {
         }
         Err(why)
     }
+}
+
+fn major(version: &str) -> Option<u32> {
+    version.split('.').next()?.parse().ok()
 }

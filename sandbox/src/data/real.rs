@@ -90,10 +90,10 @@ impl RealCluster {
         let mut connections =
             nodes.iter().map(Node::ready).collect::<Result<Vec<Connection>, _>>()?;
         if spec.cluster_mode {
-            join(&nodes, &mut connections)?;
+            join(&nodes, &mut connections, host.program.major())?;
         }
         for connection in &mut connections {
-            users.iter().try_for_each(|user| set_user(connection, user))?;
+            users.iter().try_for_each(|user| set_user(connection, user, host.program.major()))?;
         }
         Ok(nodes)
     }
@@ -144,7 +144,7 @@ impl RealCluster {
                 if !names.contains(&user.name) {
                     names.push(user.name.clone());
                 }
-                set_user(&mut connection, user)?;
+                set_user(&mut connection, user, self.host.program.major())?;
             }
             // `default` cannot be deleted; the rules above always name it.
             for gone in names.iter().filter(|name| !rules.iter().any(|user| user.name == **name)) {
@@ -172,27 +172,29 @@ impl Drop for RealCluster {
     }
 }
 
-fn set_user(connection: &mut Connection, user: &UserRules) -> Result<(), DataError> {
+/// Before 7.0 a rule cannot take a subcommand away; such rules are left out there.
+fn set_user(connection: &mut Connection, user: &UserRules, major: u32) -> Result<(), DataError> {
+    let known = |rule: &&String| major >= 7 || !(rule.starts_with('-') && rule.contains('|'));
     redis::cmd("ACL")
         .arg("SETUSER")
         .arg(&user.name)
-        .arg(&user.rules)
+        .arg(user.rules.iter().filter(known).collect::<Vec<_>>())
         .query::<()>(connection)
         .map_err(|error| DataError::User { user: user.name.clone(), reason: error.to_string() })
 }
 
 /// Makes one cluster of fresh nodes, the slots split evenly among them.
-fn join(nodes: &[Node], connections: &mut [Connection]) -> Result<(), DataError> {
+fn join(nodes: &[Node], connections: &mut [Connection], major: u32) -> Result<(), DataError> {
     let failed = |error| DataError::server("joining the cluster's nodes", error);
     let count = u16::try_from(nodes.len()).unwrap_or(slots::SLOTS);
     let ranges = slots::split(count);
     for (index, (connection, &(first, last))) in connections.iter_mut().zip(&ranges).enumerate() {
-        redis::cmd("CLUSTER")
-            .arg("ADDSLOTSRANGE")
-            .arg(first)
-            .arg(last)
-            .query::<()>(connection)
-            .map_err(failed)?;
+        let mut claim = redis::cmd("CLUSTER");
+        match major {
+            ..7 => claim.arg("ADDSLOTS").arg((first..=last).collect::<Vec<u16>>()),
+            _ => claim.arg("ADDSLOTSRANGE").arg(first).arg(last),
+        };
+        claim.query::<()>(connection).map_err(failed)?;
         // Distinct epochs, or the nodes spend their first seconds settling a tie.
         redis::cmd("CLUSTER")
             .arg("SET-CONFIG-EPOCH")

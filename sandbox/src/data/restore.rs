@@ -38,8 +38,14 @@ pub(crate) fn load(cluster: &RealCluster, files: &[(String, Bytes)]) -> Result<u
             }
             _ => return Err(DataError::refused(name, more_than_one(&databases))),
         }
-        functions(&mut source, &mut targets)
-            .and_then(|()| keys(&mut source, &mut targets, &cluster.ranges))
+        let functions = match cluster.host.program.major() {
+            ..7 => Ok(()),
+            _ => functions(&mut source, &mut targets),
+        };
+        functions
+            .and_then(|()| {
+                keys(&mut source, &mut targets, &cluster.ranges, cluster.host.program.major())
+            })
             .map(|keys| moved += keys)
             .map_err(|error| DataError::server(format!("restoring {name}"), error))?;
     }
@@ -65,10 +71,17 @@ fn functions(source: &mut Connection, targets: &mut [Connection]) -> redis::Redi
     Ok(())
 }
 
+/// The server's own time in milliseconds since the epoch.
+fn now(source: &mut Connection) -> redis::RedisResult<i64> {
+    let (seconds, micros): (i64, i64) = redis::cmd("TIME").query(source)?;
+    Ok(seconds * 1000 + micros / 1000)
+}
+
 fn keys(
     source: &mut Connection,
     targets: &mut [Connection],
     ranges: &[(u16, u16)],
+    major: u32,
 ) -> redis::RedisResult<u64> {
     let mut cursor = 0_u64;
     // SCAN may name a key twice while the source still rehashes.
@@ -79,8 +92,11 @@ fn keys(
         if !page.is_empty() {
             let mut read = Pipeline::with_capacity(page.len() * 2);
             for key in &page {
-                read.cmd("DUMP").arg(key).cmd("PEXPIRETIME").arg(key);
+                // Before 7.0 a server tells how long is left, to the millisecond, and not until when.
+                let expiry = if major < 7 { "PTTL" } else { "PEXPIRETIME" };
+                read.cmd("DUMP").arg(key).cmd(expiry).arg(key);
             }
+            let now = if major < 7 { now(source)? } else { 0 };
             let answers: Vec<Value> = read.query(source)?;
             let mut writes: Vec<Pipeline> = targets.iter().map(|_| Pipeline::new()).collect();
             for (key, answer) in page.into_iter().zip(answers.chunks_exact(2)) {
@@ -91,7 +107,7 @@ fn keys(
                 writes[owner(ranges, slot_of(&key))]
                     .cmd("RESTORE")
                     .arg(&key)
-                    .arg((*expires).max(0))
+                    .arg(if *expires < 0 { 0 } else { now + expires })
                     .arg(payload)
                     .arg("REPLACE")
                     .arg("ABSTTL")

@@ -5,8 +5,11 @@ use std::fmt;
 #[derive(Debug, Clone)]
 pub struct ClusterSpec {
     pub name: String,
-    /// `redis` or `valkey`, as the API names it. Informative: every cluster runs the one program found.
+    /// `redis` or `valkey`, as the API names it. With `engine_version` it chooses among the stand-ins; a cluster that none
+    /// of them fits runs the one program found.
     pub engine: String,
+    /// Such as `7.1`.
+    pub engine_version: String,
     /// Primaries, at least one; more than one only in cluster mode.
     pub shards: u16,
     pub cluster_mode: bool,

@@ -16,7 +16,8 @@ const BATCH_BYTES: usize = 1024 * 1024;
 pub(crate) fn fill(cluster: &RealCluster, fill: Fill) -> Result<u64, DataError> {
     let during = |error: redis::RedisError| DataError::server("filling the cluster", error);
     let mut targets: Vec<Target> = cluster.connections()?.into_iter().map(Target::new).collect();
-    if fill.every_type && fill.keys > 0 {
+    // Functions came with 7.0.
+    if fill.every_type && fill.keys > 0 && cluster.host.program.major() >= 7 {
         for target in &mut targets {
             redis::cmd("FUNCTION")
                 .arg("LOAD")

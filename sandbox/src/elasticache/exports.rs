@@ -46,5 +46,6 @@ pub(super) fn begin(
         reason = Some(why);
     }
     let due = Due { at: ctx.due(ctx.timings().export), to: Some("available".to_owned()), reason };
-    world.elasticache.exports.push(Export { of, bucket: bucket.to_owned(), objects, due });
+    let (bucket, landing) = (bucket.to_owned(), ctx.landing());
+    world.elasticache.exports.push(Export { of, bucket, objects, due, landing });
 }

@@ -57,6 +57,7 @@ pub(crate) async fn start(ctx: &Ctx, id: &str, shards: u16) -> Result<(), DataEr
         ClusterSpec {
             name: id.to_owned(),
             engine: group.engine.clone(),
+            engine_version: group.engine_version.clone(),
             shards,
             cluster_mode: group.cluster_mode,
             tls: group.tls,

@@ -4,6 +4,7 @@ use super::state::{Due, ElastiCacheState, Exported};
 use super::{serverless, windows};
 use crate::context::Ctx;
 use crate::data::{AclUser, Cluster};
+use crate::elsewhere::Landing;
 use crate::world::World;
 
 /// What has to be told to servers, once the state is unlocked.
@@ -87,8 +88,11 @@ fn snapshots(ctx: &Ctx, state: &mut ElastiCacheState) {
 }
 
 fn exports(ctx: &Ctx, world: &mut World) {
-    let (landed, running): (Vec<_>, Vec<_>) =
-        world.elasticache.exports.drain(..).partition(|export| export.due.at <= ctx.now);
+    let (landed, running): (Vec<_>, Vec<_>) = world
+        .elasticache
+        .exports
+        .drain(..)
+        .partition(|export| export.due.at <= ctx.now && export.landing == Landing::Done);
     world.elasticache.exports = running;
     for export in landed {
         let at = export.due.at;

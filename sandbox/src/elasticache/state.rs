@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::serverless::state::{Cache, CacheSnapshot};
 use crate::context::Ctx;
 use crate::data::{AclUser, Cluster, ShardInfo, ShardSnapshot};
+use crate::elsewhere::Landing;
 use crate::events::Event;
 use crate::world::key_count;
 
@@ -177,6 +178,15 @@ pub(crate) enum Exported {
     CacheSnapshot(String),
 }
 
+impl Exported {
+    /// The snapshot's name.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Snapshot(name) | Self::CacheSnapshot(name) => name,
+        }
+    }
+}
+
 /// An export that runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Export {
@@ -185,6 +195,7 @@ pub(crate) struct Export {
     /// The objects it will write, without those it loses on order.
     pub(crate) objects: Vec<(String, bytes::Bytes)>,
     pub(crate) due: Due,
+    pub(crate) landing: Landing,
 }
 
 /// A user.

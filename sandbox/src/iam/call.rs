@@ -64,12 +64,14 @@ fn simulate(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
         .maybe("Marker", next))
 }
 
-/// GetRole: a session's name for its role leaves out the path, and this one tells it.
+/// GetRole: a session's name for its role leaves out the path, and this one tells it. Where nobody is held to policies, every
+/// role is there, as every principal may do everything.
 fn role(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
     let name = params.need("RoleName")?;
     let callers = lock(ctx.callers());
     let of_name = |arn: &String| arn.contains(":role/") && arn.rsplit('/').next() == Some(name);
-    let arn = callers.iter().map(Caller::principal).find(of_name).ok_or_else(|| {
+    let anybody = callers.is_empty().then(|| format!("arn:aws:iam::{}:role/{name}", ctx.account()));
+    let arn = callers.iter().map(Caller::principal).find(of_name).or(anybody).ok_or_else(|| {
         ApiError::missing("NoSuchEntity", format!("The role with name {name} cannot be found."))
     })?;
     let path = arn.split_once(":role").and_then(|(_, path)| path.strip_suffix(name)).unwrap_or("/");

@@ -26,7 +26,7 @@ pub(super) fn cluster(ctx: &Ctx, c: &MdbCluster, with_shards: bool) -> Value {
         "Status": c.status,
         "PendingUpdates": {},
         "NumberOfShards": c.shard_count,
-        "AvailabilityMode": if c.replicas > 0 { "MultiAZ" } else { "SingleAZ" },
+        "AvailabilityMode": if c.replicas > 0 { "multiaz" } else { "singleaz" },
         "ClusterEndpoint": endpoint,
         "NodeType": c.node_type,
         "Engine": c.engine,

@@ -7,6 +7,7 @@ use super::state::{Due, MdbCluster, MemoryDbState, Origin};
 use crate::bucket_access::{Guest, may_read};
 use crate::context::Ctx;
 use crate::data::{Cluster, ClusterSpec, DataError, PlaneKind, stated_memory};
+use crate::elsewhere::Landing;
 use crate::s3::state::{Encryption, S3State};
 use crate::world::World;
 
@@ -77,8 +78,11 @@ fn snapshots(ctx: &Ctx, state: &mut MemoryDbState) {
 }
 
 fn exports(ctx: &Ctx, world: &mut World) {
-    let (landed, running): (Vec<_>, Vec<_>) =
-        world.memorydb.exports.drain(..).partition(|export| export.at <= ctx.now);
+    let (landed, running): (Vec<_>, Vec<_>) = world
+        .memorydb
+        .exports
+        .drain(..)
+        .partition(|export| export.at <= ctx.now && export.landing == Landing::Done);
     world.memorydb.exports = running;
     for export in landed {
         for (key, body) in export.objects {
@@ -206,8 +210,10 @@ async fn run(
     files: Vec<(String, Bytes)>,
 ) -> Result<(Cluster, u64), Failure> {
     let modelled = matches!(ctx.data().kind(), PlaneKind::Model { .. });
+    let chosen = ctx.data().stands_in(&of.engine, &of.engine_version);
     for (file, body) in &files {
-        if let Some(reason) = unloadable(of, modelled, body) {
+        // A server that somebody chose for this version speaks for itself.
+        if !chosen && let Some(reason) = unloadable(of, modelled, body) {
             return Err(Failure { file: Some(file.clone()), reason });
         }
     }
@@ -216,6 +222,7 @@ async fn run(
     let spec = ClusterSpec {
         name: of.name.clone(),
         engine: of.engine.clone(),
+        engine_version: of.engine_version.clone(),
         shards: of.shard_count,
         cluster_mode: true,
         tls: of.tls,

@@ -192,7 +192,8 @@ pub(super) fn copy(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     }
     let at = ctx.due(ctx.timings().export);
     let bucket = bucket.to_owned();
-    world.memorydb.exports.push(Export { snapshot: source.clone(), bucket, objects, at });
+    let landing = ctx.landing();
+    world.memorydb.exports.push(Export { snapshot: source.clone(), bucket, objects, at, landing });
     if let Some(source) = world.memorydb.snapshots.get_mut(&source) {
         source.status = "copying".to_owned();
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::data::{AclUser, Cluster, ShardInfo, ShardSnapshot};
+use crate::elsewhere::Landing;
 use crate::events::Event;
 use crate::world::{VPC, key_count};
 
@@ -105,6 +106,7 @@ pub(crate) struct Export {
     pub(crate) bucket: String,
     pub(crate) objects: Vec<(String, bytes::Bytes)>,
     pub(crate) at: Timestamp,
+    pub(crate) landing: Landing,
 }
 
 /// A user.

@@ -42,7 +42,14 @@ pub(crate) async fn call(ctx: &Ctx, parts: &Parts, body: &Bytes) -> Result<Reply
         "GetChange" => (200, changes::get(state, ctx, &id)?),
         _ => return Err(ApiError::unknown_operation(&operation)),
     };
-    Ok(reply(status, &document, ctx))
+    let reply = reply(status, &document, ctx);
+    Ok(match document.value("HostedZone", "Id").filter(|_| status == 201) {
+        // Where the new zone is (Route 53 API reference, CreateHostedZone).
+        Some(id) => {
+            reply.header("location", &format!("https://route53.amazonaws.com/2013-04-01{id}"))
+        }
+        None => reply,
+    })
 }
 
 fn reply(status: u16, document: &Xml, ctx: &Ctx) -> Reply {

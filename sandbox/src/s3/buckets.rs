@@ -95,6 +95,11 @@ pub(super) fn create(
         if let Some(ownership) = input.object_ownership {
             bucket.ownership = Some(ownership.as_str().to_owned());
         }
+        if input.object_lock_enabled_for_bucket == Some(true) {
+            // Object Lock goes with versioning, and has no default period until one is put (S3 user guide, Object Lock).
+            bucket.versioning = state::Versioning::Enabled;
+            bucket.object_lock_days = Some(0);
+        }
         state.buckets.insert(input.bucket.clone(), bucket);
     }
     Ok(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) })
@@ -330,7 +335,7 @@ pub(super) fn get_object_lock(
     Ok(GetObjectLockConfigurationOutput {
         object_lock_configuration: Some(ObjectLockConfiguration {
             object_lock_enabled: Some(ObjectLockEnabled::from_static(ObjectLockEnabled::ENABLED)),
-            rule: Some(ObjectLockRule { default_retention: Some(retention) }),
+            rule: (days > 0).then_some(ObjectLockRule { default_retention: Some(retention) }),
         }),
     })
 }

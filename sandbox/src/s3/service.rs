@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{Method, Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
 use s3s::dto::*;
 use s3s::host::{S3Host, VirtualHost};
@@ -16,6 +17,8 @@ use super::state::S3State;
 use super::{buckets, listing, multipart, objects, unsign};
 use crate::context::Ctx;
 use crate::wire::{ApiError, Reply, error};
+
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// What a call needs to know besides its input.
 pub(super) struct Cx {
@@ -39,7 +42,11 @@ pub(crate) async fn call(ctx: &Ctx, request: Request<Bytes>) -> Reply {
     };
     match answered {
         Some(response) => {
-            let response = if head { response.map(|_| Bytes::new()) } else { response };
+            let response = match head {
+                true => response.map(|_| Bytes::new()),
+                false if response.status().is_success() => response,
+                false => whole_error(response, &ctx.request_id),
+            };
             Reply::from(response)
                 .header("x-amz-request-id", &ctx.request_id)
                 .header("x-amz-id-2", &ctx.hex(64))
@@ -62,7 +69,47 @@ fn answer(state: &mut S3State, cx: Cx, request: Request<s3s::Body>) -> Option<Re
 
 fn collect(response: Response<s3s::Body>) -> Option<Response<Bytes>> {
     let (parts, body) = response.into_parts();
-    Some(Response::from_parts(parts, body.collect().now_or_never()?.ok()?.to_bytes()))
+    let body = body.collect().now_or_never()?.ok()?.to_bytes();
+    let body = if parts.status.is_success() { named(body) } else { body };
+    Some(Response::from_parts(parts, body))
+}
+
+/// Every error of S3 has a message, a request id and a content type (S3 API reference, error responses). `s3s` leaves them out
+/// of the errors that it finds itself.
+fn whole_error(response: Response<Bytes>, request_id: &str) -> Response<Bytes> {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    let text = String::from_utf8_lossy(&body);
+    let Some((start, code)) = text.strip_suffix("</Error>").and_then(|start| {
+        let code = start.split_once("<Code>")?.1.split_once("</Code>")?.0;
+        Some((start, code.to_owned()))
+    }) else {
+        return Response::from_parts(parts, body);
+    };
+    let mut whole = start.to_owned();
+    if !whole.contains("<Message>") {
+        whole.push_str(&format!("<Message>The request is refused with {code}.</Message>"));
+    }
+    if !whole.contains("<RequestId>") {
+        whole.push_str(&format!("<RequestId>{request_id}</RequestId>"));
+    }
+    whole.push_str("</Error>");
+    Response::from_parts(parts, whole.into())
+}
+
+/// Every document of S3 names its namespace, but errors (S3 API reference). `s3s` leaves it out where the document is a
+/// member of the answer, as in GetBucketEncryption.
+fn named(body: Bytes) -> Bytes {
+    const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    let Ok(text) = std::str::from_utf8(&body) else { return body };
+    let Some(root) = text.strip_prefix(DECLARATION).map(str::trim_start) else { return body };
+    match root.find('>') {
+        Some(end) if root.starts_with('<') && !root[..end].contains("xmlns=") => {
+            let (name, rest) = root[1..].split_at(end - 1);
+            format!("{DECLARATION}<{name} xmlns=\"{NAMESPACE}\"{rest}").into()
+        }
+        _ => body,
+    }
 }
 
 /// The region in the scope of the request's signature, header or presigned.

@@ -152,6 +152,21 @@ impl Xml {
         self.child(items)
     }
 
+    /// The text of a child's child.
+    pub(crate) fn value(&self, child: &str, grandchild: &str) -> Option<&str> {
+        match &self.find(child)?.find(grandchild)?.content {
+            Content::Text(text) => Some(text),
+            Content::Children(_) => None,
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&Self> {
+        match &self.content {
+            Content::Children(children) => children.iter().find(|child| child.name == name),
+            Content::Text(_) => None,
+        }
+    }
+
     /// The document, with the namespace on its root.
     pub(crate) fn render(&self, namespace: Option<&str>) -> String {
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");

@@ -15,6 +15,7 @@ use crate::context::{Core, Ctx, Effects, lock};
 use crate::faults::FaultKind;
 use crate::iam::{self, Asked, Permission};
 use crate::log::{Call, Outcome};
+use crate::record;
 use crate::sandbox::Sandbox;
 use crate::{
     cloudwatch, elasticache, kms, memorydb, route53, s3, secretsmanager, servicequotas, ssm, sts,
@@ -199,6 +200,21 @@ impl Incoming {
         iam::needs(ctx, &asked)
     }
 
+    /// The bucket that a request to another service than S3 names.
+    fn bucket(&self) -> Option<String> {
+        let named = match &self.input {
+            Input::Form(params) => params.get("TargetBucket").or(params.get("S3BucketName")),
+            Input::Json(input) => {
+                let file = input["SnapshotArns"][0].as_str();
+                let of_file =
+                    file.and_then(|arn| arn.strip_prefix("arn:aws:s3:::")?.split('/').next());
+                input["TargetBucket"].as_str().or(of_file)
+            }
+            Input::Rest => None,
+        };
+        named.map(str::to_owned)
+    }
+
     fn mutating(&self) -> bool {
         const READS: [&str; 7] = ["Describe", "Get", "List", "Head", "Select", "Simulate", "Test"];
         !READS.iter().any(|prefix| self.operation.starts_with(prefix))
@@ -250,10 +266,18 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Repl
     if let Some(reply) = admin::answer(sandbox, &parts).await {
         return reply;
     }
+    let asked = core.recorder.as_ref().map(|_| record::Asked::of(&parts, &body));
+    let note = |service: &str, operation: &str, reply: &Reply| {
+        if let (Some(recorder), Some(asked)) = (&core.recorder, &asked) {
+            recorder.note(service, operation, asked, reply);
+        }
+    };
     let incoming = match Incoming::read(parts, body) {
         Ok(incoming) => incoming,
         Err((service, error)) => {
-            return refuse(service, &error, &Ctx::new(core, Effects::default()), false);
+            let reply = refuse(service, &error, &Ctx::new(core, Effects::default()), false);
+            note(service.name(), "", &reply);
+            return reply;
         }
     };
     let fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
@@ -274,6 +298,7 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Repl
     call.outcome = outcome;
     let Call { service, operation, resource, outcome, .. } = &call;
     tracing::debug!(service, operation, resource, ?outcome, "sandbox call");
+    note(service, operation, &reply);
     lock(&core.calls).push(call);
     reply
 }
@@ -294,6 +319,9 @@ async fn answer(
         _ => {}
     }
     let mut ctx = Ctx::new(core, effects);
+    if let Some(elsewhere) = ctx.elsewhere() {
+        elsewhere.settle(&ctx).await;
+    }
     elasticache::settle(&ctx).await;
     memorydb::settle(&ctx).await;
     call.request_id.clone_from(&ctx.request_id);
@@ -318,6 +346,10 @@ async fn answer(
     {
         ctx = ctx.with_state(before);
     }
+    if let Some(error) = other_s3(&ctx, &incoming).await {
+        let outcome = Outcome::Error(error.code.to_string());
+        return (refuse(service, &error, &ctx, head), outcome);
+    }
     let (reply, outcome) = carry_out(&ctx, incoming, head).await;
     match fault {
         Some(FaultKind::LostResponse) => (Reply::Lost, Outcome::Lost),
@@ -327,6 +359,18 @@ async fn answer(
         }
         _ => (reply, outcome),
     }
+}
+
+/// Brings the bucket that a request names from the S3 of another server, if the sandbox uses one; the error if that
+/// cannot be asked, or if the request is one for S3.
+async fn other_s3(ctx: &Ctx, incoming: &Incoming) -> Option<ApiError> {
+    let elsewhere = ctx.elsewhere()?;
+    if incoming.service == Service::S3 {
+        return Some(elsewhere.not_here());
+    }
+    let bucket = incoming.bucket()?;
+    let unseen = elsewhere.bring(ctx, &bucket, &[]).await.err()?;
+    Some(ApiError::new(503, "ServiceUnavailable", unseen))
 }
 
 /// The refusal of a caller who is held to policies that do not allow the call.

@@ -22,6 +22,7 @@ pub(crate) fn open(name: &str, shards: u16) -> ClusterSpec {
     ClusterSpec {
         name: name.to_owned(),
         engine: "redis".to_owned(),
+        engine_version: "7.1".to_owned(),
         shards,
         cluster_mode: shards > 1,
         tls: false,

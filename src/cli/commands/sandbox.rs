@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orchestrate_sandbox::{Caller, FaultPlan, Policy, Sandbox, Seed, ServerPolicy};
+use orchestrate_sandbox::{Caller, EngineVersion, FaultPlan, Policy, Sandbox, Seed, ServerPolicy};
 use serde::de::DeserializeOwned;
 
 use crate::cli::args::{PlaybookArgs, SandboxArgs};
@@ -12,6 +12,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::playbook_file;
+use crate::cli::private_file;
 use crate::cli::sandboxed::{cannot_start, seed_for};
 use crate::cli::signals::Signals;
 use crate::steps::catalog;
@@ -25,6 +26,16 @@ pub(super) async fn run(args: SandboxArgs, output: Output) -> Result<Exit, Comma
     let servers = if args.no_servers { ServerPolicy::Off } else { ServerPolicy::Auto };
     let latency = Duration::from_millis(args.latency);
     let mut builder = Sandbox::builder().speed(args.speed).servers(servers).latency(latency);
+    for given in &args.servers {
+        let (engine, program) = stand_in(given)?;
+        builder = builder.stand_in(engine, program);
+    }
+    if let Some(url) = &args.s3_endpoint {
+        builder = builder.s3_endpoint(url);
+    }
+    if let Some(path) = &args.record {
+        builder = builder.record(recording(path)?);
+    }
     if let Some(path) = &args.faults {
         builder = builder.faults(read_json::<FaultPlan>(path)?);
     }
@@ -49,6 +60,27 @@ pub(super) async fn run(args: SandboxArgs, output: Output) -> Result<Exit, Comma
         let _ = std::fs::remove_file(ca);
     }
     Ok(Exit::Done)
+}
+
+/// `redis-6.2=/opt/redis-6.2/redis-server` taken apart.
+fn stand_in(given: &str) -> Result<(EngineVersion, PathBuf), CommandError> {
+    let unusable = |why: String| {
+        CommandError::new(Exit::Usage, format!("--server {given} cannot be used"))
+            .because(why)
+            .hint("write it as redis-6.2=/opt/redis-6.2/redis-server")
+    };
+    let (engine, program) =
+        given.split_once('=').ok_or_else(|| unusable("it has no = in it".to_owned()))?;
+    Ok((engine.parse().map_err(unusable)?, PathBuf::from(program)))
+}
+
+/// A new file that only its owner reads: requests have passwords in them.
+fn recording(path: &Path) -> Result<std::fs::File, CommandError> {
+    private_file::create(path).map_err(|error| {
+        CommandError::new(Exit::Usage, format!("{} cannot be written", path.display()))
+            .because(error.to_string())
+            .hint("--record takes the name of a file that does not exist yet")
+    })
 }
 
 fn seed(args: &SandboxArgs, output: Output) -> Result<Seed, CommandError> {
@@ -126,6 +158,9 @@ fn announce(
         ("AWS_ACCESS_KEY_ID", "sandbox".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "sandbox".to_owned()),
     ];
+    if let Some(url) = &args.s3_endpoint {
+        environment.push(("AWS_ENDPOINT_URL_S3", url.clone()));
+    }
     if let Some(ca) = ca {
         environment.push(("SSL_CERT_FILE", ca.display().to_string()));
     }

@@ -53,6 +53,7 @@ pub(crate) async fn start(ctx: &Ctx, name: &str, partitions: u16) -> Result<(), 
         ClusterSpec {
             name: name.to_owned(),
             engine: cache.engine.clone(),
+            engine_version: cache.full_version.clone(),
             shards: partitions,
             cluster_mode: true,
             tls: true,
