@@ -4,10 +4,12 @@ mod arn;
 mod call;
 mod class;
 mod clients;
+mod gate;
 mod identity;
 
 pub use arn::{elasticache_arn, memorydb_arn, s3_object_arn, split_s3_object_arn};
 pub use call::{Op, call, found};
 pub use class::class_of;
 pub use clients::{Clients, Settings, connect};
+pub use gate::{Gate, Gates};
 pub use identity::{Identity, identify};

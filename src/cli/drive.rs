@@ -60,6 +60,7 @@ pub(crate) async fn drive(
     let clock = account.clock.clone();
     let ledger = match beginning {
         Beginning::New(header) => Ledger::begin(journal, *header, clock.clone(), sink)
+            .await
             .map_err(|failure| lost(&failure))?,
         Beginning::Known(entries, more) => {
             let ledger = Ledger::resume(journal, &entries, clock.clone(), sink).map_err(|e| {
@@ -67,7 +68,7 @@ pub(crate) async fn drive(
                     .because(e.to_string())
             })?;
             for record in more {
-                ledger.record(record).map_err(|failure| lost(&failure))?;
+                ledger.record(record).await.map_err(|failure| lost(&failure))?;
             }
             ledger
         }
@@ -96,10 +97,9 @@ pub(crate) async fn drive(
                 decision = decide(&ledger, step) => decision,
                 () = cancel.cancelled() => None,
             };
-            match decision.map(|decision| ledger.record(decision)) {
-                Some(Ok(())) => {}
-                Some(Err(failure)) => return End::Broken(failure),
-                None => return end,
+            let Some(decision) = decision else { return end };
+            if let Err(failure) = ledger.record(decision).await {
+                return End::Broken(failure);
             }
         }
     };

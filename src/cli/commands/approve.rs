@@ -11,7 +11,7 @@ use crate::engine::{Clock, RunId, RunState};
 use crate::report::{instant, writes};
 
 /// Writes the answer into the journal, and gives the run it was for. Calls nothing.
-pub(super) fn run(
+pub(super) async fn run(
     given: Option<&str>,
     approved: bool,
     comment: Option<String>,
@@ -47,10 +47,12 @@ pub(super) fn run(
         output.say(&format!("  writes   {writes}"));
     }
     let record = Record::Decided { step: step.id.clone(), approved, by: myself(), comment };
-    let entry = Entry { seq: state.seq + 1, at: Clock::system().now(), record };
+    let epoch = journal.epoch();
+    let entry = Entry { seq: state.seq + 1, epoch, at: Clock::system().now(), record };
     state.check(&entry).map_err(contradiction)?;
     journal
         .append(&entry)
+        .await
         .map_err(|e| CommandError::state("the answer could not be written", &e))?;
     let (word, then) = if approved { ("approved", "go on") } else { ("rejected", "roll back") };
     output.say(&format!("{word}: step \"{}\" of run {id}", step.id));

@@ -75,13 +75,14 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Migrate(args) => block_on(run::run(args, true, runs()?, ca, output)),
         Command::Run(args) => block_on(run::run(args, false, runs()?, ca, output)),
         Command::Resume { run } => block_on(resume::run(run.as_deref(), runs()?, ca, output)),
-        Command::Approve { run, reject, comment, resume } => {
-            let run = approve::run(run.as_deref(), !reject, comment, &runs()?, output)?;
+        Command::Approve { run, reject, comment, resume } => block_on(async {
+            let runs = runs()?;
+            let run = approve::run(run.as_deref(), !reject, comment, &runs, output).await?;
             if resume {
-                return block_on(resume::run(Some(run.as_str()), runs()?, ca, output));
+                return resume::run(Some(run.as_str()), runs, ca, output).await;
             }
             Ok(Exit::Done)
-        }
+        }),
         Command::Rollback { run, past_pivot, yes } => {
             block_on(rollback::run(run.as_deref(), past_pivot, yes, runs()?, ca, output))
         }

@@ -14,7 +14,7 @@ fn header(plan: Plan) -> Record {
 }
 
 fn entry(seq: u64, record: Record) -> Entry {
-    Entry { seq, at: "2026-03-01T12:00:00Z".parse().expect("a timestamp"), record }
+    Entry { seq, epoch: 1, at: "2026-03-01T12:00:00Z".parse().expect("a timestamp"), record }
 }
 
 /// The state after `words`, each `step:record` or a record of the run.

@@ -103,7 +103,7 @@ impl Fake {
             world.things.insert(name.to_owned(), cx.clock.now() + ready);
             *world.made.entry(name.to_owned()).or_default() += 1;
         }
-        cx.note(json!({ "made": name }))?;
+        cx.note(json!({ "made": name })).await?;
         let wait = self.wait(name, STATES);
         cx.wait(&wait, || async { Ok(self.look(name, cx.clock.now())) }, || async { None }).await?;
         Ok(if there { Change::Adopted } else { Change::Changed })
@@ -178,7 +178,7 @@ impl Kind for Fake {
             Some(Act::Sleep(secs)) => cx.sleep(Duration::from_secs(secs)).await?,
             Some(Act::Ask) => return Ok(Outcome::Ask { question: "go on?".to_owned() }),
             Some(Act::NoteAndFail) => {
-                cx.note(json!({ "half": "done" }))?;
+                cx.note(json!({ "half": "done" })).await?;
                 return Err(failing(Class::Ambiguous));
             }
             Some(Act::ClaimStopped) => return Err(failing(Class::Interrupted)),
@@ -291,13 +291,18 @@ struct Watched {
     calls_at_death: Rc<Cell<Option<usize>>>,
 }
 
+#[async_trait(?Send)]
 impl Journal for Watched {
-    fn append(&mut self, entry: &Entry) -> Result<(), crate::engine::journal::JournalError> {
+    fn epoch(&self) -> u64 {
+        self.journal.epoch()
+    }
+
+    async fn append(&mut self, entry: &Entry) -> Result<(), crate::engine::journal::JournalError> {
         let mut journal = self.journal.clone();
         if let Some(crash) = self.crash {
             journal = journal.crashing(crash);
         }
-        journal.append(entry).inspect_err(|_| {
+        journal.append(entry).await.inspect_err(|_| {
             if self.calls_at_death.get().is_none() {
                 self.calls_at_death.set(Some(self.world.borrow().calls.len()));
             }
@@ -425,7 +430,7 @@ impl Fixture {
         });
         let entries = self.journal.entries();
         let ledger = if entries.is_empty() {
-            match Ledger::begin(journal, self.header(), self.clock.clone(), sink) {
+            match Ledger::begin(journal, self.header(), self.clock.clone(), sink).await {
                 Ok(ledger) => ledger,
                 Err(failure) => return End::Broken(failure),
             }
@@ -435,7 +440,7 @@ impl Fixture {
         let ledger = Rc::new(ledger);
         live.set(Rc::downgrade(&ledger)).expect("set once");
         for record in more {
-            if let Err(failure) = ledger.record(record) {
+            if let Err(failure) = ledger.record(record).await {
                 return End::Broken(failure);
             }
         }
