@@ -255,7 +255,7 @@ impl RunState {
         self.epoch = entry.epoch;
         self.last_at = entry.at;
         // What people say from outside leaves a run at rest where it is.
-        if matches!(entry.record, Record::Steered { .. } | Record::Unlocked { .. }) {
+        if matches!(entry.record, Record::Steered { .. } | Record::TakenOver { .. }) {
             self.take(entry);
             return Ok(());
         }

@@ -22,7 +22,7 @@ mod tests;
 mod unwind;
 mod wait;
 
-pub use clock::Clock;
+pub use clock::{Clock, Stopwatch};
 pub use cx::Cx;
 pub use event::{Event, EventKind, Look, Sink};
 pub use failure::{Answer, Class, Failure};

@@ -189,12 +189,14 @@ pub(super) fn record(record: &Record) -> Option<String> {
             };
             format!("{what} by {}{comment}", escape(by))
         }
-        Record::Unlocked { by, held_by, comment } => format!(
-            "the lock of {} was broken by {}: {}",
-            escape(held_by),
-            escape(by),
-            escape(comment)
-        ),
+        Record::TakenOver { by, held_by, comment: None } => {
+            let (by, from) = (escape(by), escape(held_by));
+            format!("taken over by {by}: the lease of {from} had ended")
+        }
+        Record::TakenOver { by, held_by, comment: Some(comment) } => {
+            let (by, from) = (escape(by), escape(held_by));
+            format!("unlocked by {by}, who broke the lease of {from}: {}", escape(comment))
+        }
         Record::Rested(_) => return None,
     })
 }

@@ -277,15 +277,16 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         comment: Option<String>,
     },
-    /// Somebody broke the lock of a process that was believed to be dead. Written under a higher epoch than that
-    /// process has, which shuts it out.
-    Unlocked {
-        /// Who.
+    /// The run was taken from a process that had not given it up: its lease had ended, or somebody broke it. Written
+    /// under a higher epoch than that process has, which shuts it out.
+    TakenOver {
+        /// Who took it: user and host.
         by: String,
-        /// Who had the lock: user and host.
+        /// From whom.
         held_by: String,
-        /// Why it was safe, in their words.
-        comment: String,
+        /// Why that was safe, in the words of whoever broke the lease; none if it had ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
     },
     /// The run is at rest.
     Rested(Rest),
@@ -337,7 +338,7 @@ impl Record {
             | Self::Interrupted { .. }
             | Self::RollbackStarted { .. }
             | Self::Steered { .. }
-            | Self::Unlocked { .. }
+            | Self::TakenOver { .. }
             | Self::Rested(_) => None,
         }
     }
