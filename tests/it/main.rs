@@ -26,6 +26,7 @@ mod rdb_files;
 mod schema;
 mod serverless;
 mod stops;
+mod stores;
 mod tap;
 mod tidy;
 mod validate;
