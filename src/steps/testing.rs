@@ -94,7 +94,7 @@ pub(crate) fn spec<T: DeserializeOwned>(args: Value) -> T {
 }
 
 /// The ownership tags of this run and `step`, key and value.
-pub(crate) fn own_tags(step: &str) -> [(&'static str, String); 2] {
+pub(crate) fn own_tags(step: &str) -> [(&'static str, String); 3] {
     ownership::tags(&cx(step))
 }
 

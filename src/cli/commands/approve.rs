@@ -1,14 +1,17 @@
 //! `orchestrate approve`.
 
+use std::rc::Rc;
+
 use super::resume::still_there;
 use crate::cli::drive::myself;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::state::Runs;
-use crate::engine::journal::{Entry, Journal, Record};
+use crate::engine::journal::{Entry, Record};
 use crate::engine::{Clock, RunId, RunState};
 use crate::report::{instant, writes};
+use crate::state::Opened;
 
 /// Writes the answer into the journal, and gives the run it was for. Calls nothing.
 pub(super) async fn run(
@@ -18,8 +21,24 @@ pub(super) async fn run(
     runs: &Runs,
     output: Output,
 ) -> Result<RunId, CommandError> {
-    let id = runs.find(given)?;
-    let (mut journal, entries) = runs.open(&id)?;
+    let id = runs.find(given).await?;
+    let opened = runs.open(&id, output).await?;
+    let lease = Rc::clone(&opened.lease);
+    let answered = answer(&id, approved, comment, opened, output).await;
+    // If this fails it ends by itself.
+    let _ = lease.release().await;
+    answered?;
+    Ok(id)
+}
+
+async fn answer(
+    id: &RunId,
+    approved: bool,
+    comment: Option<String>,
+    opened: Opened,
+    output: Output,
+) -> Result<(), CommandError> {
+    let Opened { mut journal, entries, .. } = opened;
     let contradiction = |error: crate::engine::Illegal| {
         CommandError::new(Exit::State, format!("the journal of run {id} contradicts itself"))
             .because(error.to_string())
@@ -60,5 +79,5 @@ pub(super) async fn run(
     output.json(
         &serde_json::json!({ "event": "decided", "data": { "run": id, "approved": approved }}),
     );
-    Ok(id)
+    Ok(())
 }

@@ -11,10 +11,11 @@ use crate::cli::playbook_file;
 use crate::cli::saved::Saved;
 use crate::cli::state::Runs;
 use crate::permissions::{
-    LIMIT, Place, Policy, bucket_policies, format, grants, key_statement, policies,
-    simulator_statement,
+    LIMIT, Place, Policy, bucket_policies, format, grants, key_statement, lever_statement,
+    policies, simulator_statement, state_statements,
 };
 use crate::plan::Plan;
+use crate::state::LEVER;
 use crate::steps::{catalog, declared};
 
 /// A policy as it is printed, as JSON for machines, and what to mind.
@@ -25,14 +26,17 @@ struct Written {
 }
 
 /// Prints a policy. Calls nothing: what it says follows from the playbook alone.
-pub(super) fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
-    let plan = plan(args, runs, output)?;
+pub(super) async fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
+    let plan = plan(args, runs, output).await?;
     let guard = plan.guard.clone().unwrap_or_default();
     let region = args.region.clone().or(guard.region);
     let account = args.account.clone().or(guard.account);
     let place = Place::new(region.as_deref(), account.as_deref());
-    let written =
-        if args.bucket_policy { bucket(args, &plan, &place)? } else { caller(args, &plan, &place) };
+    let written = if args.bucket_policy {
+        bucket(args, &plan, &place)?
+    } else {
+        caller(args, &plan, &place, runs)
+    };
     for warning in &written.warnings {
         output.complain(&format!("warning: {warning}\n"));
     }
@@ -49,18 +53,20 @@ pub(super) fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, C
     Ok(Exit::Done)
 }
 
-fn plan(args: &IamArgs, runs: &Runs, output: Output) -> Result<Plan, CommandError> {
+async fn plan(args: &IamArgs, runs: &Runs, output: Output) -> Result<Plan, CommandError> {
     let given = &args.playbook;
     let source = playbook_file::read(&given.playbook, output)?;
     if let Some(saved) = Saved::read(source.name(), source.text())? {
         return Ok(saved.plan);
     }
-    let run = given.inputs_from.as_deref();
-    let earlier = run.map(|run| outputs_of(run, false, runs)).transpose()?;
+    let earlier = match given.inputs_from.as_deref() {
+        Some(run) => Some(outputs_of(run, false, runs).await?),
+        None => None,
+    };
     playbook_file::plan(given, &source, &catalog(), earlier, output)
 }
 
-fn caller(args: &IamArgs, plan: &Plan, place: &Place) -> Written {
+fn caller(args: &IamArgs, plan: &Plan, place: &Place, runs: &Runs) -> Written {
     let mut warnings = Vec::new();
     let unknown: Vec<&str> = [("account", place.account()), ("region", place.region())]
         .into_iter()
@@ -77,8 +83,10 @@ fn caller(args: &IamArgs, plan: &Plan, place: &Place) -> Written {
     }
     let needed = grants(plan, &|kind| declared(kind), place);
     let principal = args.principal.as_deref();
-    let more = std::iter::once(simulator_statement(principal, place));
-    let more = more.chain(key_statement(&args.kms_keys, place)).collect();
+    let more = [simulator_statement(principal, place), lever_statement(LEVER, place)].into_iter();
+    let bucket = runs.bucket().map(|b| state_statements(&b.name, &b.prefix, place));
+    let more = more.chain(key_statement(&args.kms_keys, place));
+    let more = more.chain(bucket.into_iter().flatten()).collect();
     let policies = policies(&needed, more);
     if policies.len() > 1 {
         warnings.push(format!(
