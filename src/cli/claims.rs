@@ -34,7 +34,8 @@ impl Clusters {
             };
             let (of, region) = (&account.identity.account, &account.identity.region);
             // Both services fold names to lower case.
-            let key = format!("clusters/{of}/{region}/{folder}/{}.json", name.to_lowercase());
+            let name = name.to_lowercase();
+            let key = format!("clusters/{of}/{region}/{folder}/{name}.json");
             all_of_it.push((key, format!("{what} \"{name}\"")));
         }
         let stops_writes = matches!(plan.writes, Writes::StoppedBy { .. });

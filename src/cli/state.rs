@@ -199,6 +199,8 @@ impl Runs {
     /// `Locked` if another process has it; `State` if it does not read back.
     pub(crate) async fn open(&self, run: &RunId, output: Output) -> Result<Opened, CommandError> {
         let mut before: Option<Duration> = None;
+        let mut limit = Duration::ZERO;
+        let watch = self.clock.stopwatch();
         loop {
             let error = match self.store.open(run).await {
                 Ok(opened) => return Ok(opened),
@@ -206,13 +208,16 @@ impl Runs {
             };
             let cannot = || CommandError::state(&format!("run {run} cannot be taken up"), &error);
             let JournalError::Held { holder, ends_in } = &error else { return Err(cannot()) };
+            if before.is_none() {
+                limit = *ends_in;
+            }
             match before {
                 None => output.complain(&format!(
                     "{holder} has run {run}, and may be at work or dead: waiting up to {} to see whether its lease is renewed\n",
                     duration(*ends_in)
                 )),
                 // What is left grows only by a renewal.
-                Some(left) if *ends_in > left => return Err(cannot()),
+                Some(left) if *ends_in > left || watch.elapsed() > limit => return Err(cannot()),
                 Some(_) => {}
             }
             before = Some(*ends_in);

@@ -52,6 +52,10 @@ impl Wanted {
     /// a hold before a step that has begun, is left out.
     #[must_use]
     pub fn changes(&self, state: &RunState) -> Vec<(Steer, Asked)> {
+        if let Some(asked) = self.cancel.as_ref().filter(|_| state.may_steer(&Steer::Cancel)) {
+            // Alone: to lift a pause first would let one more call leave.
+            return vec![(Steer::Cancel, asked.clone())];
+        }
         let mut changes = Vec::new();
         let lifted = |at| {
             let nobody = || Asked { by: "somebody".to_owned(), at, comment: None };
@@ -69,9 +73,6 @@ impl Wanted {
             if !self.holds.contains_key(before) {
                 changes.push((Steer::LetGo { before: before.clone() }, lifted(held.at)));
             }
-        }
-        if let Some(asked) = &self.cancel {
-            changes.push((Steer::Cancel, asked.clone()));
         }
         changes.retain(|(steer, _)| state.may_steer(steer));
         changes

@@ -492,7 +492,7 @@ pub(super) fn halts(failure: &Failure) -> Option<String> {
         Class::Expired => {
             Some("the AWS credentials have expired; renew them, then resume".to_owned())
         }
-        Class::Halted => Some(failure.message.clone()),
+        Class::Halted => Some(failure.to_string()),
         _ => None,
     }
 }

@@ -28,6 +28,7 @@ mod serverless;
 mod stops;
 mod stores;
 mod tap;
+mod team;
 mod tidy;
 mod validate;
 mod world;

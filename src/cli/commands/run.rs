@@ -36,6 +36,15 @@ pub(super) async fn run(
     }
     let account = connect(&plan, embedded(&args), ca, output).await?;
     at_home(saved.as_ref(), &account.identity)?;
+    // Before much is read: what another run does there would only look like faults.
+    let free = async {
+        account.not_halted().await?;
+        Clusters::of(&plan, &account).free(&runs).await
+    };
+    if let Err(refused) = free.await {
+        account.close().await;
+        return Err(refused);
+    }
     let findings = preflight(&plan, &account, &Prices::built_in(), output).await;
     let fails = findings
         .iter()
@@ -72,9 +81,7 @@ async fn begin(
     runs: &Runs,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    account.not_halted().await?;
     let clusters = Clusters::of(plan, account);
-    clusters.free(runs).await?;
     let run = RunId::new(account.clock.now(), &mut rand::rng());
     let opened = runs.create(&run).await?;
     let lease = Rc::clone(&opened.lease);

@@ -227,3 +227,13 @@ async fn every_beginning_of_a_journal_replays() {
         assert!(RunState::replay(&entries[..end]).is_ok(), "{end} entries");
     }
 }
+
+#[test]
+fn a_record_of_a_lower_epoch_cannot_follow() {
+    let mut state = state(plan("a"), "start");
+    let of = |seq, epoch| Entry { epoch, ..entry(seq, Record::Resumed { by: "x".to_owned() }) };
+    state.apply(&of(3, 4)).expect("a higher epoch may");
+    for (epoch, may) in [(1, false), (3, false), (4, true), (5, true)] {
+        assert_eq!(state.check(&of(4, epoch)).is_ok(), may, "{epoch}");
+    }
+}

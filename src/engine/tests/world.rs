@@ -16,8 +16,8 @@ use crate::engine::journal::{
     encode,
 };
 use crate::engine::{
-    Class, Clock, Cx, End, Engine, Event, EventKind, Failure, Finding, GONE, Inject, Kind, Kinds,
-    Ledger, Outcome, Prepared, RunState, Seen, Sink, States, Wait,
+    Class, Clock, Cx, End, Engine, Event, EventKind, Failure, Finding, GONE, Helm, Inject, Kind,
+    Kinds, Ledger, Outcome, Prepared, RunState, Seen, Sink, States, Wait, Wanted,
 };
 use crate::plan::{Effect, FORMAT, Plan, PlannedStep, Stage, Template, UndoPolicy, Writes};
 
@@ -270,6 +270,8 @@ pub(super) struct Fixture {
     pub(super) events: Rc<RefCell<Vec<Event>>>,
     pub(super) journal: MemoryJournal,
     pub(super) cancel: CancellationToken,
+    /// What people want of the run, each so many seconds after a process begins.
+    pub(super) wanted: Vec<(u64, Wanted)>,
     pub(super) inject: Inject,
     /// Calls made when the journal first failed.
     pub(super) calls_at_death: Rc<Cell<Option<usize>>>,
@@ -334,6 +336,7 @@ impl Fixture {
             events: Rc::default(),
             journal: MemoryJournal::default(),
             cancel: CancellationToken::new(),
+            wanted: Vec::new(),
             inject: Inject::default(),
             calls_at_death: Rc::default(),
             plan,
@@ -444,10 +447,25 @@ impl Fixture {
                 return End::Broken(failure);
             }
         }
-        Engine::new(self, ledger, self.clock.clone(), self.cancel.clone())
+        let helm = Rc::new(Helm::default());
+        let people = async {
+            let began = self.clock.now();
+            for (at, wanted) in &self.wanted {
+                let at = std::time::Duration::from_secs(*at);
+                self.clock.sleep(at.saturating_sub(self.clock.since(began))).await;
+                // A process that is dead hears nothing.
+                let _ = helm.heed(&ledger, wanted).await;
+            }
+            std::future::pending::<End>().await
+        };
+        let engine = Engine::new(self, Rc::clone(&ledger), self.clock.clone(), self.cancel.clone())
             .disturbed(self.inject.clone())
-            .run()
-            .await
+            .steered(Rc::clone(&helm));
+        tokio::select! {
+            biased;
+            end = people => end,
+            end = engine.run() => end,
+        }
     }
 
     pub(super) fn state(&self) -> RunState {
