@@ -16,7 +16,7 @@ use super::output::Output;
 use super::signals::Signals;
 use super::state::Runs;
 use crate::engine::journal::{Entry, Record, Rest};
-use crate::engine::{End, Engine, Event, Failure, Helm, Ledger, RunId, Sink};
+use crate::engine::{End, Engine, Event, EventKind, Failure, Helm, Ledger, RunId, Sink};
 use crate::report::{Place, Report, next_commands, render_summary, writes};
 use crate::state::{LeaseGate, Opened, follow, keep, wanted};
 
@@ -67,6 +67,12 @@ pub(crate) async fn drive(
             .await
             .map_err(|failure| lost(&failure))?,
         Beginning::Known(entries, more) => {
+            // Written when this process took the run, before anybody watched.
+            if let Some(entry) = entries.last()
+                && matches!(entry.record, Record::TakenOver { .. })
+            {
+                sink(&Event { at: entry.at, kind: EventKind::Recorded(entry.record.clone()) });
+            }
             let ledger = Ledger::resume(journal, &entries, clock.clone(), sink).map_err(|e| {
                 CommandError::new(Exit::State, "the journal contradicts itself")
                     .because(e.to_string())

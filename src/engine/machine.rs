@@ -160,6 +160,9 @@ pub struct RunState {
     /// Set while the run is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<Steered>,
+    /// Seconds for which it was paused, all pauses that are over.
+    #[serde(skip)]
+    pub paused_secs: u64,
     /// The steps that may not begin, and who said so.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub holds: BTreeMap<String, Steered>,
@@ -208,6 +211,7 @@ impl RunState {
             seq: entry.seq,
             epoch: entry.epoch,
             paused: None,
+            paused_secs: 0,
             holds: BTreeMap::new(),
             cancelled: None,
         })
@@ -410,7 +414,12 @@ impl RunState {
     fn steer(&mut self, steer: &Steer, steered: Steered) {
         match steer {
             Steer::Pause => self.paused = Some(steered),
-            Steer::GoOn => self.paused = None,
+            Steer::GoOn => {
+                if let Some(paused) = self.paused.take() {
+                    let secs = steered.at.duration_since(paused.at).as_secs();
+                    self.paused_secs += u64::try_from(secs).unwrap_or_default();
+                }
+            }
             Steer::Hold { before } => {
                 self.holds.insert(before.clone(), steered);
             }

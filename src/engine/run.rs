@@ -55,7 +55,8 @@ pub struct Engine<'a> {
     pub(super) cancel: CancellationToken,
     pub(super) inject: Inject,
     pub(super) helm: Rc<Helm>,
-    run_deadline: Cell<Option<Timestamp>>,
+    /// And for how long the run had been paused when it was set.
+    run_deadline: Cell<Option<(Timestamp, u64)>>,
     /// Why the run stopped by itself before it came to rest.
     halted: RefCell<Option<String>>,
 }
@@ -99,7 +100,9 @@ impl<'a> Engine<'a> {
     /// Goes on, forward or back, until the run rests, is stopped, or cannot write its journal.
     pub async fn run(&self) -> End {
         let timeout = self.ledger.state(|s| s.plan.timeout_secs);
-        self.run_deadline.set(timeout.and_then(|secs| self.after(Duration::from_secs(secs))));
+        let deadline = timeout.and_then(|secs| self.after(Duration::from_secs(secs)));
+        let paused = self.ledger.state(|s| s.paused_secs);
+        self.run_deadline.set(deadline.map(|deadline| (deadline, paused)));
         match self.to_rest().await {
             Ok(rest) => match self.ledger.record(Record::Rested(rest.clone())).await {
                 Ok(()) => End::Rest(rest),
@@ -241,14 +244,14 @@ impl<'a> Engine<'a> {
         if cancel.is_cancelled() {
             return Err(Failure::new(Class::Interrupted, STOPPED));
         }
-        let out_of_time = self.run_deadline.get().filter(|deadline| *deadline <= self.clock.now());
+        let out_of_time = self.run_deadline().filter(|deadline| *deadline <= self.clock.now());
         if out_of_time.is_some() {
             self.start(planned).await?;
             let failure =
                 Failure::new(Class::TimedOut, "the run's time was up before the step began");
             return self.fail(planned, failure).await;
         }
-        let deadline = match (self.after(self.timeout(planned, kind)), self.run_deadline.get()) {
+        let deadline = match (self.after(self.timeout(planned, kind)), self.run_deadline()) {
             (Some(step), Some(run)) => Some(step.min(run)),
             (step, run) => step.or(run),
         };
@@ -370,14 +373,16 @@ impl<'a> Engine<'a> {
         Failure::new(Class::Interrupted, why)
     }
 
-    /// Returns once the run is not paused, and `step`, which is about to begin, is not held. What the run may take of
-    /// time is longer by as much.
+    /// Returns once the run is not paused, and `step`, which is about to begin, is not held.
     pub(super) async fn pass(&self, step: Option<&str>) -> Result<(), Failure> {
-        let held = self.helm.pass(&self.ledger, step, &self.cancel, &self.clock).await?;
-        if let Some(deadline) = self.run_deadline.get() {
-            self.run_deadline.set(later(deadline, held));
-        }
-        Ok(())
+        self.helm.pass(&self.ledger, step, &self.cancel, &self.clock).await.map(drop)
+    }
+
+    /// When the run's time is up. Pauses do not count.
+    fn run_deadline(&self) -> Option<Timestamp> {
+        let (deadline, before) = self.run_deadline.get()?;
+        let paused = self.ledger.state(|s| s.paused_secs) - before;
+        later(deadline, Duration::from_secs(paused))
     }
 
     /// `Interrupted` once somebody has stopped the run: a point where nothing is half done.

@@ -13,6 +13,7 @@ mod faults;
 mod foreign;
 mod harness;
 mod init;
+mod lever;
 mod meanwhile;
 mod mutants;
 mod pages;

@@ -48,7 +48,9 @@ async fn a_paused_run_does_nothing_until_it_is_told_to_go_on() {
     for at in [0, 1, 10, 30, 59, 61, 80] {
         // Its step has a tenth of the time that the pause lasts.
         let brief = with(plan("a b"), "a", |step| step.timeout_secs = Some(360));
-        let mut fixture = Fixture::new(with(brief, "b", |step| step.timeout_secs = Some(360)));
+        let mut brief = with(brief, "b", |step| step.timeout_secs = Some(360));
+        brief.timeout_secs = Some(720);
+        let mut fixture = Fixture::new(brief);
         fixture.wanted = vec![(at, pause()), (at + hour, go_on())];
         let idle = async {
             fixture.clock.sleep(Duration::from_secs(at + 1)).await;
