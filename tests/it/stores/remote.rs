@@ -47,7 +47,7 @@ fn a_journal_without_one_of_its_objects_is_damaged() {
             opened.journal.append(&entry(seq, 1, &plan)).await.expect("written");
         }
         objects.remove(&format!("runs/{}/journal/00000002.json", run()));
-        let error = store.load(&run()).await.err().expect("it is refused");
+        let error = store.load(&run()).await.expect_err("it is refused");
         let JournalError::Damaged { line: 2, why, .. } = &error else { panic!("{error}") };
         assert!(why.contains("missing"), "{why}");
     });

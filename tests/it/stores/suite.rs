@@ -105,7 +105,7 @@ fn a_damaged_middle_is_refused_and_named() {
         drop(opened);
         place.damage(2, |line| Some(line.replace("number 2", "number 7"))).await;
         for error in [
-            place.process().load(&run()).await.err().expect("it is refused"),
+            place.process().load(&run()).await.expect_err("it is refused"),
             place.process().open(&run()).await.err().expect("it is refused"),
         ] {
             let JournalError::Damaged { line, why, .. } = &error else { panic!("{error}") };
@@ -123,7 +123,7 @@ fn an_entry_that_is_missing_in_the_middle_is_damage() {
         opened.lease.release().await.expect("given up");
         drop(opened);
         place.damage(3, |_| None).await;
-        let error = place.process().load(&run()).await.err().expect("it is refused");
+        let error = place.process().load(&run()).await.expect_err("it is refused");
         assert!(matches!(error, JournalError::Damaged { line: 3, .. }), "{error}");
     });
 }
@@ -132,7 +132,7 @@ fn an_entry_that_is_missing_in_the_middle_is_damage() {
 fn a_run_that_died_before_its_header_is_empty() {
     everywhere(async |place| {
         let opened = begun(place, 0).await;
-        let error = place.process().load(&run()).await.err().expect("nothing to read");
+        let error = place.process().load(&run()).await.expect_err("nothing to read");
         assert!(matches!(error, JournalError::Empty(_)), "{error}");
         opened.lease.release().await.expect("given up");
         drop(opened);
