@@ -35,7 +35,7 @@ impl Clusters {
             let (of, region) = (&account.identity.account, &account.identity.region);
             // Both services fold names to lower case.
             let name = name.to_lowercase();
-            let key = format!("clusters/{of}/{region}/{folder}/{name}.json");
+            let key = format!("clusters/{of}/{region}/{folder}/{}.json", as_file(&name));
             all_of_it.push((key, format!("{what} \"{name}\"")));
         }
         let stops_writes = matches!(plan.writes, Writes::StoppedBy { .. });
@@ -108,7 +108,27 @@ impl Clusters {
     }
 }
 
+/// A name as a part of a key, whatever is in it: a playbook may name what no service would.
+fn as_file(name: &str) -> String {
+    let fine = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    name.chars()
+        .map(|c| if fine(c) { c.to_string() } else { format!("_{:x}_", u32::from(c)) })
+        .collect()
+}
+
 fn unread(error: JournalError) -> CommandError {
     CommandError::state("it cannot be told whether another run works on the same cluster", &error)
         .hint("nothing was changed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_leaves_the_folder_of_claims() {
+        assert_eq!(as_file("prod-1"), "prod-1");
+        assert_eq!(as_file("../../x"), "_2e__2e__2f__2e__2e__2f_x");
+        assert_ne!(as_file("a_b"), as_file("a.b"));
+    }
 }

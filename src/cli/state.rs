@@ -24,8 +24,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// All runs in one place.
 pub(crate) struct Runs {
     store: Box<dyn Store>,
-    /// The bucket, if it is one.
-    bucket: Option<Bucket>,
     /// The flag that named the place, as it has to be typed again.
     flags: String,
     /// The clock of leases and commands: the machine's, also when a run is hurried in a sandbox.
@@ -93,12 +91,31 @@ impl Runs {
         Self::new(Said::Directory(base.join("orchestrate")), String::new()).await
     }
 
+    /// The bucket that `at` would use, if it is one, without connecting to it.
+    ///
+    /// # Errors
+    /// `Usage` if the place cannot be understood.
+    pub(crate) fn bucket(
+        state: Option<&str>,
+        state_dir: Option<&PathBuf>,
+    ) -> Result<Option<Bucket>, CommandError> {
+        let said = match (state, state_dir) {
+            (Some(given), _) => understood("--state", given)?,
+            (None, Some(_)) => return Ok(None),
+            (None, None) => {
+                let env = std::env::var("ORCHESTRATE_STATE").ok().filter(|v| !v.is_empty());
+                let Some(given) = env else { return Ok(None) };
+                understood("ORCHESTRATE_STATE", &given)?
+            }
+        };
+        Ok(match said {
+            Said::Bucket(bucket) => Some(bucket),
+            Said::Directory(_) => None,
+        })
+    }
+
     async fn new(said: Said, flags: String) -> Result<Self, CommandError> {
         let clock = Clock::system();
-        let bucket = match &said {
-            Said::Bucket(bucket) => Some(bucket.clone()),
-            Said::Directory(_) => None,
-        };
         let (store, rhythm): (Box<dyn Store>, _) = match said {
             Said::Directory(root) => (Box::new(Directory::new(root)), Duration::from_millis(500)),
             Said::Bucket(bucket) => {
@@ -109,17 +126,12 @@ impl Runs {
                 (Box::new(store), (terms.length / 6).min(Duration::from_secs(5)))
             }
         };
-        Ok(Self { store, bucket, flags, clock, rhythm })
+        Ok(Self { store, flags, clock, rhythm })
     }
 
     /// The place itself.
     pub(crate) fn store(&self) -> &dyn Store {
         self.store.as_ref()
-    }
-
-    /// The bucket that runs are kept in, if they are.
-    pub(crate) fn bucket(&self) -> Option<&Bucket> {
-        self.bucket.as_ref()
     }
 
     /// Where a run is kept, and how commands find it again.

@@ -15,7 +15,7 @@ use crate::permissions::{
     policies, simulator_statement, state_statements,
 };
 use crate::plan::Plan;
-use crate::state::LEVER;
+use crate::state::{Bucket, LEVER};
 use crate::steps::{catalog, declared};
 
 /// A policy as it is printed, as JSON for machines, and what to mind.
@@ -26,7 +26,12 @@ struct Written {
 }
 
 /// Prints a policy. Calls nothing: what it says follows from the playbook alone.
-pub(super) async fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
+pub(super) async fn run(
+    args: &IamArgs,
+    state: Option<&Bucket>,
+    runs: impl AsyncFnOnce() -> Result<Runs, CommandError>,
+    output: Output,
+) -> Result<Exit, CommandError> {
     let plan = plan(args, runs, output).await?;
     let guard = plan.guard.clone().unwrap_or_default();
     let region = args.region.clone().or(guard.region);
@@ -35,7 +40,7 @@ pub(super) async fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<E
     let written = if args.bucket_policy {
         bucket(args, &plan, &place)?
     } else {
-        caller(args, &plan, &place, runs)
+        caller(args, &plan, &place, state)
     };
     for warning in &written.warnings {
         output.complain(&format!("warning: {warning}\n"));
@@ -53,20 +58,24 @@ pub(super) async fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<E
     Ok(Exit::Done)
 }
 
-async fn plan(args: &IamArgs, runs: &Runs, output: Output) -> Result<Plan, CommandError> {
+async fn plan(
+    args: &IamArgs,
+    runs: impl AsyncFnOnce() -> Result<Runs, CommandError>,
+    output: Output,
+) -> Result<Plan, CommandError> {
     let given = &args.playbook;
     let source = playbook_file::read(&given.playbook, output)?;
     if let Some(saved) = Saved::read(source.name(), source.text())? {
         return Ok(saved.plan);
     }
     let earlier = match given.inputs_from.as_deref() {
-        Some(run) => Some(outputs_of(run, false, runs).await?),
+        Some(run) => Some(outputs_of(run, false, &runs().await?).await?),
         None => None,
     };
     playbook_file::plan(given, &source, &catalog(), earlier, output)
 }
 
-fn caller(args: &IamArgs, plan: &Plan, place: &Place, runs: &Runs) -> Written {
+fn caller(args: &IamArgs, plan: &Plan, place: &Place, state: Option<&Bucket>) -> Written {
     let mut warnings = Vec::new();
     let unknown: Vec<&str> = [("account", place.account()), ("region", place.region())]
         .into_iter()
@@ -84,7 +93,7 @@ fn caller(args: &IamArgs, plan: &Plan, place: &Place, runs: &Runs) -> Written {
     let needed = grants(plan, &|kind| declared(kind), place);
     let principal = args.principal.as_deref();
     let more = [simulator_statement(principal, place), lever_statement(LEVER, place)].into_iter();
-    let bucket = runs.bucket().map(|b| state_statements(&b.name, &b.prefix, place));
+    let bucket = state.map(|b| state_statements(&b.name, &b.prefix, place));
     let more = more.chain(key_statement(&args.kms_keys, place));
     let more = more.chain(bucket.into_iter().flatten()).collect();
     let policies = policies(&needed, more);

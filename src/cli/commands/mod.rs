@@ -74,7 +74,10 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Validate { playbooks, format } => validate::run(&playbooks, format, output),
         Command::Init(args) => block_on(init::run(args, output)),
         Command::Plan(args) => block_on(async { plan::run(args, runs().await?, ca, output).await }),
-        Command::Iam(args) => block_on(async { iam::run(&args, &runs().await?, output).await }),
+        Command::Iam(args) => block_on(async {
+            let bucket = Runs::bucket(cli.state.as_deref(), cli.state_dir.as_ref())?;
+            iam::run(&args, bucket.as_ref(), runs, output).await
+        }),
         Command::Migrate(args) => {
             block_on(async { run::run(args, true, runs().await?, ca, output).await })
         }

@@ -297,3 +297,51 @@ async fn a_record_out_of_order_ends_the_ledger() {
     assert_eq!(right.expect_err("refused as well").class, Class::Journal);
     assert_eq!(journal.entries().len(), 1);
 }
+
+/// Takes a second for each entry, which is written at its beginning or at its end.
+struct Slow {
+    inner: crate::engine::journal::MemoryJournal,
+    clock: Clock,
+    written_first: bool,
+}
+
+#[async_trait::async_trait(?Send)]
+impl Journal for Slow {
+    fn epoch(&self) -> u64 {
+        self.inner.epoch()
+    }
+
+    async fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        let second = std::time::Duration::from_secs(1);
+        if self.written_first {
+            self.inner.append(entry).await?;
+            self.clock.sleep(second).await;
+            return Ok(());
+        }
+        self.clock.sleep(second).await;
+        self.inner.append(entry).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_whose_writer_was_dropped_is_written_before_the_next_and_once() {
+    for written_first in [true, false] {
+        let fixture = Fixture::new(plan("a"));
+        let (inner, clock) = (fixture.journal.clone(), fixture.clock.clone());
+        let slow = Slow { inner, clock: clock.clone(), written_first };
+        let silent = std::rc::Rc::new(|_: &crate::engine::Event| {});
+        let ledger = Ledger::begin(Box::new(slow), fixture.header(), clock.clone(), silent).await;
+        let ledger = ledger.expect("begins");
+        let start = Record::StepStarted { step: "a".to_owned(), attempt: 1 };
+        tokio::select! {
+            _ = ledger.record(start.clone()) => panic!("it takes a second"),
+            () = clock.sleep(std::time::Duration::from_millis(500)) => {}
+        }
+        assert_eq!(ledger.state(|state| state.seq), 1, "nobody knows yet");
+        let next = Record::Resumed { by: "test".to_owned() };
+        ledger.record(next.clone()).await.expect("written");
+        assert_eq!(ledger.state(|state| state.seq), 3);
+        let records = fixture.records();
+        assert_eq!(records[1..], [start, next], "written first: {written_first}");
+    }
+}
