@@ -97,12 +97,12 @@ impl Account {
         LeverGate::new(clients, account, self.clock.clone(), Some(ledger))
     }
 
-    /// Refuses to begin while the account's stop lever is engaged.
+    /// Refuses to begin or go on with a plan that changes anything while the account's stop lever is engaged.
     ///
     /// # Errors
     /// `Refused`; nothing was changed.
-    pub(crate) async fn not_halted(&self) -> Result<(), CommandError> {
-        if self.is_embedded() {
+    pub(crate) async fn not_halted(&self, plan: &Plan) -> Result<(), CommandError> {
+        if self.is_embedded() || !plan.steps().any(|step| step.effect.mutates()) {
             return Ok(());
         }
         let (clients, account) = (self.env.aws.clone(), &self.identity.account);

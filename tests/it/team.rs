@@ -86,6 +86,33 @@ fn a_laptop_that_dies_at_step_three_is_resumed_from_another_machine() {
 }
 
 #[test]
+fn a_laptop_that_slept_while_its_run_was_taken_over_changes_nothing_when_it_wakes() {
+    let laptop = Machine::new("4");
+    let ci = Machine::new("4");
+    let served = sandbox(&laptop, "400");
+    let mut child = laptop.start(&served, &["migrate", "--yes", QUICKSTART]);
+    eventually("the snapshot is begun", || served.effects("CreateSnapshot") == 1);
+    // SIGSTOP and SIGCONT by number, as on every Linux that this is tested on.
+    signal(&child, 19);
+    ci.run(&served, &["resume"]).ends_with(0).says("taken over by tester@");
+    let changes = || {
+        let calls = served.ask("calls");
+        let calls = calls.as_array().expect("calls").clone();
+        let state = |call: &Value| call["resource"].to_string().contains("team/a/");
+        calls.iter().filter(|call| call["mutating"] == true && !state(call)).count()
+    };
+    let before = changes();
+    signal(&child, 18);
+    let code = child.wait().expect("it ends").code();
+    assert_eq!(code, Some(74), "it has lost its run");
+    assert_eq!(changes(), before, "it changed nothing more");
+    assert_eq!(ci.rests(&served).as_deref(), Some("succeeded"));
+    for operation in MADE_ONCE {
+        assert_eq!(served.effects(operation), 1, "{operation}");
+    }
+}
+
+#[test]
 fn a_run_that_is_being_worked_on_is_not_taken_by_another_machine() {
     let laptop = Machine::new("4");
     let ci = Machine::new("4");

@@ -91,7 +91,7 @@ async fn go_on(
         ))
         .hint("use credentials and region of the account the run began in; nothing was changed"));
     }
-    account.not_halted().await?;
+    account.not_halted(&state.plan).await?;
     // Also that of a run which had finished, and is undone now.
     Clusters::of(&state.plan, &account).claim(id, runs).await?;
     lift(id, runs, false).await?;

@@ -38,7 +38,7 @@ pub(super) async fn run(
     at_home(saved.as_ref(), &account.identity)?;
     // Before much is read: what another run does there would only look like faults.
     let free = async {
-        account.not_halted().await?;
+        account.not_halted(&plan).await?;
         Clusters::of(&plan, &account).free(&runs).await
     };
     if let Err(refused) = free.await {
