@@ -63,9 +63,10 @@ async fn a_paused_run_does_nothing_until_it_is_told_to_go_on() {
             std::future::pending::<()>().await;
         };
         let end = tokio::select! {
-            end = fixture.begin() => end,
-            () = idle => unreachable!("it waits for ever"),
-        };
+        biased;
+                   end = fixture.begin() => end,
+                   () = idle => unreachable!("it waits for ever"),
+               };
         assert_eq!(end, End::Rest(Rest::Succeeded), "paused at {at} s");
         let who = "ops@host".to_owned();
         assert_eq!(steers(&fixture), [(Steer::Pause, who.clone()), (Steer::GoOn, who)]);
@@ -85,9 +86,10 @@ async fn a_held_step_does_not_begin_and_those_beside_it_do() {
         std::future::pending::<()>().await;
     };
     let end = tokio::select! {
-        end = fixture.begin() => end,
-        () = looking => unreachable!("it waits for ever"),
-    };
+    biased;
+           end = fixture.begin() => end,
+           () = looking => unreachable!("it waits for ever"),
+       };
     assert_eq!(end, End::Rest(Rest::Succeeded));
     let of = |before: &str| before.to_owned();
     let words: Vec<Steer> = steers(&fixture).into_iter().map(|(steer, _)| steer).collect();
@@ -168,13 +170,14 @@ async fn a_paused_run_can_be_stopped_and_the_next_process_stands_where_it_stood(
     let mut fixture = Fixture::new(plan("a b"));
     fixture.wanted = vec![(10, pause())];
     let end = tokio::select! {
-        end = fixture.begin() => end,
-        end = async {
-            fixture.clock.sleep(Duration::from_secs(500)).await;
-            fixture.cancel.cancel();
-            std::future::pending().await
-        } => end,
-    };
+    biased;
+           end = fixture.begin() => end,
+           end = async {
+               fixture.clock.sleep(Duration::from_secs(500)).await;
+               fixture.cancel.cancel();
+               std::future::pending().await
+           } => end,
+       };
     assert_eq!(end, End::Interrupted);
     fixture.cancel = tokio_util::sync::CancellationToken::new();
     fixture.wanted = vec![(1_000, go_on())];
