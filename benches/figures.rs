@@ -134,7 +134,8 @@ async fn migrate(plan: &Plan) -> (Duration, Duration, usize) {
     let begun = clock.now();
     let before = cpu_time();
     let journal = Box::new(MemoryJournal::default());
-    let ledger = Ledger::begin(journal, header, clock.clone(), Rc::new(|_| {})).expect("a ledger");
+    let ledger = Ledger::begin(journal, header, clock.clone(), Rc::new(|_| {})).await;
+    let ledger = ledger.expect("a ledger");
     let engine = Engine::new(&registry, Rc::new(ledger), clock.clone(), CancellationToken::new());
     let end = engine.run().await;
     assert_eq!(end, End::Rest(Rest::Succeeded));

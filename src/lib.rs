@@ -11,6 +11,7 @@
 //! - `facts`: what AWS's pages say, as tables;
 //! - `init`: a live source to a playbook;
 //! - `aws`: clients, error classes, identity;
+//! - `state`: where runs are kept: journals, leases, what people ask of a run;
 //! - `cost`: prices and shapes to estimates;
 //! - `advise`: answers to a recommendation;
 //! - `report`: events to terminal and JSON;
@@ -27,5 +28,6 @@ pub mod permissions;
 pub mod plan;
 pub mod playbook;
 pub mod report;
+pub mod state;
 pub mod steps;
 pub mod survey;

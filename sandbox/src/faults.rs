@@ -25,6 +25,9 @@ pub enum FaultKind {
     StaleRead,
     /// The service answers that there is no such thing, as it may while the thing is busy.
     NotFound,
+    /// A write under a condition meets another one in flight: S3 answers 409 ConditionalRequestConflict, and nothing
+    /// happened (S3 user guide, "Conditional request behavior"). Of S3 only.
+    WriteConflict,
     /// The caller is not allowed to do this.
     Denied,
     /// The caller's credentials have expired.

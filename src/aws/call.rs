@@ -30,7 +30,7 @@ impl Op {
 
     /// An operation that changes something.
     #[must_use]
-    pub const fn change(service: &'static str, name: &'static str) -> Self {
+    pub(super) const fn change(service: &'static str, name: &'static str) -> Self {
         Self { service, name, mutating: true }
     }
 }

@@ -10,6 +10,7 @@ use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use super::gate::Gates;
 use crate::engine::{Class, Clock, Failure};
 
 /// One client for each service this program calls.
@@ -39,6 +40,8 @@ pub struct Clients {
     pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// Service Quotas.
     pub servicequotas: aws_sdk_servicequotas::Client,
+    /// What every change passes before it leaves.
+    pub gates: Gates,
 }
 
 /// How to connect.
@@ -138,6 +141,7 @@ fn clients(config: &SdkConfig, region: String, path_style: bool) -> Clients {
         kms: aws_sdk_kms::Client::new(config),
         cloudwatch: aws_sdk_cloudwatch::Client::new(config),
         servicequotas: aws_sdk_servicequotas::Client::new(config),
+        gates: Gates::default(),
     }
 }
 

@@ -4,6 +4,8 @@ mod arn;
 mod call;
 mod class;
 mod clients;
+mod conditional;
+mod gate;
 mod identity;
 mod shell;
 
@@ -11,5 +13,7 @@ pub use arn::{elasticache_arn, memorydb_arn, s3_object_arn, split_s3_object_arn}
 pub use call::{Op, call, found};
 pub use class::class_of;
 pub use clients::{Clients, Settings, connect, is_region};
+pub use conditional::{Condition, Object, get_object, list_keys, put_object};
+pub use gate::{Gate, Gates};
 pub use identity::{Identity, identify};
 pub use shell::shell;

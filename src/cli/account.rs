@@ -8,8 +8,9 @@ use super::exit::Exit;
 #[cfg(feature = "sandbox")]
 use super::sandboxed::Embedded;
 use crate::aws::{self, Clients, Identity, Settings};
-use crate::engine::{Clock, Failure};
+use crate::engine::{Clock, Failure, Ledger};
 use crate::plan::{Guard, Plan};
+use crate::state::LeverGate;
 use crate::steps::redis::{DataPlane, Wire};
 use crate::steps::{Env, Registry, registry};
 
@@ -88,6 +89,25 @@ impl Account {
             #[cfg(feature = "sandbox")]
             embedded: None,
         })
+    }
+
+    /// The account's stop lever, as a gate; `ledger` hears of it when it cannot be read.
+    pub(crate) fn lever(&self, ledger: Rc<Ledger>) -> LeverGate {
+        let (clients, account) = (self.env.aws.clone(), &self.identity.account);
+        LeverGate::new(clients, account, self.clock.clone(), Some(ledger))
+    }
+
+    /// Refuses to begin or go on with a plan that changes anything while the account's stop lever is engaged.
+    ///
+    /// # Errors
+    /// `Refused`; nothing was changed.
+    pub(crate) async fn not_halted(&self, plan: &Plan) -> Result<(), CommandError> {
+        if self.is_embedded() || !plan.steps().any(|step| step.effect.mutates()) {
+            return Ok(());
+        }
+        let (clients, account) = (self.env.aws.clone(), &self.identity.account);
+        let lever = LeverGate::new(clients, account, self.clock.clone(), None);
+        lever.ask().await.map_err(|f| CommandError::refused(f).because("nothing was changed"))
     }
 
     /// Whether this is a sandbox inside this process.

@@ -15,7 +15,10 @@ pub struct Cli {
     /// Everything on standard output as one JSON object a line.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Where journals are kept [env: ORCHESTRATE_STATE_DIR] [default: the XDG state directory]
+    /// Where runs are kept: a directory, or s3://<bucket>/<prefix> to share them [env: ORCHESTRATE_STATE] [default: the XDG state directory]
+    #[arg(long, global = true, value_name = "PLACE", conflicts_with = "state_dir")]
+    pub state: Option<String>,
+    /// The same, always a directory [env: ORCHESTRATE_STATE_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Certificates, in PEM, to trust besides the system's when connecting to Redis [env: SSL_CERT_FILE]
@@ -79,7 +82,7 @@ pub enum Command {
     Migrate(RunArgs),
     /// Run any playbook
     Run(RunArgs),
-    /// Go on with a run that was stopped, is stuck, or has been approved
+    /// Go on with a run that was stopped, is stuck, or has been approved; let one go on that is paused or held
     Resume {
         /// The run: an id or its beginning; the latest if left out
         run: Option<String>,
@@ -109,6 +112,53 @@ pub enum Command {
         #[arg(long, short = 'y')]
         yes: bool,
     },
+    /// Pause a run that is being worked on, from any terminal; `resume` lets it go on
+    Pause {
+        /// The run: an id or its beginning; the latest if left out
+        run: Option<String>,
+        /// Words to keep in the journal
+        #[arg(long, short = 'm')]
+        comment: Option<String>,
+    },
+    /// Hold a run before a step; `resume` lets the step begin
+    Hold {
+        /// The run: an id or its beginning; the latest if left out
+        run: Option<String>,
+        /// The step that is not to begin
+        #[arg(long, value_name = "STEP")]
+        before: String,
+        /// Words to keep in the journal
+        #[arg(long, short = 'm')]
+        comment: Option<String>,
+    },
+    /// Stop a run that is being worked on at its next safe point, and undo what it did
+    Cancel {
+        /// The run: an id or its beginning; the latest if left out
+        run: Option<String>,
+        /// Words to keep in the journal
+        #[arg(long, short = 'm')]
+        comment: Option<String>,
+    },
+    /// Break the lease on a run whose process is dead for certain
+    Unlock {
+        /// The run: an id or its beginning; the latest if left out
+        run: Option<String>,
+        /// How you know that it is dead; kept in the journal
+        #[arg(long, short = 'm')]
+        comment: String,
+        /// Do not ask
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+    /// Stop every change of every orchestrate in the account, or allow them again
+    Lever {
+        /// A region; may be repeated [default: the one of the AWS configuration]
+        #[arg(long, global = true)]
+        region: Vec<String>,
+        /// What to do with it
+        #[command(subcommand)]
+        command: LeverCommand,
+    },
     /// Show one run: what it did, where it is, what to do next
     Status {
         /// The run: an id or its beginning; the latest if left out
@@ -135,6 +185,25 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// What to do with the stop lever.
+#[derive(Debug, Subcommand)]
+pub enum LeverCommand {
+    /// Let no change leave
+    Engage {
+        /// Why; whoever is stopped reads it
+        #[arg(long, short = 'm')]
+        comment: String,
+    },
+    /// Allow changes again
+    Release {
+        /// Why it is safe
+        #[arg(long, short = 'm')]
+        comment: String,
+    },
+    /// Show where it stands
+    Status,
 }
 
 /// Writing a playbook.

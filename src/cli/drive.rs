@@ -9,13 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use super::ask;
+use super::claims::Clusters;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::output::Output;
 use super::signals::Signals;
-use crate::engine::journal::{Entry, Journal, Record, Rest};
-use crate::engine::{End, Engine, Event, Failure, Ledger, RunId, Sink};
+use super::state::Runs;
+use crate::engine::journal::{Entry, Record, Rest};
+use crate::engine::{End, Engine, Event, EventKind, Failure, Helm, Ledger, RunId, Sink};
 use crate::report::{Place, Report, next_commands, render_summary, writes};
+use crate::state::{LeaseGate, Opened, follow, keep, wanted};
 
 /// Redraw the counters this often.
 const TICK: Duration = Duration::from_millis(200);
@@ -47,11 +50,12 @@ pub(crate) enum Beginning {
 /// If the journal cannot be written at the very beginning; nothing was changed then.
 pub(crate) async fn drive(
     account: &Account,
-    journal: Box<dyn Journal>,
-    place: &Place,
+    opened: Opened,
+    runs: &Runs,
     beginning: Beginning,
     output: Output,
 ) -> Result<Exit, CommandError> {
+    let Opened { journal, lease, .. } = opened;
     let report: Rc<RefCell<Box<dyn Report>>> = Rc::new(RefCell::new(output.report()));
     let sink: Sink = {
         let report = Rc::clone(&report);
@@ -60,14 +64,21 @@ pub(crate) async fn drive(
     let clock = account.clock.clone();
     let ledger = match beginning {
         Beginning::New(header) => Ledger::begin(journal, *header, clock.clone(), sink)
+            .await
             .map_err(|failure| lost(&failure))?,
         Beginning::Known(entries, more) => {
+            // Written when this process took the run, before anybody watched.
+            if let Some(entry) = entries.last()
+                && matches!(entry.record, Record::TakenOver { .. })
+            {
+                sink(&Event { at: entry.at, kind: EventKind::Recorded(entry.record.clone()) });
+            }
             let ledger = Ledger::resume(journal, &entries, clock.clone(), sink).map_err(|e| {
                 CommandError::new(Exit::State, "the journal contradicts itself")
                     .because(e.to_string())
             })?;
             for record in more {
-                ledger.record(record).map_err(|failure| lost(&failure))?;
+                ledger.record(record).await.map_err(|failure| lost(&failure))?;
             }
             ledger
         }
@@ -75,7 +86,26 @@ pub(crate) async fn drive(
     let ledger = Rc::new(ledger);
     let cancel = CancellationToken::new();
     let run = ledger.state(|s| s.header.run.clone());
-    let signals = watch_signals(run, cancel.clone(), Rc::clone(&report));
+    let place = &runs.place(&run);
+    if !account.is_embedded() {
+        account.env.aws.gates.add(Rc::new(account.lever(Rc::clone(&ledger))));
+    }
+    // The last gate: reading a lever takes time, in which a lease may end.
+    account.env.aws.gates.add(Rc::new(LeaseGate::new(Rc::clone(&lease), runs.clock.clone())));
+    let helm = Rc::new(Helm::default());
+    // What was asked before counts from the first step on.
+    let objects = runs.store().objects();
+    if let Ok(wanted) = wanted(objects, &run).await {
+        helm.heed(&ledger, &wanted).await.map_err(|failure| lost(&failure))?;
+    }
+    let following = follow(objects, &run, &helm, &ledger, &runs.clock, runs.rhythm);
+    let keeping = async {
+        keep(lease.as_ref(), &runs.clock).await;
+        // Another process has the run: this one comes to its end at its next record.
+        cancel.cancel();
+        std::future::pending::<()>().await;
+    };
+    let signals = watch_signals(run.clone(), cancel.clone(), Rc::clone(&report));
     let ticking = async {
         loop {
             tokio::time::sleep(TICK).await;
@@ -86,7 +116,7 @@ pub(crate) async fn drive(
         loop {
             let engine =
                 Engine::new(&account.registry, Rc::clone(&ledger), clock.clone(), cancel.clone());
-            let end = engine.run().await;
+            let end = engine.steered(Rc::clone(&helm)).run().await;
             let End::Rest(Rest::Waiting { step }) = &end else { return end };
             if output.json || !ask::somebody_is_there() {
                 return end;
@@ -96,10 +126,9 @@ pub(crate) async fn drive(
                 decision = decide(&ledger, step) => decision,
                 () = cancel.cancelled() => None,
             };
-            match decision.map(|decision| ledger.record(decision)) {
-                Some(Ok(())) => {}
-                Some(Err(failure)) => return End::Broken(failure),
-                None => return end,
+            let Some(decision) = decision else { return end };
+            if let Err(failure) = ledger.record(decision).await {
+                return End::Broken(failure);
             }
         }
     };
@@ -107,8 +136,15 @@ pub(crate) async fn drive(
         end = running => end,
         () = ticking => End::Interrupted,
         () = signals => End::Interrupted,
+        () = keeping => End::Interrupted,
+        never = following => match never {},
     };
     report.borrow_mut().close();
+    let done = matches!(end, End::Rest(Rest::Succeeded | Rest::RolledBack | Rest::Cancelled));
+    if done {
+        let clusters = ledger.state(|state| Clusters::of(&state.plan, account));
+        clusters.disclaim(&run, runs).await;
+    }
     Ok(conclude(&end, &ledger, place, output))
 }
 

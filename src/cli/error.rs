@@ -59,7 +59,11 @@ impl CommandError {
 
     /// A state directory or journal that cannot be used; `what` was attempted.
     pub(crate) fn state(what: &str, error: &JournalError) -> Self {
-        let exit = if matches!(error, JournalError::Locked) { Exit::Locked } else { Exit::State };
+        let held = matches!(
+            error,
+            JournalError::Locked | JournalError::Held { .. } | JournalError::Lost { .. }
+        );
+        let exit = if held { Exit::Locked } else { Exit::State };
         let command = Self::new(exit, what).because(error.to_string());
         match error {
             JournalError::Locked => command.hint("`orchestrate status` shows what it is doing"),
@@ -72,7 +76,15 @@ impl CommandError {
             JournalError::Empty(_) => command.hint(
                 "nothing was changed in AWS by it; `orchestrate runs` lists the others, and its folder can be removed",
             ),
-            JournalError::Io(_) | JournalError::Dead => command,
+            JournalError::Held { .. } => command.hint(
+                "`orchestrate status` shows what it is doing; if that process is dead for certain, wait until its lease ends, or `orchestrate unlock`",
+            ),
+            JournalError::Lost { .. } => command.hint("`orchestrate status` shows what it is doing"),
+            JournalError::Store(Failure { mend: Some(mend), .. }) => command.hint(mend.clone()),
+            JournalError::Lapsed(_)
+            | JournalError::Store(_)
+            | JournalError::Io(_)
+            | JournalError::Dead => command,
         }
     }
 

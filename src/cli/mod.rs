@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod ask;
+mod claims;
 mod commands;
 mod document;
 mod drive;

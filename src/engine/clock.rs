@@ -62,6 +62,12 @@ impl Clock {
         Duration::try_from(self.now().duration_since(earlier)).unwrap_or(Duration::ZERO)
     }
 
+    /// Starts measuring a span of which it matters that it is not taken for shorter than it was.
+    #[must_use]
+    pub fn stopwatch(&self) -> Stopwatch {
+        Stopwatch { clock: self.clone(), wall: self.now(), steady: Instant::now() }
+    }
+
     /// How many times faster than a wall clock this clock runs; 1 for a real one.
     #[must_use]
     pub fn speed(&self) -> f64 {
@@ -69,5 +75,23 @@ impl Clock {
             Source::System => 1.0,
             Source::Tokio { speed, .. } => *speed,
         }
+    }
+}
+
+/// Measures a span by the wall clock and by the machine's steady clock, and takes the longer one: the first can be set
+/// back, and the second stands still while a laptop sleeps (clock_gettime(2), CLOCK_MONOTONIC).
+#[derive(Clone, Debug)]
+pub struct Stopwatch {
+    clock: Clock,
+    wall: Timestamp,
+    steady: Instant,
+}
+
+impl Stopwatch {
+    /// Time passed since it was started.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        let steady = self.steady.elapsed().mul_f64(self.clock.speed());
+        self.clock.since(self.wall).max(steady)
     }
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::Clock;
 use super::event::{EventKind, Look};
 use super::failure::{Class, Failure};
+use super::helm::Helm;
 use super::id::RunId;
 use super::journal::Record;
 use super::kind::Around;
@@ -41,8 +42,11 @@ pub struct Cx {
     pub around: Around,
     pub(super) ledger: Rc<Ledger>,
     pub(super) pace: Rc<Pace>,
+    pub(super) helm: Rc<Helm>,
     pub(super) cancel: CancellationToken,
     pub(super) deadline: Cell<Option<Timestamp>>,
+    /// Whether the step is held by a pause right now.
+    pub(super) held: Cell<bool>,
     pub(super) rng: RefCell<StdRng>,
 }
 
@@ -61,8 +65,10 @@ impl Cx {
             around: Around::default(),
             ledger,
             pace: Rc::default(),
+            helm: Rc::default(),
             cancel: CancellationToken::new(),
             deadline: Cell::new(None),
+            held: Cell::new(false),
             rng,
         }
     }
@@ -95,6 +101,7 @@ impl Cx {
         let mut gone_since = Some(started);
         let mut over = false;
         loop {
+            self.pass().await?;
             if !over && let Err(stopped) = self.hold(wait.service).await {
                 return Err(last_words(stopped, wait, last.as_deref(), fault.as_ref()));
             }
@@ -117,11 +124,13 @@ impl Cx {
                     self.pace.answered(wait.service);
                     let changed = last.as_deref() != Some(&seen.state);
                     if changed {
-                        self.ledger.record(Record::Observed {
-                            step: self.step.clone(),
-                            subject: wait.subject.clone(),
-                            state: seen.state.clone(),
-                        })?;
+                        self.ledger
+                            .record(Record::Observed {
+                                step: self.step.clone(),
+                                subject: wait.subject.clone(),
+                                state: seen.state.clone(),
+                            })
+                            .await?;
                         last = Some(seen.state.clone());
                     }
                     let meaning = wait.states.meaning(&seen.state);
@@ -228,8 +237,25 @@ impl Cx {
     ///
     /// # Errors
     /// `Journal`.
-    pub fn note(&self, note: Value) -> Result<(), Failure> {
-        self.ledger.record(Record::Noted { step: self.step.clone(), note })
+    pub async fn note(&self, note: Value) -> Result<(), Failure> {
+        self.ledger.record(Record::Noted { step: self.step.clone(), note }).await
+    }
+
+    /// Returns once the run is not paused. The step's time is longer by as much.
+    async fn pass(&self) -> Result<(), Failure> {
+        self.held.set(true);
+        let held = self.helm.pass(&self.ledger, None, &self.cancel, &self.clock).await;
+        self.held.set(false);
+        if let (Some(deadline), held) = (self.deadline.get(), held?) {
+            self.deadline.set(super::run::later(deadline, held));
+        }
+        Ok(())
+    }
+
+    /// The fencing epoch of the process that works on the run; 0 while nothing is recorded.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.ledger.epoch()
     }
 
     /// The step's latest note: of this attempt, of an earlier one, or of an earlier process.

@@ -18,6 +18,9 @@ pub enum Class {
     Denied,
     /// The credentials have expired. Nothing else is wrong: the run stops, and goes on once they are renewed.
     Expired,
+    /// Changes are forbidden in the whole account for now. Nothing else is wrong: the run stops, and goes on once they
+    /// are allowed again.
+    Halted,
     /// The thing named does not exist.
     NotFound,
     /// Something of that name exists and is not this run's, or the world changed under the run.

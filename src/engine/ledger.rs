@@ -2,23 +2,34 @@
 
 use std::cell::RefCell;
 
+use tokio::sync::Mutex;
+
 use super::clock::Clock;
 use super::event::{Event, EventKind, Sink};
 use super::failure::{Class, Failure};
-use super::journal::{Entry, Journal, Record};
+use super::journal::{Entry, Journal, JournalError, Record};
 use super::machine::{Illegal, RunState};
 
 /// Journal, state and audience of one run.
 pub struct Ledger {
     clock: Clock,
     sink: Sink,
-    open: Option<RefCell<Open>>,
+    open: Option<Open>,
 }
 
 struct Open {
+    /// One record at a time: lanes that run side by side write one after the other.
+    pen: Mutex<Pen>,
+    state: RefCell<RunState>,
+    epoch: u64,
+}
+
+struct Pen {
     journal: Box<dyn Journal>,
-    state: RunState,
     broken: Option<Failure>,
+    /// An entry whose writer was dropped in the middle of the write: it may be durable or not, so that it is written
+    /// again, which changes nothing if it is, before anything else.
+    unsure: Option<Entry>,
 }
 
 impl Ledger {
@@ -26,18 +37,17 @@ impl Ledger {
     ///
     /// # Errors
     /// `Class::Journal` if the header could not be made durable.
-    pub fn begin(
+    pub async fn begin(
         mut journal: Box<dyn Journal>,
         header: Record,
         clock: Clock,
         sink: Sink,
     ) -> Result<Self, Failure> {
-        let entry = Entry { seq: 1, at: clock.now(), record: header };
+        let entry = Entry { seq: 1, epoch: journal.epoch(), at: clock.now(), record: header };
         let state = RunState::begin(&entry).map_err(bug)?;
-        journal.append(&entry).map_err(|error| lost(&error))?;
+        journal.append(&entry).await.map_err(lost)?;
         sink(&Event { at: entry.at, kind: EventKind::Recorded(entry.record) });
-        let open = Some(RefCell::new(Open { journal, state, broken: None }));
-        Ok(Self { clock, sink, open })
+        Ok(Self { clock, sink, open: Some(Open::new(journal, state)) })
     }
 
     /// Goes on with a run whose entries were read from `journal`.
@@ -51,7 +61,7 @@ impl Ledger {
         sink: Sink,
     ) -> Result<Self, Illegal> {
         let state = RunState::replay(entries)?;
-        Ok(Self { clock, sink, open: Some(RefCell::new(Open { journal, state, broken: None })) })
+        Ok(Self { clock, sink, open: Some(Open::new(journal, state)) })
     }
 
     /// A ledger that records nothing, for reading before a run.
@@ -65,27 +75,32 @@ impl Ledger {
     /// # Errors
     /// `Class::Journal` if it is not certain that the record is durable, or if it cannot follow the others; every later
     /// call then fails alike, so that nothing is changed after that point.
-    pub fn record(&self, record: Record) -> Result<(), Failure> {
+    pub async fn record(&self, record: Record) -> Result<(), Failure> {
         let Some(open) = &self.open else { return Ok(()) };
-        let at = self.clock.now();
-        {
-            let mut open = open.borrow_mut();
-            if let Some(failure) = &open.broken {
-                return Err(failure.clone());
-            }
-            let entry = Entry { seq: open.state.seq + 1, at, record: record.clone() };
-            let written = open
-                .state
-                .check(&entry)
-                .map_err(bug)
-                .and_then(|()| open.journal.append(&entry).map_err(|error| lost(&error)));
-            if let Err(failure) = written {
-                open.broken = Some(failure.clone());
-                return Err(failure);
-            }
-            open.state.apply(&entry).map_err(bug)?;
+        let mut pen = open.pen.lock().await;
+        if let Some(failure) = &pen.broken {
+            return Err(failure.clone());
         }
-        self.tell(EventKind::Recorded(record));
+        if let Some(unsure) = pen.unsure.clone() {
+            self.write(open, &mut pen, unsure).await?;
+        }
+        let seq = open.state.borrow().seq + 1;
+        let entry = Entry { seq, epoch: open.epoch, at: self.clock.now(), record };
+        self.write(open, &mut pen, entry).await
+    }
+
+    async fn write(&self, open: &Open, pen: &mut Pen, entry: Entry) -> Result<(), Failure> {
+        let checked = open.state.borrow().check(&entry).map_err(bug);
+        if let Err(failure) = checked {
+            return Err(pen.broken.insert(failure).clone());
+        }
+        pen.unsure = Some(entry.clone());
+        if let Err(error) = pen.journal.append(&entry).await {
+            return Err(pen.broken.insert(lost(error)).clone());
+        }
+        pen.unsure = None;
+        open.state.borrow_mut().apply(&entry).map_err(bug)?;
+        self.tell(EventKind::Recorded(entry.record));
         Ok(())
     }
 
@@ -96,8 +111,17 @@ impl Ledger {
 
     /// The latest note of a step; none if this ledger records nothing.
     pub(super) fn note(&self, step: &str) -> Option<serde_json::Value> {
-        let open = self.open.as_ref()?;
-        open.borrow().state.step(step).note.clone()
+        self.peek(|state| state.step(step).note.clone()).flatten()
+    }
+
+    /// The fencing epoch of its records; 0 if it records nothing.
+    pub(super) fn epoch(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.epoch)
+    }
+
+    /// Reads the state; none if this ledger records nothing.
+    pub(super) fn peek<T>(&self, read: impl FnOnce(&RunState) -> T) -> Option<T> {
+        self.open.as_ref().map(|open| read(&open.state.borrow()))
     }
 
     /// Reads the state.
@@ -105,15 +129,38 @@ impl Ledger {
     /// # Panics
     /// If the ledger records nothing.
     pub fn state<T>(&self, read: impl FnOnce(&RunState) -> T) -> T {
-        let open = self.open.as_ref().expect("only a run's own ledger is asked for its state");
-        read(&open.borrow().state)
+        self.peek(read).expect("only a run's own ledger is asked for its state")
     }
 }
 
-fn lost(error: &super::journal::JournalError) -> Failure {
-    Failure::new(Class::Journal, "the journal could not be written; nothing more was changed")
-        .because(error.to_string())
-        .mend("free space or mend the state directory, then go on with `orchestrate resume`")
+impl Open {
+    fn new(journal: Box<dyn Journal>, state: RunState) -> Self {
+        let epoch = journal.epoch();
+        let pen = Pen { journal, broken: None, unsure: None };
+        Self { pen: Mutex::new(pen), state: RefCell::new(state), epoch }
+    }
+}
+
+fn lost(error: JournalError) -> Failure {
+    let (message, mend) = match &error {
+        JournalError::Lost { .. } => (
+            "another process works on this run now; this one changed nothing more",
+            "`orchestrate status` shows what the other one does",
+        ),
+        JournalError::Lapsed(_) => (
+            "the lease on this run ended; nothing more was changed",
+            "go on with `orchestrate resume` once the place of the state answers again",
+        ),
+        JournalError::Store(_) => (
+            "the journal could not be written; nothing more was changed",
+            "see that the place of the state answers and may be written, then go on with `orchestrate resume`",
+        ),
+        _ => (
+            "the journal could not be written; nothing more was changed",
+            "free space or mend the state directory, then go on with `orchestrate resume`",
+        ),
+    };
+    Failure::new(Class::Journal, message).because(error.to_string()).mend(mend)
 }
 
 fn bug(illegal: Illegal) -> Failure {

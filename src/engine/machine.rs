@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use super::id::RunId;
-use super::journal::{Change, Entry, Record, Resource, Rest, RollbackReason};
+use super::journal::{Change, Entry, Record, Resource, Rest, RollbackReason, Steer};
 use crate::plan::{Effect, Plan, PlannedStep, ResolveError, RunFacts, Template, UndoPolicy};
 
 /// Who may work where.
@@ -126,6 +126,17 @@ pub enum Phase {
     Back(RollbackReason),
 }
 
+/// Somebody steered the run, and it counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Steered {
+    /// Who asked.
+    pub by: String,
+    /// Their words.
+    pub comment: Option<String>,
+    /// When the run took note.
+    pub at: Timestamp,
+}
+
 /// The meaning of a journal.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunState {
@@ -144,6 +155,20 @@ pub struct RunState {
     pub last_at: Timestamp,
     /// Records so far.
     pub seq: u64,
+    /// The highest fencing epoch so far: a writer of a lower one has been shut out.
+    pub epoch: u64,
+    /// Set while the run is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Steered>,
+    /// Seconds for which it was paused, all pauses that are over.
+    #[serde(skip)]
+    pub paused_secs: u64,
+    /// The steps that may not begin, and who said so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub holds: BTreeMap<String, Steered>,
+    /// Set from the moment that a cancel counts until the rollback begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<Steered>,
     steps: BTreeMap<String, StepState>,
 }
 
@@ -184,6 +209,11 @@ impl RunState {
             interrupted: None,
             last_at: entry.at,
             seq: entry.seq,
+            epoch: entry.epoch,
+            paused: None,
+            paused_secs: 0,
+            holds: BTreeMap::new(),
+            cancelled: None,
         })
     }
 
@@ -207,7 +237,8 @@ impl RunState {
     /// # Errors
     /// If it cannot follow what came before.
     pub fn check(&self, entry: &Entry) -> Result<(), Illegal> {
-        if entry.seq == self.seq + 1 && self.may_follow(&entry.record) {
+        let next = entry.seq == self.seq + 1 && entry.epoch >= self.epoch;
+        if next && self.may_follow(&entry.record) {
             return Ok(());
         }
         let what = serde_json::to_value(&entry.record)
@@ -225,7 +256,13 @@ impl RunState {
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Illegal> {
         self.check(entry)?;
         self.seq = entry.seq;
+        self.epoch = entry.epoch;
         self.last_at = entry.at;
+        // What people say from outside leaves a run at rest where it is.
+        if matches!(entry.record, Record::Steered { .. } | Record::TakenOver { .. }) {
+            self.take(entry);
+            return Ok(());
+        }
         self.interrupted = None;
         if matches!(entry.record, Record::Resumed { .. } | Record::RollbackStarted { .. }) {
             self.forgive();
@@ -250,6 +287,7 @@ impl RunState {
                     (forward || asked) && (past || !self.past_pivot())
                 }
                 Record::Rested(rest) => self.may_rest(rest),
+                Record::Steered { steer, .. } => self.may_steer(steer),
                 _ => true,
             };
         };
@@ -287,6 +325,28 @@ impl RunState {
             | Record::Undone { .. }
             | Record::UndoFailed { .. } => !forward && step.undo == Undo::Running,
             _ => false,
+        }
+    }
+
+    /// Whether somebody may ask this of the run as it is now.
+    #[must_use]
+    pub fn may_steer(&self, steer: &Steer) -> bool {
+        let forward = self.phase == Phase::Forward;
+        match steer {
+            Steer::Pause => self.paused.is_none(),
+            Steer::GoOn => self.paused.is_some(),
+            Steer::Hold { before } => {
+                let pending =
+                    self.steps.get(before).is_some_and(|s| s.progress == Progress::Pending);
+                forward && pending && !self.holds.contains_key(before)
+            }
+            Steer::LetGo { before } => self.holds.contains_key(before),
+            Steer::Cancel => {
+                forward
+                    && self.cancelled.is_none()
+                    && !self.past_pivot()
+                    && self.in_pivot().is_none()
+            }
         }
     }
 
@@ -333,16 +393,45 @@ impl RunState {
             }
             Record::RollbackStarted { reason } => {
                 self.phase = Phase::Back(reason.clone());
+                self.cancelled = None;
                 return;
             }
             Record::Interrupted { by } => {
                 self.interrupted = Some(by.clone());
                 return;
             }
+            Record::Steered { steer, by, comment } => {
+                let (by, comment) = (by.clone(), comment.clone());
+                self.steer(steer, Steered { by, comment, at: entry.at });
+                return;
+            }
             _ => {}
         }
         let Some(step) = entry.record.step().and_then(|id| self.steps.get_mut(id)) else { return };
         step.take(entry);
+    }
+
+    fn steer(&mut self, steer: &Steer, steered: Steered) {
+        match steer {
+            Steer::Pause => self.paused = Some(steered),
+            Steer::GoOn => {
+                if let Some(paused) = self.paused.take() {
+                    let secs = steered.at.duration_since(paused.at).as_secs();
+                    self.paused_secs += u64::try_from(secs).unwrap_or_default();
+                }
+            }
+            Steer::Hold { before } => {
+                self.holds.insert(before.clone(), steered);
+            }
+            Steer::LetGo { before } => {
+                self.holds.remove(before);
+            }
+            // A cancel is not to be held up; the rollback can be paused again.
+            Steer::Cancel => {
+                (self.paused, self.holds) = (None, BTreeMap::new());
+                self.cancelled = Some(steered);
+            }
+        }
     }
 
     /// What the journal says of a step.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::Clock;
 use super::cx::{Cx, seeded};
 use super::failure::{Class, Failure};
+use super::helm::Helm;
 use super::inject::{Inject, Strike};
 use super::journal::{Record, Rest, RollbackReason};
 use super::kind::{Around, Kind, Kinds, Outcome};
@@ -53,7 +54,9 @@ pub struct Engine<'a> {
     pub(super) pace: Rc<Pace>,
     pub(super) cancel: CancellationToken,
     pub(super) inject: Inject,
-    run_deadline: Cell<Option<Timestamp>>,
+    pub(super) helm: Rc<Helm>,
+    /// And for how long the run had been paused when it was set.
+    run_deadline: Cell<Option<(Timestamp, u64)>>,
     /// Why the run stopped by itself before it came to rest.
     halted: RefCell<Option<String>>,
 }
@@ -74,6 +77,7 @@ impl<'a> Engine<'a> {
             pace: Rc::default(),
             cancel,
             inject: Inject::default(),
+            helm: Rc::default(),
             run_deadline: Cell::new(None),
             halted: RefCell::default(),
         }
@@ -86,18 +90,27 @@ impl<'a> Engine<'a> {
         self
     }
 
+    /// The same engine, steered through `helm`.
+    #[must_use]
+    pub fn steered(mut self, helm: Rc<Helm>) -> Self {
+        self.helm = helm;
+        self
+    }
+
     /// Goes on, forward or back, until the run rests, is stopped, or cannot write its journal.
     pub async fn run(&self) -> End {
         let timeout = self.ledger.state(|s| s.plan.timeout_secs);
-        self.run_deadline.set(timeout.and_then(|secs| self.after(Duration::from_secs(secs))));
+        let deadline = timeout.and_then(|secs| self.after(Duration::from_secs(secs)));
+        let paused = self.ledger.state(|s| s.paused_secs);
+        self.run_deadline.set(deadline.map(|deadline| (deadline, paused)));
         match self.to_rest().await {
-            Ok(rest) => match self.ledger.record(Record::Rested(rest.clone())) {
+            Ok(rest) => match self.ledger.record(Record::Rested(rest.clone())).await {
                 Ok(()) => End::Rest(rest),
                 Err(failure) => End::Broken(failure),
             },
             Err(failure) if failure.class == Class::Interrupted => {
                 let by = self.halted.take().unwrap_or(failure.message);
-                match self.ledger.record(Record::Interrupted { by }) {
+                match self.ledger.record(Record::Interrupted { by }).await {
                     Ok(()) => End::Interrupted,
                     Err(failure) => End::Broken(failure),
                 }
@@ -121,7 +134,16 @@ impl<'a> Engine<'a> {
                     return Ok(Rest::Stuck { step, failure });
                 }
                 let reason = RollbackReason::StepFailed { step };
-                self.ledger.record(Record::RollbackStarted { reason })?;
+                self.ledger.record(Record::RollbackStarted { reason }).await?;
+                continue;
+            }
+            // A switch-over that was faster wins: it is not gone back over unless somebody says so.
+            let cancelled = self
+                .ledger
+                .state(|s| s.cancelled.as_ref().filter(|_| !s.past_pivot()).map(|c| c.by.clone()));
+            if let Some(by) = cancelled {
+                let reason = RollbackReason::Cancelled { by };
+                self.ledger.record(Record::RollbackStarted { reason }).await?;
                 continue;
             }
             if let Some(step) = self.ledger.state(|s| s.rejected().map(|(p, _)| p.id.clone())) {
@@ -129,7 +151,7 @@ impl<'a> Engine<'a> {
                     return Ok(Rest::Stuck { failure: rejected_past_pivot(&step), step });
                 }
                 let reason = RollbackReason::Rejected { step };
-                self.ledger.record(Record::RollbackStarted { reason })?;
+                self.ledger.record(Record::RollbackStarted { reason }).await?;
                 continue;
             }
             let asking = self.ledger.state(|s| {
@@ -155,6 +177,12 @@ impl<'a> Engine<'a> {
         let mut in_flight = BTreeSet::new();
         let mut stop = false;
         loop {
+            // Asked here too: a step that has ended just now must not be followed by one more.
+            let cancelled = self.ledger.state(|s| s.cancelled.is_some() && !s.past_pivot());
+            if cancelled && !stop {
+                stop = true;
+                siblings.cancel();
+            }
             if !stop && !self.cancel.is_cancelled() {
                 let ready = self
                     .ledger
@@ -169,7 +197,17 @@ impl<'a> Engine<'a> {
                     }
                 }
             }
-            let Some((id, end)) = running.next().await else { return Ok(()) };
+            let next = tokio::select! {
+                biased;
+                next = running.next() => next,
+                // Drained as by a signal, and then undone.
+                () = self.helm.cancelled(&self.ledger), if !stop => {
+                    stop = true;
+                    siblings.cancel();
+                    continue;
+                }
+            };
+            let Some((id, end)) = next else { return Ok(()) };
             in_flight.remove(&id);
             match end {
                 Ok(StepEnd::Done) => {}
@@ -191,23 +229,29 @@ impl<'a> Engine<'a> {
         cancel: CancellationToken,
     ) -> Result<StepEnd, Failure> {
         let Some(kind) = self.kinds.kind(&planned.kind) else {
-            self.start(planned)?;
-            return self.fail(
-                planned,
-                Failure::fatal(format!(
-                    "this version of orchestrate has no step kind \"{}\"",
-                    planned.kind
-                )),
-            );
+            self.start(planned).await?;
+            return self
+                .fail(
+                    planned,
+                    Failure::fatal(format!(
+                        "this version of orchestrate has no step kind \"{}\"",
+                        planned.kind
+                    )),
+                )
+                .await;
         };
-        let out_of_time = self.run_deadline.get().filter(|deadline| *deadline <= self.clock.now());
+        self.pass(Some(&planned.id)).await?;
+        if cancel.is_cancelled() {
+            return Err(Failure::new(Class::Interrupted, STOPPED));
+        }
+        let out_of_time = self.run_deadline().filter(|deadline| *deadline <= self.clock.now());
         if out_of_time.is_some() {
-            self.start(planned)?;
+            self.start(planned).await?;
             let failure =
                 Failure::new(Class::TimedOut, "the run's time was up before the step began");
-            return self.fail(planned, failure);
+            return self.fail(planned, failure).await;
         }
-        let deadline = match (self.after(self.timeout(planned, kind)), self.run_deadline.get()) {
+        let deadline = match (self.after(self.timeout(planned, kind)), self.run_deadline()) {
             (Some(step), Some(run)) => Some(step.min(run)),
             (step, run) => step.or(run),
         };
@@ -215,17 +259,17 @@ impl<'a> Engine<'a> {
         loop {
             // A new one each time: it carries what the attempt before has noted.
             let cx = self.cx(planned, cancel.clone(), deadline);
-            let attempt = self.start(planned)?;
+            let attempt = self.start(planned).await?;
             let result = self.in_time(&cx, self.attempt(planned, kind, &cx)).await;
             let failure = match result {
                 Ok(Outcome::Done { change, output }) => {
                     let step = planned.id.clone();
-                    self.ledger.record(Record::Succeeded { step, change, output })?;
+                    self.ledger.record(Record::Succeeded { step, change, output }).await?;
                     return Ok(StepEnd::Done);
                 }
                 Ok(Outcome::Ask { question }) => {
                     let step = planned.id.clone();
-                    self.ledger.record(Record::ApprovalAsked { step, question })?;
+                    self.ledger.record(Record::ApprovalAsked { step, question }).await?;
                     return Ok(StepEnd::Asked);
                 }
                 Err(failure) => failure,
@@ -233,28 +277,32 @@ impl<'a> Engine<'a> {
             if self.ends_run(&failure, &cx) {
                 return Err(failure);
             }
-            if failure.class == Class::Expired {
-                self.ledger.record(Record::AttemptFailed {
-                    step: planned.id.clone(),
-                    attempt,
-                    failure,
-                    retry_in_secs: None,
-                })?;
-                return Err(self.halt());
+            if let Some(why) = halts(&failure) {
+                self.ledger
+                    .record(Record::AttemptFailed {
+                        step: planned.id.clone(),
+                        attempt,
+                        failure,
+                        retry_in_secs: None,
+                    })
+                    .await?;
+                return Err(self.halt(why));
             }
             self.slow_down(&failure);
             let Some(pause) = cx.random(|rng| tries.pause(failure.class, rng)) else {
-                return self.fail(planned, failure);
+                return self.fail(planned, failure).await;
             };
-            self.ledger.record(Record::AttemptFailed {
-                step: planned.id.clone(),
-                attempt,
-                failure: failure.clone(),
-                retry_in_secs: Some(pause.as_secs()),
-            })?;
+            self.ledger
+                .record(Record::AttemptFailed {
+                    step: planned.id.clone(),
+                    attempt,
+                    failure: failure.clone(),
+                    retry_in_secs: Some(pause.as_secs()),
+                })
+                .await?;
             if let Err(stopped) = cx.sleep(pause).await {
                 if stopped.class == Class::TimedOut {
-                    return self.fail(planned, stopped.because(failure.to_string()));
+                    return self.fail(planned, stopped.because(failure.to_string())).await;
                 }
                 return Err(stopped);
             }
@@ -273,11 +321,13 @@ impl<'a> Engine<'a> {
             None => {
                 let prepared = kind.prepare(&args, cx).await?;
                 if planned.effect.mutates() {
-                    self.ledger.record(Record::Intended {
-                        step: planned.id.clone(),
-                        prepared: prepared.value.clone(),
-                        resources: prepared.resources,
-                    })?;
+                    self.ledger
+                        .record(Record::Intended {
+                            step: planned.id.clone(),
+                            prepared: prepared.value.clone(),
+                            resources: prepared.resources,
+                        })
+                        .await?;
                 }
                 prepared.value
             }
@@ -299,9 +349,9 @@ impl<'a> Engine<'a> {
     }
 
     /// Records that an attempt begins, and gives its number.
-    fn start(&self, planned: &PlannedStep) -> Result<u32, Failure> {
+    async fn start(&self, planned: &PlannedStep) -> Result<u32, Failure> {
         let attempt = self.ledger.state(|s| s.step(&planned.id).attempts) + 1;
-        self.ledger.record(Record::StepStarted { step: planned.id.clone(), attempt })?;
+        self.ledger.record(Record::StepStarted { step: planned.id.clone(), attempt }).await?;
         Ok(attempt)
     }
 
@@ -317,11 +367,22 @@ impl<'a> Engine<'a> {
 
     /// Stops the whole run, to be taken up again: a rollback would be refused for the same reason, and hours of work
     /// would be thrown away for a login.
-    pub(super) fn halt(&self) -> Failure {
-        let why = "the AWS credentials have expired; renew them, then resume";
-        self.halted.replace(Some(why.to_owned()));
+    pub(super) fn halt(&self, why: String) -> Failure {
+        self.halted.replace(Some(why.clone()));
         self.cancel.cancel();
         Failure::new(Class::Interrupted, why)
+    }
+
+    /// Returns once the run is not paused, and `step`, which is about to begin, is not held.
+    pub(super) async fn pass(&self, step: Option<&str>) -> Result<(), Failure> {
+        self.helm.pass(&self.ledger, step, &self.cancel, &self.clock).await.map(drop)
+    }
+
+    /// When the run's time is up. Pauses do not count.
+    fn run_deadline(&self) -> Option<Timestamp> {
+        let (deadline, before) = self.run_deadline.get()?;
+        let paused = self.ledger.state(|s| s.paused_secs) - before;
+        later(deadline, Duration::from_secs(paused))
     }
 
     /// `Interrupted` once somebody has stopped the run: a point where nothing is half done.
@@ -332,9 +393,10 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    fn fail(&self, planned: &PlannedStep, failure: Failure) -> Result<StepEnd, Failure> {
+    async fn fail(&self, planned: &PlannedStep, failure: Failure) -> Result<StepEnd, Failure> {
         self.ledger
-            .record(Record::Failed { step: planned.id.clone(), failure: failure.clone() })?;
+            .record(Record::Failed { step: planned.id.clone(), failure: failure.clone() })
+            .await?;
         Err(failure)
     }
 
@@ -376,8 +438,10 @@ impl<'a> Engine<'a> {
             around: Around::default(),
             ledger: Rc::clone(&self.ledger),
             pace: Rc::clone(&self.pace),
+            helm: Rc::clone(&self.helm),
             cancel,
             deadline: Cell::new(deadline),
+            held: Cell::new(false),
         }
     }
 
@@ -387,14 +451,22 @@ impl<'a> Engine<'a> {
         cx: &Cx,
         attempt: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let Some(deadline) = cx.deadline.get() else { return attempt.await };
-        let left =
-            Duration::try_from(deadline.duration_since(self.clock.now())).unwrap_or(Duration::ZERO);
-        tokio::select! {
-            biased;
-            result = attempt => result,
-            () = self.clock.sleep(left + GRACE) => {
-                Err(Failure::new(Class::TimedOut, "the step's time is up and it did not answer"))
+        let mut attempt = std::pin::pin!(attempt);
+        loop {
+            // Read anew each time: a pause moves it.
+            let Some(deadline) = cx.deadline.get() else { return attempt.await };
+            let left = Duration::try_from(deadline.duration_since(self.clock.now()))
+                .unwrap_or(Duration::ZERO);
+            tokio::select! {
+                biased;
+                result = &mut attempt => return result,
+                () = self.clock.sleep(left + GRACE) => {}
+            }
+            if cx.deadline.get() == Some(deadline) && !cx.held.get() {
+                return Err(Failure::new(
+                    Class::TimedOut,
+                    "the step's time is up and it did not answer",
+                ));
             }
         }
     }
@@ -411,6 +483,22 @@ impl<'a> Engine<'a> {
 
     pub(super) fn after(&self, duration: Duration) -> Option<Timestamp> {
         self.clock.now().checked_add(SignedDuration::try_from(duration).ok()?).ok()
+    }
+}
+
+/// A deadline moved by the time that a run was held.
+pub(super) fn later(deadline: Timestamp, by: Duration) -> Option<Timestamp> {
+    SignedDuration::try_from(by).ok().and_then(|by| deadline.checked_add(by).ok())
+}
+
+/// Why a failure stops the whole run, if it does.
+pub(super) fn halts(failure: &Failure) -> Option<String> {
+    match failure.class {
+        Class::Expired => {
+            Some("the AWS credentials have expired; renew them, then resume".to_owned())
+        }
+        Class::Halted => Some(failure.to_string()),
+        _ => None,
     }
 }
 

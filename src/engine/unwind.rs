@@ -7,7 +7,7 @@ use super::journal::{Record, Rest, RollbackReason};
 use super::kind::Kind;
 use super::machine::RunState;
 use super::retry;
-use super::run::Engine;
+use super::run::{Engine, halts};
 use crate::plan::{PlannedStep, UndoPolicy};
 
 /// The least time an undo gets, however short its step's own timeout is.
@@ -29,6 +29,7 @@ impl Engine<'_> {
             let next = self.ledger.state(|s| s.to_undo().first().copied().cloned());
             let Some(planned) = next else { break };
             self.stopped()?;
+            self.pass(None).await?;
             if let Err(failure) = self.undo(&planned).await {
                 if matches!(failure.class, Class::Journal | Class::Interrupted) {
                     return Err(failure);
@@ -37,7 +38,7 @@ impl Engine<'_> {
             }
         }
         Ok(match reason {
-            RollbackReason::Rejected { .. } => Rest::Cancelled,
+            RollbackReason::Rejected { .. } | RollbackReason::Cancelled { .. } => Rest::Cancelled,
             RollbackReason::StepFailed { .. } | RollbackReason::Asked { .. } => Rest::RolledBack,
         })
     }
@@ -46,7 +47,7 @@ impl Engine<'_> {
         match RunState::undo_policy(planned) {
             UndoPolicy::None(reason) | UndoPolicy::Manual(reason) => {
                 let (step, reason) = (planned.id.clone(), reason.to_string());
-                self.ledger.record(Record::Left { step, reason })
+                self.ledger.record(Record::Left { step, reason }).await
             }
             UndoPolicy::Undo | UndoPolicy::Pivot => match self.kinds.kind(&planned.kind) {
                 Some(kind) => self.compensate(planned, kind).await,
@@ -65,39 +66,44 @@ impl Engine<'_> {
         loop {
             let cx = self.cx(planned, self.cancel.clone(), deadline);
             let attempt = self.ledger.state(|s| s.step(&planned.id).undo_attempts) + 1;
-            self.ledger.record(Record::UndoStarted { step: planned.id.clone(), attempt })?;
+            self.ledger.record(Record::UndoStarted { step: planned.id.clone(), attempt }).await?;
             let failure = match self.in_time(&cx, self.undo_once(planned, kind, &cx)).await {
                 Ok(did) => {
-                    return self.ledger.record(Record::Undone { step: planned.id.clone(), did });
+                    let step = planned.id.clone();
+                    return self.ledger.record(Record::Undone { step, did }).await;
                 }
                 Err(failure) => failure,
             };
             if self.ends_run(&failure, &cx) {
                 return Err(failure);
             }
-            if failure.class == Class::Expired {
-                self.ledger.record(Record::UndoAttemptFailed {
-                    step: planned.id.clone(),
-                    attempt,
-                    failure,
-                    retry_in_secs: None,
-                })?;
-                return Err(self.halt());
+            if let Some(why) = halts(&failure) {
+                self.ledger
+                    .record(Record::UndoAttemptFailed {
+                        step: planned.id.clone(),
+                        attempt,
+                        failure,
+                        retry_in_secs: None,
+                    })
+                    .await?;
+                return Err(self.halt(why));
             }
             self.slow_down(&failure);
             let Some(pause) = cx.random(|rng| tries.pause(failure.class, rng)) else {
-                return self.undo_failed(planned, failure);
+                return self.undo_failed(planned, failure).await;
             };
-            self.ledger.record(Record::UndoAttemptFailed {
-                step: planned.id.clone(),
-                attempt,
-                failure: failure.clone(),
-                retry_in_secs: Some(pause.as_secs()),
-            })?;
+            self.ledger
+                .record(Record::UndoAttemptFailed {
+                    step: planned.id.clone(),
+                    attempt,
+                    failure: failure.clone(),
+                    retry_in_secs: Some(pause.as_secs()),
+                })
+                .await?;
             match cx.sleep(pause).await {
                 Ok(()) => {}
                 Err(stopped) if stopped.class == Class::TimedOut => {
-                    return self.undo_failed(planned, stopped.because(failure.to_string()));
+                    return self.undo_failed(planned, stopped.because(failure.to_string())).await;
                 }
                 Err(stopped) => return Err(stopped),
             }
@@ -120,9 +126,9 @@ impl Engine<'_> {
         Ok(did)
     }
 
-    fn undo_failed(&self, planned: &PlannedStep, failure: Failure) -> Result<(), Failure> {
+    async fn undo_failed(&self, planned: &PlannedStep, failure: Failure) -> Result<(), Failure> {
         let step = planned.id.clone();
-        self.ledger.record(Record::UndoFailed { step, failure: failure.clone() })?;
+        self.ledger.record(Record::UndoFailed { step, failure: failure.clone() }).await?;
         Err(failure)
     }
 }

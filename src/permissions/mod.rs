@@ -26,7 +26,8 @@ pub use bucket::{BucketPolicy, bucket_policies};
 pub use grant::{Declared, Grant, Kind, grants};
 pub use place::Place;
 pub use policy::{
-    LIMIT, Policy, Principal, Statement, key_statement, policies, simulator_statement,
+    LIMIT, Policy, Principal, Statement, key_statement, lever_statement, policies,
+    simulator_statement, state_statements,
 };
 
 /// How a policy is written down.

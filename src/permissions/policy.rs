@@ -266,6 +266,47 @@ pub fn simulator_statement(principal: Option<&str>, place: &Place) -> Statement 
     }
 }
 
+/// What every run needs to read the account's stop lever, the SSM parameter `name`.
+#[must_use]
+pub fn lever_statement(name: &str, place: &Place) -> Statement {
+    let Place { partition, region, account } = place;
+    Statement {
+        sid: "ReadTheStopLever".to_owned(),
+        principal: None,
+        actions: vec!["ssm:GetParameter".to_owned()],
+        resources: vec![format!("arn:{partition}:ssm:{region}:{account}:parameter{name}")],
+        conditions: Vec::new(),
+    }
+}
+
+/// What every command needs to keep runs below `prefix` of a bucket. Without ListBucket, S3 answers "denied" for an object
+/// that is not there (S3 API reference, GetObject).
+#[must_use]
+pub fn state_statements(bucket: &str, prefix: &str, place: &Place) -> [Statement; 2] {
+    let partition = &place.partition;
+    let arn = format!("arn:{partition}:s3:::{bucket}");
+    [
+        Statement {
+            sid: "KeepRuns".to_owned(),
+            principal: None,
+            actions: ["s3:GetObject", "s3:PutObject"].map(str::to_owned).to_vec(),
+            resources: vec![format!("{arn}/{prefix}*")],
+            conditions: Vec::new(),
+        },
+        Statement {
+            sid: "ListRuns".to_owned(),
+            principal: None,
+            actions: vec!["s3:ListBucket".to_owned()],
+            resources: vec![arn],
+            conditions: vec![(
+                "StringLike".to_owned(),
+                "s3:prefix".to_owned(),
+                vec![format!("{prefix}*")],
+            )],
+        },
+    ]
+}
+
 /// The use of customer managed keys through the services that keep the values: Parameter Store encrypts with Encrypt and
 /// GenerateDataKey, Secrets Manager with GenerateDataKey; both decrypt (their pages on AWS KMS).
 #[must_use]

@@ -46,6 +46,19 @@ fn commands(state: &RunState, alive: bool) -> Vec<NextCommand> {
             "it asks on the terminal where it runs: answer there, or press Ctrl-C there and then give this command",
         )];
     }
+    if alive && state.paused.is_some() {
+        return vec![next(
+            format!("orchestrate resume {run}"),
+            "it is paused: let it go on, in the process that works on it",
+        )];
+    }
+    let held = state.runnable().into_iter().find(|step| state.holds.contains_key(&step.id));
+    if alive && let Some(step) = held {
+        return vec![next(
+            format!("orchestrate resume {run}"),
+            &format!("it is held before step \"{}\": let that begin", step.id),
+        )];
+    }
     if alive {
         return vec![next(
             format!("orchestrate status {run}"),

@@ -72,6 +72,7 @@ fn mark(step: &StepState, alive: bool, style: Style) -> (String, &'static str) {
 pub fn render_run_line(state: &RunState, alive: bool, style: Style) -> String {
     let word = match (&state.rest, &state.phase) {
         (Some(Rest::Waiting { .. }), _) if alive => style.warn("asks on its terminal"),
+        _ if alive && state.paused.is_some() => style.warn("paused"),
         (_, Phase::Back(_)) if alive => style.warn("rolling back"),
         _ if alive => style.good("running"),
         (Some(Rest::Succeeded), _) => style.good("succeeded"),

@@ -66,6 +66,8 @@ fn headline(state: &RunState, alive: bool, style: Style) -> String {
             style.warn(&format!("{name} was rolled back, as asked."))
         }
         (Some(Rest::RolledBack), _) => style.bad(&format!("{name} failed and was rolled back.")),
+        (Some(Rest::Cancelled), Phase::Back(RollbackReason::Cancelled { by })) => style
+            .warn(&format!("{name} was cancelled by {} and rolled back.", escape(by))),
         (Some(Rest::Cancelled), _) => style.warn(&format!("{name} was rejected and rolled back.")),
         (Some(Rest::Waiting { .. }), _) if alive => {
             style.warn(&format!("{name} waits for an approval, on the terminal where it runs."))
@@ -79,6 +81,9 @@ fn headline(state: &RunState, alive: bool, style: Style) -> String {
         (Some(Rest::Stuck { step, .. }), Phase::Forward) => style.bad(&format!(
             "{name} is STUCK: step \"{step}\" failed after the applications had moved. They stay on the new endpoint. A person is needed."
         )),
+        (None, _) if alive && let Some(paused) = &state.paused => {
+            style.warn(&format!("{name} is paused by {}.", escape(&paused.by)))
+        }
         (None, Phase::Back(_)) if alive => style.warn(&format!("{name} is being rolled back.")),
         (None, Phase::Forward) if alive => style.good(&format!("{name} is running.")),
         (None, Phase::Back(_)) => {

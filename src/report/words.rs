@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::style::Style;
-use crate::engine::journal::{Change, Record};
+use crate::engine::journal::{Change, Record, Steer};
 use crate::engine::{Failure, Look};
 
 /// "3.2s", "41s", "6m 12s", "2h 05m".
@@ -199,6 +199,25 @@ pub(super) fn record(record: &Record) -> Option<String> {
         Record::Left { reason, .. } => format!("left as it is: {}", escape(reason)),
         Record::UndoFailed { failure, .. } => {
             format!("COULD NOT BE UNDONE: {}", escape(&failure.to_string()))
+        }
+        Record::Steered { steer, by, comment } => {
+            let comment = comment.as_ref().map(|c| format!(": {}", escape(c))).unwrap_or_default();
+            let what = match steer {
+                Steer::Pause => "paused".to_owned(),
+                Steer::GoOn => "goes on, as told".to_owned(),
+                Steer::Hold { before } => format!("to be held before step \"{before}\", as told"),
+                Steer::LetGo { before } => format!("step \"{before}\" may begin, as told"),
+                Steer::Cancel => "cancelled".to_owned(),
+            };
+            format!("{what} by {}{comment}", escape(by))
+        }
+        Record::TakenOver { by, held_by, comment: None } => {
+            let (by, from) = (escape(by), escape(held_by));
+            format!("taken over by {by}: the lease of {from} had ended")
+        }
+        Record::TakenOver { by, held_by, comment: Some(comment) } => {
+            let (by, from) = (escape(by), escape(held_by));
+            format!("unlocked by {by}, who broke the lease of {from}: {}", escape(comment))
         }
         Record::Rested(_) => return None,
     })

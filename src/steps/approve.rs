@@ -108,7 +108,7 @@ impl Step for Approve {
         let Some(decision) = &cx.decision else {
             let asked_at = cx.clock.now();
             if within.is_some() {
-                cx.note(json!(Asked { asked_at }))?;
+                cx.note(json!(Asked { asked_at })).await?;
             }
             return Ok(Done::Ask(question(spec, limit(within, asked_at))));
         };

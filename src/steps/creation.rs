@@ -43,8 +43,8 @@ pub(crate) fn call_state(cx: &Cx) -> Call {
 ///
 /// # Errors
 /// `Journal`.
-pub(crate) fn note_call(cx: &Cx, state: Call) -> Result<(), Failure> {
-    if call_state(cx) == state { Ok(()) } else { cx.note(json!({ "call": state })) }
+pub(crate) async fn note_call(cx: &Cx, state: Call) -> Result<(), Failure> {
+    if call_state(cx) == state { Ok(()) } else { cx.note(json!({ "call": state })).await }
 }
 
 /// Makes a call that creates something. That it is made is durable first; so is a refusal.
@@ -57,14 +57,14 @@ pub(crate) async fn ask<T>(
 ) -> Result<T, Failure> {
     // A refusal speaks of its own call alone: one made earlier, whose answer was lost, may still show its effect.
     let asked_before = call_state(cx) == Call::Asked;
-    note_call(cx, Call::Asked)?;
+    note_call(cx, Call::Asked).await?;
     let answer = request.await;
     // After a conflict the name is taken: perhaps by an earlier call of this step whose answer was lost.
     if let Err(failure) = &answer
         && !asked_before
         && !matches!(failure.class, Class::Ambiguous | Class::Conflict)
     {
-        note_call(cx, Call::Refused)?;
+        note_call(cx, Call::Refused).await?;
     }
     answer
 }

@@ -7,8 +7,17 @@ pub(crate) const RUN_TAG: &str = "orchestrate:run";
 /// The step that made it.
 pub(crate) const STEP_TAG: &str = "orchestrate:step";
 
-/// The tags of this step: key and value.
-pub(crate) fn tags(cx: &Cx) -> [(&'static str, String); 2] {
+/// The fencing epoch of the process that made it: which of the processes that worked on the run it was.
+pub(crate) const EPOCH_TAG: &str = "orchestrate:epoch";
+
+/// The tags of what this step creates: key and value.
+pub(crate) fn tags(cx: &Cx) -> [(&'static str, String); 3] {
+    let [run, step] = owner(cx);
+    [run, step, (EPOCH_TAG, cx.epoch().to_string())]
+}
+
+/// The tags by which this step knows its own. Not the epoch: what an earlier process of the run made is its own too.
+fn owner(cx: &Cx) -> [(&'static str, String); 2] {
     // A for_each step is `copy[2]`; brackets are not allowed in tag values.
     let step = cx.step.replace('[', ".").replace(']', "");
     [(RUN_TAG, cx.run.to_string()), (STEP_TAG, step)]
@@ -17,7 +26,7 @@ pub(crate) fn tags(cx: &Cx) -> [(&'static str, String); 2] {
 /// Whether tags, as key and value, name this run and step.
 pub(crate) fn is_ours<'a>(cx: &Cx, found: impl IntoIterator<Item = (&'a str, &'a str)>) -> bool {
     let found: Vec<_> = found.into_iter().collect();
-    tags(cx).iter().all(|(key, value)| found.contains(&(*key, value.as_str())))
+    owner(cx).iter().all(|(key, value)| found.contains(&(*key, value.as_str())))
 }
 
 /// The failure for a resource of the wanted name that somebody else made. `differences` lists what is not as intended.

@@ -142,7 +142,7 @@ impl Step for Pause {
                     .ok()
                     .and_then(|length| cx.clock.now().checked_add(length).ok())
                     .ok_or_else(|| Failure::fatal("`for` is too long"))?;
-                cx.note(json!(Note { until }))?;
+                cx.note(json!(Note { until })).await?;
                 until
             }
         };

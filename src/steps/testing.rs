@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::redis::{DataPlane, Store, Target};
 use super::{Env, ownership};
-use crate::aws::{Clients, Identity};
+use crate::aws::{Clients, Gates, Identity};
 use crate::engine::{Class, Clock, Cx, Failure, Ledger};
 
 /// The region of every test.
@@ -50,6 +50,7 @@ pub(crate) fn clients(rules: Rules<'_>) -> Clients {
         kms: mock_client!(aws_sdk_kms, any, rules.kms),
         cloudwatch: mock_client!(aws_sdk_cloudwatch, any, rules.cloudwatch),
         servicequotas: mock_client!(aws_sdk_servicequotas, any, rules.servicequotas),
+        gates: Gates::default(),
     }
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn spec<T: DeserializeOwned>(args: Value) -> T {
 }
 
 /// The ownership tags of this run and `step`, key and value.
-pub(crate) fn own_tags(step: &str) -> [(&'static str, String); 2] {
+pub(crate) fn own_tags(step: &str) -> [(&'static str, String); 3] {
     ownership::tags(&cx(step))
 }
 

@@ -186,6 +186,8 @@ fn differ(path: &str, wanted: &Value, found: &Value, out: &mut Vec<String>) {
             }
         }
         _ if wanted == found => {}
+        // Which of the run's processes made it, which is what a crash changes.
+        (Value::String(_), Value::String(_)) if path.ends_with("/tags/orchestrate:epoch") => {}
         _ => out.push(format!("{path}: was {wanted}, is {found}")),
     }
 }

@@ -225,3 +225,23 @@ fn a_sandbox_on_loopback_holds_everybody_to_the_policy() {
     let said = place.run(&["sandbox", "--policy", broken.to_str().expect("UTF-8")]);
     said.ends_with(2).says("there is no Statement");
 }
+
+#[test]
+fn where_runs_are_kept_and_the_stop_lever_are_in_the_policy() {
+    let place = Place::new();
+    let iam = ["iam", "playbooks/quickstart.yaml", "--account", "123456789012", "--region"];
+    let said = place.run(&[&iam[..], &["us-east-1", "--state", "s3://acme-state/team"]].concat());
+    said.ends_with(0);
+    let policy: Value = serde_json::from_str(&said.out).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements");
+    let of = |sid: &str| statements.iter().find(|s| s["Sid"] == sid).expect(sid);
+    assert_eq!(
+        of("ReadTheStopLever")["Resource"],
+        json!(["arn:aws:ssm:us-east-1:123456789012:parameter/orchestrate/stop"])
+    );
+    assert_eq!(of("KeepRuns")["Action"], json!(["s3:GetObject", "s3:PutObject"]));
+    assert_eq!(of("KeepRuns")["Resource"], json!(["arn:aws:s3:::acme-state/team/*"]));
+    assert_eq!(of("ListRuns")["Condition"]["StringLike"]["s3:prefix"], json!(["team/*"]));
+    let said = place.run(&[&iam[..], &["us-east-1"]].concat());
+    assert!(!said.ends_with(0).out.contains("KeepRuns"), "{}", said.all());
+}

@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("init", &["aws", "engine", "facts", "survey"]),
     ("permissions", &["plan", "playbook"]),
     ("steps", &["aws", "cost", "engine", "facts", "permissions", "plan", "playbook", "survey"]),
+    ("state", &["aws", "engine"]),
     ("report", &["advise", "cost", "engine", "plan", "playbook"]),
     (
         "cli",
@@ -34,6 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "plan",
             "playbook",
             "report",
+            "state",
             "steps",
             "survey",
         ],

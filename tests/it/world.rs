@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use orchestrate::aws::{self, Settings};
 use orchestrate::cli::sandboxed::{model_plane, seed_for};
@@ -206,7 +207,8 @@ impl World {
         let journal = MemoryJournal::default();
         let watched = self.watch(&journal, disturb.crash);
         let begun =
-            Ledger::begin(Box::new(watched.clone()), header, self.clock.clone(), Rc::new(|_| {}));
+            Ledger::begin(Box::new(watched.clone()), header, self.clock.clone(), Rc::new(|_| {}))
+                .await;
         match begun {
             Ok(ledger) => self.drive(ledger, &journal, &watched, disturb).await,
             Err(failure) => Done { end: End::Broken(failure), journal, seen: watched.seen },
@@ -231,7 +233,7 @@ impl World {
         )
         .expect("the surviving entries follow one another");
         for record in more {
-            if let Err(failure) = ledger.record(record) {
+            if let Err(failure) = ledger.record(record).await {
                 return Done { end: End::Broken(failure), journal, seen: watched.seen };
             }
         }
@@ -267,7 +269,7 @@ impl World {
                     by: "tester".to_owned(),
                     comment: None,
                 };
-                if ledger.record(yes).is_ok() {
+                if ledger.record(yes).await.is_ok() {
                     continue;
                 }
                 let failure = orchestrate::engine::Failure::fatal("died while approving");
@@ -338,11 +340,16 @@ struct Watched {
     seen: Seen,
 }
 
+#[async_trait(?Send)]
 impl Journal for Watched {
-    fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+    fn epoch(&self) -> u64 {
+        self.inner.epoch()
+    }
+
+    async fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let changes = effective(&self.sandbox).len();
         self.seen.borrow_mut().push((entry.record.clone(), changes));
-        self.inner.append(entry)
+        self.inner.append(entry).await
     }
 }
 

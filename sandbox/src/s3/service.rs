@@ -50,6 +50,8 @@ pub(crate) async fn call(ctx: &Ctx, request: Request<Bytes>) -> Reply {
             Reply::from(response)
                 .header("x-amz-request-id", &ctx.request_id)
                 .header("x-amz-id-2", &ctx.hex(64))
+                // By the clock that also dates the objects: readers take the difference for an age.
+                .header("date", &ctx.now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
         }
         None => {
             let failed = ApiError::new(500, "InternalError", "the sandbox lost the request");

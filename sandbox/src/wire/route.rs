@@ -503,6 +503,11 @@ fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
         ),
         FaultKind::ServerErrorBefore => server_error(service),
         FaultKind::NotFound => not_found(incoming),
+        FaultKind::WriteConflict if service == S3 => ApiError::new(
+            409,
+            "ConditionalRequestConflict",
+            "The conditional request cannot succeed due to a conflicting operation against this resource.",
+        ),
         _ => return None,
     };
     Some(error)

@@ -146,3 +146,37 @@ async fn a_slow_transition_takes_as_many_times_as_long() {
     sleep(2 * 60).await;
     assert_eq!(aws.snapshot_status("one").await, "available");
 }
+
+#[tokio::test(start_paused = true)]
+async fn writes_under_a_condition_are_refused_as_s3_refuses_them() {
+    let aws = clients(shop()).await;
+    let put = |body: &'static [u8]| {
+        aws.s3.put_object().bucket(BUCKET).key("lease").body(body.to_vec().into())
+    };
+    assert_eq!(code(put(b"1").if_match("\"0\"").send().await), "NoSuchKey");
+    let first = put(b"1").if_none_match("*").send().await.unwrap();
+    assert_eq!(code(put(b"2").if_none_match("*").send().await), "PreconditionFailed");
+    aws.sandbox.set_faults(plan("s3", "PutObject", FaultKind::WriteConflict));
+    let tag = first.e_tag().unwrap();
+    assert_eq!(code(put(b"2").if_match(tag).send().await), "ConditionalRequestConflict");
+    put(b"2").if_match(tag).send().await.unwrap();
+    assert_eq!(code(put(b"3").if_match(tag).send().await), "PreconditionFailed");
+    let there = aws.s3.get_object().bucket(BUCKET).key("lease").send().await.unwrap();
+    assert_eq!(there.body.collect().await.unwrap().to_vec(), b"2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_of_s3_bear_the_date_by_the_clock_that_dates_objects() {
+    let aws = clients(shop()).await;
+    let put = aws.s3.put_object().bucket(BUCKET).key("lease").body(b"1".to_vec().into());
+    put.send().await.unwrap();
+    sleep(90).await;
+    let request = http::Request::get(format!("http://s3.amazonaws.com/{BUCKET}/lease"));
+    let reply = aws.sandbox.handle(request.body(Vec::new().into()).unwrap()).await;
+    let orchestrate_sandbox::Reply::Response(answer) = reply else { panic!("no answer") };
+    let seconds = |name: &str| {
+        let text = answer.headers()[name].to_str().unwrap();
+        jiff::fmt::rfc2822::parse(text).unwrap().timestamp().as_second()
+    };
+    assert_eq!(seconds("date") - seconds("last-modified"), 90);
+}

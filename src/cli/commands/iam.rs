@@ -12,10 +12,11 @@ use crate::cli::private_file::{self, there_already};
 use crate::cli::saved::Saved;
 use crate::cli::state::Runs;
 use crate::permissions::{
-    LIMIT, Place, Policy, bucket_policies, format, grants, key_statement, policies,
-    simulator_statement,
+    LIMIT, Place, Policy, bucket_policies, format, grants, key_statement, lever_statement,
+    policies, simulator_statement, state_statements,
 };
 use crate::plan::{Guard, Plan};
+use crate::state::{Bucket, LEVER};
 use crate::steps::{catalog, declared};
 
 /// A policy as it is printed, as JSON for machines, and what to mind.
@@ -26,16 +27,24 @@ struct Written {
 }
 
 /// Prints a policy. Calls nothing: what it says follows from the playbook alone.
-pub(super) fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
+pub(super) async fn run(
+    args: &IamArgs,
+    state: Option<&Bucket>,
+    runs: impl AsyncFnOnce() -> Result<Runs, CommandError>,
+    output: Output,
+) -> Result<Exit, CommandError> {
     if let Some(path) = args.output.as_deref().filter(|path| !args.force && path.exists()) {
         return Err(there_already(path));
     }
-    let (plan, guard) = plan(args, runs, output)?;
+    let (plan, guard) = plan(args, runs, output).await?;
     let region = args.region.clone().or(guard.region);
     let account = args.account.clone().or(guard.account);
     let place = Place::new(region.as_deref(), account.as_deref());
-    let written =
-        if args.bucket_policy { bucket(args, &plan, &place)? } else { caller(args, &plan, &place) };
+    let written = if args.bucket_policy {
+        bucket(args, &plan, &place)?
+    } else {
+        caller(args, &plan, &place, state)
+    };
     for warning in &written.warnings {
         output.complain(&format!("warning: {warning}\n"));
     }
@@ -50,21 +59,27 @@ pub(super) fn run(args: &IamArgs, runs: &Runs, output: Output) -> Result<Exit, C
 }
 
 /// The plan, and where it may run: a kept plan was made for one account and region.
-fn plan(args: &IamArgs, runs: &Runs, output: Output) -> Result<(Plan, Guard), CommandError> {
+async fn plan(
+    args: &IamArgs,
+    runs: impl AsyncFnOnce() -> Result<Runs, CommandError>,
+    output: Output,
+) -> Result<(Plan, Guard), CommandError> {
     let given = &args.playbook;
     let source = playbook_file::read(&given.playbook, output)?;
     if let Some(saved) = Saved::read(source.name(), source.text())? {
         let place = saved.place();
         return Ok((saved.plan, place));
     }
-    let run = given.inputs_from.as_deref();
-    let earlier = run.map(|run| outputs_of(run, false, runs)).transpose()?;
+    let earlier = match given.inputs_from.as_deref() {
+        Some(run) => Some(outputs_of(run, false, &runs().await?).await?),
+        None => None,
+    };
     let plan = playbook_file::plan(given, &source, &catalog(), earlier, output)?;
     let guard = plan.guard.clone().unwrap_or_default();
     Ok((plan, guard))
 }
 
-fn caller(args: &IamArgs, plan: &Plan, place: &Place) -> Written {
+fn caller(args: &IamArgs, plan: &Plan, place: &Place, state: Option<&Bucket>) -> Written {
     let mut warnings = Vec::new();
     let unknown: Vec<&str> = [("account", place.account()), ("region", place.region())]
         .into_iter()
@@ -81,8 +96,10 @@ fn caller(args: &IamArgs, plan: &Plan, place: &Place) -> Written {
     }
     let needed = grants(plan, &|kind| declared(kind), place);
     let principal = args.principal.as_deref();
-    let more = std::iter::once(simulator_statement(principal, place));
-    let more = more.chain(key_statement(&args.kms_keys, place)).collect();
+    let more = [simulator_statement(principal, place), lever_statement(LEVER, place)].into_iter();
+    let bucket = state.map(|b| state_statements(&b.name, &b.prefix, place));
+    let more = more.chain(key_statement(&args.kms_keys, place));
+    let more = more.chain(bucket.into_iter().flatten()).collect();
     let policies = policies(&needed, more);
     if policies.len() > 1 {
         warnings.push(format!(

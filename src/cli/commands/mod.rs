@@ -7,6 +7,7 @@ mod cost;
 mod iam;
 mod init;
 mod kinds;
+mod lever;
 mod plan;
 mod resume;
 mod rollback;
@@ -16,6 +17,8 @@ mod runs;
 mod sandbox;
 mod schema;
 mod status;
+mod steer;
+mod unlock;
 mod validate;
 
 use std::future::Future;
@@ -66,27 +69,52 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
     let ca = cli.ca_file;
-    let runs = || Runs::at(cli.state_dir.clone());
+    let runs = async || Runs::at(cli.state.clone(), cli.state_dir.clone()).await;
     match cli.command {
         Command::Validate { playbooks, format } => validate::run(&playbooks, format, output),
         Command::Init(args) => block_on(init::run(args, output)),
-        Command::Plan(args) => block_on(plan::run(args, runs()?, ca, output)),
-        Command::Iam(args) => iam::run(&args, &runs()?, output),
-        Command::Migrate(args) => block_on(run::run(args, true, runs()?, ca, output)),
-        Command::Run(args) => block_on(run::run(args, false, runs()?, ca, output)),
-        Command::Resume { run } => block_on(resume::run(run.as_deref(), runs()?, ca, output)),
-        Command::Approve { run, reject, comment, resume } => {
-            let run = approve::run(run.as_deref(), !reject, comment, &runs()?, output)?;
+        Command::Plan(args) => block_on(async { plan::run(args, runs().await?, ca, output).await }),
+        Command::Iam(args) => block_on(async {
+            let bucket = Runs::bucket(cli.state.as_deref(), cli.state_dir.as_ref())?;
+            iam::run(&args, bucket.as_ref(), runs, output).await
+        }),
+        Command::Migrate(args) => {
+            block_on(async { run::run(args, true, runs().await?, ca, output).await })
+        }
+        Command::Run(args) => {
+            block_on(async { run::run(args, false, runs().await?, ca, output).await })
+        }
+        Command::Resume { run } => {
+            block_on(async { resume::run(run.as_deref(), runs().await?, ca, output).await })
+        }
+        Command::Approve { run, reject, comment, resume } => block_on(async {
+            let runs = runs().await?;
+            let run = approve::run(run.as_deref(), !reject, comment, &runs, output).await?;
             if resume {
-                return block_on(resume::run(Some(run.as_str()), runs()?, ca, output));
+                return resume::run(Some(run.as_str()), runs, ca, output).await;
             }
             Ok(Exit::Done)
+        }),
+        Command::Rollback { run, past_pivot, yes } => block_on(async {
+            rollback::run(run.as_deref(), past_pivot, yes, runs().await?, ca, output).await
+        }),
+        Command::Pause { run, comment } => {
+            block_on(async { steer::pause(run.as_deref(), comment, &runs().await?, output).await })
         }
-        Command::Rollback { run, past_pivot, yes } => {
-            block_on(rollback::run(run.as_deref(), past_pivot, yes, runs()?, ca, output))
+        Command::Hold { run, before, comment } => block_on(async {
+            steer::hold(run.as_deref(), &before, comment, &runs().await?, output).await
+        }),
+        Command::Cancel { run, comment } => {
+            block_on(async { steer::cancel(run.as_deref(), comment, &runs().await?, output).await })
         }
-        Command::Status { run } => status::run(run.as_deref(), &runs()?, output),
-        Command::Runs => runs::run(&runs()?, output),
+        Command::Unlock { run, comment, yes } => block_on(async {
+            unlock::run(run.as_deref(), &comment, yes, &runs().await?, output).await
+        }),
+        Command::Lever { command, region } => block_on(lever::run(command, region, output)),
+        Command::Status { run } => {
+            block_on(async { status::run(run.as_deref(), &runs().await?, output).await })
+        }
+        Command::Runs => block_on(async { runs::run(&runs().await?, output).await }),
         Command::Cost(args) => block_on(cost::run(args, output)),
         Command::Advise(args) => block_on(advise::run(*args, output)),
         Command::Steps { kind } => kinds::run(kind.as_deref(), output),

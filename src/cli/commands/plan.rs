@@ -36,7 +36,7 @@ pub(super) async fn run(
     if let Some(path) = &args.out {
         replaceable(path)?;
     }
-    let Intended { plan, saved } = intended(&args.playbook, embedded(&args), &runs, output)?;
+    let Intended { plan, saved } = intended(&args.playbook, embedded(&args), &runs, output).await?;
     let prices = priced::prices(args.prices.as_deref(), output)?;
     let account = connect(&plan, embedded(&args), ca, output).await?;
     at_home(saved.as_ref(), &account.identity)?;
@@ -72,7 +72,7 @@ pub(super) struct Intended {
 }
 
 /// Compiles the playbook, or takes up the saved plan, and shows the plan, before anything is called.
-pub(super) fn intended(
+pub(super) async fn intended(
     args: &PlaybookArgs,
     embedded: bool,
     runs: &Runs,
@@ -80,7 +80,8 @@ pub(super) fn intended(
 ) -> Result<Intended, CommandError> {
     let source = playbook_file::read(&args.playbook, output)?;
     let Some(saved) = Saved::read(source.name(), source.text())? else {
-        return Ok(Intended { plan: compile(args, source, embedded, runs, output)?, saved: None });
+        let plan = compile(args, source, embedded, runs, output).await?;
+        return Ok(Intended { plan, saved: None });
     };
     let inputs = !args.input.is_empty() || args.inputs.is_some() || args.inputs_from.is_some();
     if inputs || embedded {
@@ -128,7 +129,7 @@ fn embedded(_: &RunArgsOfPlan) -> bool {
     false
 }
 
-fn compile(
+async fn compile(
     args: &PlaybookArgs,
     source: Source,
     embedded: bool,
@@ -137,8 +138,10 @@ fn compile(
 ) -> Result<Plan, CommandError> {
     let kinds = all();
     let catalog = Catalog::new(kinds.iter().map(|kind| kind.info.clone()));
-    let earlier =
-        args.inputs_from.as_deref().map(|run| outputs_of(run, embedded, runs)).transpose()?;
+    let earlier = match args.inputs_from.as_deref() {
+        Some(run) => Some(outputs_of(run, embedded, runs).await?),
+        None => None,
+    };
     let plan = playbook_file::plan(args, &source, &catalog, earlier, output)?;
     show(&plan, &kinds, output);
     Ok(plan)
@@ -150,13 +153,13 @@ fn show(plan: &Plan, kinds: &[About], output: Output) {
     output.json(&serde_json::json!({ "event": "plan", "data": view }));
 }
 
-pub(super) fn outputs_of(
+pub(super) async fn outputs_of(
     run: &str,
     embedded: bool,
     runs: &Runs,
 ) -> Result<serde_json::Map<String, serde_json::Value>, CommandError> {
-    let id = runs.find(Some(run))?;
-    let known = runs.load(&id)?;
+    let id = runs.find(Some(run)).await?;
+    let known = runs.load(&id).await?;
     let state = &known.state;
     let why = match &state.rest {
         _ if state.header.embedded && !embedded => {

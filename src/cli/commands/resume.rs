@@ -1,16 +1,20 @@
 //! `orchestrate resume`, and what it shares with `rollback`.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
+use super::steer::{self, lift};
 use crate::cli::account::Account;
+use crate::cli::claims::Clusters;
 use crate::cli::drive::{Beginning, drive, myself};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::state::Runs;
+use crate::cli::state::{Runs, last_of_others, replayed};
 use crate::engine::journal::{Record, Rest};
 use crate::engine::{Header, RunId, RunState};
 use crate::report::render_status;
+use crate::state::Opened;
 
 pub(super) async fn run(
     given: Option<&str>,
@@ -18,13 +22,16 @@ pub(super) async fn run(
     ca: Option<PathBuf>,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    let id = runs.find(given)?;
-    let known = runs.load(&id)?;
+    let id = runs.find(given).await?;
+    let known = runs.load(&id).await?;
+    if known.alive() && steer::go_on(&id, &known, &runs, output).await? {
+        return Ok(Exit::Done);
+    }
     if let Err(error) = permit(&known.state) {
-        output.say(&render_status(&known.state, &runs.place(&id), known.alive, output.style));
+        output.say(&render_status(&known.state, &runs.place(&id), known.alive(), output.style));
         return Err(error);
     }
-    take_up(&id, permit, &runs, ca, output).await
+    take_up(&id, |state, _| permit(state), &runs, ca, output).await
 }
 
 /// What to add to the journal to go on with the run, or why there is nothing to go on with.
@@ -39,21 +46,35 @@ fn permit(state: &RunState) -> Result<Vec<Record>, CommandError> {
 }
 
 /// Locks the run, connects to the account it began in, adds what `permit` says, and goes on. `permit` sees the run as it
-/// is under the lock: what was read before may be out of date.
+/// is under the lock, and the number of the last record that another process wrote: what was read before may be out of
+/// date.
 pub(super) async fn take_up(
     id: &RunId,
-    permit: impl FnOnce(&RunState) -> Result<Vec<Record>, CommandError>,
+    permit: impl FnOnce(&RunState, u64) -> Result<Vec<Record>, CommandError>,
     runs: &Runs,
     ca: Option<PathBuf>,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    let (journal, entries) = runs.open(id)?;
-    let state = RunState::replay(&entries).map_err(|error| {
-        CommandError::new(Exit::State, format!("the journal of run {id} contradicts itself"))
-            .because(error.to_string())
-    })?;
+    let opened = runs.open(id, output).await?;
+    let lease = Rc::clone(&opened.lease);
+    let done = go_on(id, permit, runs, opened, ca, output).await;
+    // If this fails it ends by itself.
+    let _ = lease.release().await;
+    done
+}
+
+async fn go_on(
+    id: &RunId,
+    permit: impl FnOnce(&RunState, u64) -> Result<Vec<Record>, CommandError>,
+    runs: &Runs,
+    mut opened: Opened,
+    ca: Option<PathBuf>,
+    output: Output,
+) -> Result<Exit, CommandError> {
+    let entries = std::mem::take(&mut opened.entries);
+    let state = replayed(id, &entries)?;
     still_there(&state)?;
-    let more = permit(&state)?;
+    let more = permit(&state, last_of_others(&entries))?;
     let account = Account::connect(&state.plan, ca).await.map_err(|error| {
         let Header { account, region, .. } = &state.header;
         error.hint(format!("run {id} works in account {account}, region {region}"))
@@ -70,8 +91,11 @@ pub(super) async fn take_up(
         ))
         .hint("use credentials and region of the account the run began in; nothing was changed"));
     }
-    drive(&account, Box::new(journal), &runs.place(id), Beginning::Known(entries, more), output)
-        .await
+    account.not_halted(&state.plan).await?;
+    // Also that of a run which had finished, and is undone now.
+    Clusters::of(&state.plan, &account).claim(id, runs).await?;
+    lift(id, runs, false).await?;
+    drive(&account, opened, runs, Beginning::Known(entries, more), output).await
 }
 
 /// Refuses a run whose sandbox ended with its process.

@@ -21,12 +21,13 @@ pub(super) async fn run(
     ca: Option<PathBuf>,
     output: Output,
 ) -> Result<Exit, CommandError> {
-    let id = runs.find(given)?;
-    let known = runs.load(&id)?;
+    let id = runs.find(given).await?;
+    let known = runs.load(&id).await?;
     let state = &known.state;
     still_there(state)?;
-    output.say(&render_status(state, &runs.place(&id), known.alive, output.style));
-    if known.alive {
+    output.say(&render_status(state, &runs.place(&id), known.alive(), output.style));
+    // A lease may be that of a process that is dead: then its end is waited for.
+    if known.holder.as_ref().is_some_and(|holder| holder.ends_in.is_none()) {
         return Err(CommandError::state(
             &format!("run {id} cannot be taken up"),
             &JournalError::Locked,
@@ -41,8 +42,8 @@ pub(super) async fn run(
     }
     ask::yes("Undo this run?", yes)?;
     let seen = state.seq;
-    let permit = |state: &RunState| {
-        if state.seq == seen {
+    let permit = |state: &RunState, last: u64| {
+        if last == seen {
             return permit(state, past_pivot);
         }
         let run = &state.header.run;

@@ -7,14 +7,18 @@ use crate::cli::state::Runs;
 use crate::report::{next_commands, render_status};
 
 /// Shows one run. Never locks it.
-pub(super) fn run(given: Option<&str>, runs: &Runs, output: Output) -> Result<Exit, CommandError> {
-    let id = runs.find(given)?;
-    let known = runs.load(&id)?;
+pub(super) async fn run(
+    given: Option<&str>,
+    runs: &Runs,
+    output: Output,
+) -> Result<Exit, CommandError> {
+    let id = runs.find(given).await?;
+    let known = runs.load(&id).await?;
     let place = runs.place(&id);
-    output.say(&render_status(&known.state, &place, known.alive, output.style));
+    output.say(&render_status(&known.state, &place, known.alive(), output.style));
     output.json(&serde_json::json!({ "event": "status", "data": {
-        "state": known.state, "alive": known.alive, "journal": place.journal,
-        "next": next_commands(&known.state, known.alive, &place),
+        "state": known.state, "alive": known.alive(), "holder": known.holder.as_ref().map(|holder| &holder.who), "journal": place.journal,
+        "next": next_commands(&known.state, known.alive(), &place),
     }}));
     Ok(Exit::Done)
 }

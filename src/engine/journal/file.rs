@@ -5,12 +5,13 @@
 //! cut off by the next writer. Anything else that does not read back is damage, and refused.
 
 use std::io::{self, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use fs_err::{File, OpenOptions};
 
-use super::{Entry, Journal, Record};
+use super::{Entry, Journal, JournalError, Record};
 use crate::plan::FORMAT;
 
 const HEAD: &str = "{\"crc\":\"";
@@ -18,43 +19,6 @@ const HEAD: &str = "{\"crc\":\"";
 /// How often and how far apart the lock is tried: long enough for another process that only probes.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
-
-/// The journal cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// Another process writes it.
-    #[error("another process is working on this run")]
-    Locked,
-    /// A line other than the last does not read back.
-    #[error("{path}: line {line} is damaged ({why})", path = path.display())]
-    Damaged {
-        /// The journal.
-        path: PathBuf,
-        /// Counts from 1.
-        line: usize,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A line is whole, but this version does not know what it says.
-    #[error("{path}: line {line} was written by another version of orchestrate ({why}); go on with that version", path = path.display())]
-    Foreign {
-        /// The journal.
-        path: PathBuf,
-        /// Counts from 1.
-        line: usize,
-        /// What is not known.
-        why: String,
-    },
-    /// There is no complete first line.
-    #[error("{path}: the journal is empty: the run died before it began", path = .0.display())]
-    Empty(PathBuf),
-    /// Reading or writing failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The process is dead (tests only).
-    #[error("the process died here")]
-    Dead,
-}
 
 /// What a journal file holds.
 #[derive(Debug)]
@@ -147,8 +111,11 @@ pub fn read(path: &Path) -> Result<Reading, JournalError> {
 #[derive(Debug)]
 pub struct FileJournal {
     file: File,
+    epoch: u64,
     /// Bytes of complete, synced lines.
     sound: u64,
+    /// The last line that this writer wrote.
+    last: String,
     /// A write has failed: nothing may follow it.
     failed: bool,
 }
@@ -182,7 +149,7 @@ impl FileJournal {
                 break;
             }
         }
-        Ok(Self { file, sound: 0, failed: false })
+        Ok(Self { file, epoch: 1, sound: 0, last: String::new(), failed: false })
     }
 
     /// Whether another process writes the journal: `Locked` if so.
@@ -214,16 +181,26 @@ impl FileJournal {
         file.sync_all()?;
         file.seek(SeekFrom::Start(reading.sound_bytes))?;
         let sound = reading.sound_bytes;
-        Ok((Self { file, sound, failed: false }, reading.entries))
+        let epoch = reading.entries.last().map_or(0, |entry| entry.epoch) + 1;
+        let journal = Self { file, epoch, sound, last: String::new(), failed: false };
+        Ok((journal, reading.entries))
     }
 }
 
+#[async_trait(?Send)]
 impl Journal for FileJournal {
-    fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    async fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
         if self.failed {
             return Err(JournalError::Io(io::Error::other("an earlier write failed")));
         }
         let line = encode(entry);
+        if line == self.last {
+            return Ok(());
+        }
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
             self.failed = true;
@@ -232,6 +209,7 @@ impl Journal for FileJournal {
             return Err(JournalError::Io(error));
         }
         self.sound += line.len() as u64;
+        self.last = line;
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use async_trait::async_trait;
+
 use super::{Entry, Journal, JournalError};
 
 /// Which write kills the process, and whether the write itself is still durable.
@@ -15,9 +17,10 @@ pub struct Crash {
 }
 
 /// Entries in memory, shared by every clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryJournal {
     entries: Rc<RefCell<Vec<Entry>>>,
+    epoch: u64,
     crash: Option<Crash>,
 }
 
@@ -25,7 +28,8 @@ impl MemoryJournal {
     /// A journal that already holds `entries`.
     #[must_use]
     pub fn with(entries: Vec<Entry>) -> Self {
-        Self { entries: Rc::new(RefCell::new(entries)), crash: None }
+        let epoch = entries.last().map_or(0, |entry| entry.epoch) + 1;
+        Self { entries: Rc::new(RefCell::new(entries)), epoch, crash: None }
     }
 
     /// The same journal, whose writer dies at `crash`.
@@ -42,9 +46,22 @@ impl MemoryJournal {
     }
 }
 
+impl Default for MemoryJournal {
+    fn default() -> Self {
+        Self::with(Vec::new())
+    }
+}
+
+#[async_trait(?Send)]
 impl Journal for MemoryJournal {
-    fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    async fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
         match self.crash {
+            // A writer that cannot tell whether it was written writes again.
+            None if self.entries.borrow().last() == Some(entry) => Ok(()),
             Some(crash) if entry.seq > crash.at => Err(JournalError::Dead),
             Some(crash) if entry.seq == crash.at => {
                 if crash.written {

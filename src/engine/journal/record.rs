@@ -13,6 +13,10 @@ use crate::plan::Plan;
 pub struct Entry {
     /// Counts from 1 without gaps.
     pub seq: u64,
+    /// The fencing epoch of its writer; never lower than that of the entry before. 0 in journals of versions that knew
+    /// none.
+    #[serde(default)]
+    pub epoch: u64,
     /// When it was written.
     pub at: Timestamp,
     /// The fact.
@@ -70,6 +74,11 @@ pub enum RollbackReason {
     Rejected {
         /// The step that asked.
         step: String,
+    },
+    /// `orchestrate cancel`.
+    Cancelled {
+        /// Who asked.
+        by: String,
     },
     /// `orchestrate rollback`.
     Asked {
@@ -258,8 +267,51 @@ pub enum Record {
         /// Why.
         failure: Failure,
     },
+    /// Somebody steered the run from outside, and the process that works on it takes note: from here on it counts.
+    Steered {
+        /// What is asked.
+        steer: Steer,
+        /// Who asked: user and host.
+        by: String,
+        /// Their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
+    /// The run was taken from a process that had not given it up: its lease had ended, or somebody broke it. Written
+    /// under a higher epoch than that process has, which shuts it out.
+    TakenOver {
+        /// Who took it: user and host.
+        by: String,
+        /// From whom.
+        held_by: String,
+        /// Why that was safe, in the words of whoever broke the lease; none if it had ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
     /// The run is at rest.
     Rested(Rest),
+}
+
+/// What somebody asks of a run that is being worked on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum Steer {
+    /// Begin, call and look at nothing more until told to go on.
+    Pause,
+    /// Go on: the end of a pause.
+    GoOn,
+    /// Do not begin a step.
+    Hold {
+        /// The step.
+        before: String,
+    },
+    /// A step may begin: the end of a hold.
+    LetGo {
+        /// The step.
+        before: String,
+    },
+    /// Stop, and undo what was done.
+    Cancel,
 }
 
 impl Record {
@@ -285,6 +337,8 @@ impl Record {
             | Self::Resumed { .. }
             | Self::Interrupted { .. }
             | Self::RollbackStarted { .. }
+            | Self::Steered { .. }
+            | Self::TakenOver { .. }
             | Self::Rested(_) => None,
         }
     }

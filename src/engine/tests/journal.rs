@@ -37,7 +37,7 @@ fn text(entries: &[Entry]) -> Vec<u8> {
 
 fn interrupted(seq: u64) -> Entry {
     let at = "2026-03-01T13:00:00Z".parse().expect("a timestamp");
-    Entry { seq, at, record: Record::Interrupted { by: "SIGINT".to_owned() } }
+    Entry { seq, epoch: 2, at, record: Record::Interrupted { by: "SIGINT".to_owned() } }
 }
 
 fn refusal(path: &Path) -> String {
@@ -52,7 +52,7 @@ async fn what_was_written_reads_back() {
     let place = place();
     let mut journal = FileJournal::create(&place.path).expect("a new journal");
     for entry in &entries {
-        journal.append(entry).expect("written");
+        journal.append(entry).await.expect("written");
     }
     drop(journal);
     let (_journal, back) = FileJournal::open(&place.path).expect("opens");
@@ -80,7 +80,7 @@ async fn a_journal_torn_at_any_byte_opens_and_goes_on() {
         let (mut journal, back) = FileJournal::open(&place.path).expect("opens");
         assert_eq!(back, entries[..lines]);
         let next = interrupted(lines as u64 + 1);
-        journal.append(&next).expect("goes on");
+        journal.append(&next).await.expect("goes on");
         drop(journal);
         let after = read(&place.path).expect("reads");
         assert!(!after.torn);
@@ -173,11 +173,11 @@ async fn a_journal_has_one_writer_and_any_number_of_readers() {
     let entries = entries().await;
     let place = place();
     let mut journal = FileJournal::create(&place.path).expect("a new journal");
-    journal.append(&entries[0]).expect("written");
+    journal.append(&entries[0]).await.expect("written");
     assert!(matches!(FileJournal::probe(&place.path), Err(JournalError::Locked)));
     assert!(matches!(FileJournal::open(&place.path), Err(JournalError::Locked)));
     assert_eq!(read(&place.path).expect("reads").entries.len(), 1);
-    journal.append(&entries[1]).expect("probing does not disturb the writer");
+    journal.append(&entries[1]).await.expect("probing does not disturb the writer");
     drop(journal);
     FileJournal::probe(&place.path).expect("nobody writes");
     FileJournal::probe(&place.path).expect("probing leaves no lock");
@@ -226,8 +226,13 @@ struct FullDisk {
     writes: std::rc::Rc<std::cell::Cell<u32>>,
 }
 
+#[async_trait::async_trait(?Send)]
 impl Journal for FullDisk {
-    fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+    fn epoch(&self) -> u64 {
+        1
+    }
+
+    async fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
         self.writes.set(self.writes.get() + 1);
         let line = encode(entry).into_bytes();
         let fits = line.len().min(self.room);
@@ -245,7 +250,8 @@ impl Journal for FullDisk {
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_ends_the_ledger_and_the_journal_opens_again() {
     let fixture = Fixture::new(plan("a"));
-    let header = encode(&Entry { seq: 1, at: fixture.clock.now(), record: fixture.header() });
+    let header =
+        encode(&Entry { seq: 1, epoch: 1, at: fixture.clock.now(), record: fixture.header() });
     let place = written(b"");
     let writes = std::rc::Rc::<std::cell::Cell<u32>>::default();
     let disk =
@@ -256,12 +262,13 @@ async fn a_full_disk_ends_the_ledger_and_the_journal_opens_again() {
         let told = told.clone();
         std::rc::Rc::new(move |_: &crate::engine::Event| told.set(told.get() + 1))
     };
-    let ledger =
-        Ledger::begin(Box::new(disk), fixture.header(), clock, sink).expect("the header fits");
+    let ledger = Ledger::begin(Box::new(disk), fixture.header(), clock, sink).await;
+    let ledger = ledger.expect("the header fits");
     let before = ledger.state(Clone::clone);
     for _ in 0..3 {
         let failure = ledger
             .record(Record::StepStarted { step: "a".to_owned(), attempt: 1 })
+            .await
             .expect_err("it does not fit");
         assert_eq!(failure.class, Class::Journal);
         assert_eq!(ledger.state(Clone::clone), before);
@@ -272,10 +279,8 @@ async fn a_full_disk_ends_the_ledger_and_the_journal_opens_again() {
     assert_eq!(RunState::replay(&back).as_ref(), Ok(&before));
 }
 
-#[test]
-fn a_record_out_of_order_ends_the_ledger() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let _inside = runtime.enter();
+#[tokio::test(start_paused = true)]
+async fn a_record_out_of_order_ends_the_ledger() {
     let fixture = Fixture::new(plan("a"));
     let journal = fixture.journal.clone();
     let ledger = Ledger::begin(
@@ -284,10 +289,59 @@ fn a_record_out_of_order_ends_the_ledger() {
         fixture.clock.clone(),
         std::rc::Rc::new(|_| {}),
     )
+    .await
     .expect("begins");
-    let wrong = ledger.record(Record::Undone { step: "a".to_owned(), did: Vec::new() });
+    let wrong = ledger.record(Record::Undone { step: "a".to_owned(), did: Vec::new() }).await;
     assert_eq!(wrong.expect_err("refused").class, Class::Journal);
-    let right = ledger.record(Record::StepStarted { step: "a".to_owned(), attempt: 1 });
+    let right = ledger.record(Record::StepStarted { step: "a".to_owned(), attempt: 1 }).await;
     assert_eq!(right.expect_err("refused as well").class, Class::Journal);
     assert_eq!(journal.entries().len(), 1);
+}
+
+/// Takes a second for each entry, which is written at its beginning or at its end.
+struct Slow {
+    inner: crate::engine::journal::MemoryJournal,
+    clock: Clock,
+    written_first: bool,
+}
+
+#[async_trait::async_trait(?Send)]
+impl Journal for Slow {
+    fn epoch(&self) -> u64 {
+        self.inner.epoch()
+    }
+
+    async fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        let second = std::time::Duration::from_secs(1);
+        if self.written_first {
+            self.inner.append(entry).await?;
+            self.clock.sleep(second).await;
+            return Ok(());
+        }
+        self.clock.sleep(second).await;
+        self.inner.append(entry).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_whose_writer_was_dropped_is_written_before_the_next_and_once() {
+    for written_first in [true, false] {
+        let fixture = Fixture::new(plan("a"));
+        let (inner, clock) = (fixture.journal.clone(), fixture.clock.clone());
+        let slow = Slow { inner, clock: clock.clone(), written_first };
+        let silent = std::rc::Rc::new(|_: &crate::engine::Event| {});
+        let ledger = Ledger::begin(Box::new(slow), fixture.header(), clock.clone(), silent).await;
+        let ledger = ledger.expect("begins");
+        let start = Record::StepStarted { step: "a".to_owned(), attempt: 1 };
+        tokio::select! {
+            _ = ledger.record(start.clone()) => panic!("it takes a second"),
+            () = clock.sleep(std::time::Duration::from_millis(500)) => {}
+        }
+        assert_eq!(ledger.state(|state| state.seq), 1, "nobody knows yet");
+        let next = Record::Resumed { by: "test".to_owned() };
+        ledger.record(next.clone()).await.expect("written");
+        assert_eq!(ledger.state(|state| state.seq), 3);
+        let records = fixture.records();
+        assert_eq!(records[1..], [start, next], "written first: {written_first}");
+    }
 }

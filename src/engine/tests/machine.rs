@@ -14,7 +14,7 @@ fn header(plan: Plan) -> Record {
 }
 
 fn entry(seq: u64, record: Record) -> Entry {
-    Entry { seq, at: "2026-03-01T12:00:00Z".parse().expect("a timestamp"), record }
+    Entry { seq, epoch: 1, at: "2026-03-01T12:00:00Z".parse().expect("a timestamp"), record }
 }
 
 /// The state after `words`, each `step:record` or a record of the run.
@@ -225,5 +225,15 @@ async fn every_beginning_of_a_journal_replays() {
     let entries = fixture.journal.entries();
     for end in 1..=entries.len() {
         assert!(RunState::replay(&entries[..end]).is_ok(), "{end} entries");
+    }
+}
+
+#[test]
+fn a_record_of_a_lower_epoch_cannot_follow() {
+    let mut state = state(plan("a"), "start");
+    let of = |seq, epoch| Entry { epoch, ..entry(seq, Record::Resumed { by: "x".to_owned() }) };
+    state.apply(&of(3, 4)).expect("a higher epoch may");
+    for (epoch, may) in [(1, false), (3, false), (4, true), (5, true)] {
+        assert_eq!(state.check(&of(4, epoch)).is_ok(), may, "{epoch}");
     }
 }

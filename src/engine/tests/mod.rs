@@ -7,6 +7,7 @@ mod polling;
 mod random;
 mod rollback;
 mod small;
+mod steer;
 mod stop;
 mod wait;
 mod world;

@@ -16,8 +16,8 @@ use crate::engine::journal::{
     encode,
 };
 use crate::engine::{
-    Class, Clock, Cx, End, Engine, Event, EventKind, Failure, Finding, GONE, Inject, Kind, Kinds,
-    Ledger, Outcome, Prepared, RunState, Seen, Sink, States, Wait,
+    Class, Clock, Cx, End, Engine, Event, EventKind, Failure, Finding, GONE, Helm, Inject, Kind,
+    Kinds, Ledger, Outcome, Prepared, RunState, Seen, Sink, States, Wait, Wanted,
 };
 use crate::plan::{Effect, FORMAT, Plan, PlannedStep, Stage, Template, UndoPolicy, Writes};
 
@@ -103,7 +103,7 @@ impl Fake {
             world.things.insert(name.to_owned(), cx.clock.now() + ready);
             *world.made.entry(name.to_owned()).or_default() += 1;
         }
-        cx.note(json!({ "made": name }))?;
+        cx.note(json!({ "made": name })).await?;
         let wait = self.wait(name, STATES);
         cx.wait(&wait, || async { Ok(self.look(name, cx.clock.now())) }, || async { None }).await?;
         Ok(if there { Change::Adopted } else { Change::Changed })
@@ -178,7 +178,7 @@ impl Kind for Fake {
             Some(Act::Sleep(secs)) => cx.sleep(Duration::from_secs(secs)).await?,
             Some(Act::Ask) => return Ok(Outcome::Ask { question: "go on?".to_owned() }),
             Some(Act::NoteAndFail) => {
-                cx.note(json!({ "half": "done" }))?;
+                cx.note(json!({ "half": "done" })).await?;
                 return Err(failing(Class::Ambiguous));
             }
             Some(Act::ClaimStopped) => return Err(failing(Class::Interrupted)),
@@ -270,6 +270,8 @@ pub(super) struct Fixture {
     pub(super) events: Rc<RefCell<Vec<Event>>>,
     pub(super) journal: MemoryJournal,
     pub(super) cancel: CancellationToken,
+    /// What people want of the run, each so many seconds after a process begins.
+    pub(super) wanted: Vec<(u64, Wanted)>,
     pub(super) inject: Inject,
     /// Calls made when the journal first failed.
     pub(super) calls_at_death: Rc<Cell<Option<usize>>>,
@@ -291,13 +293,18 @@ struct Watched {
     calls_at_death: Rc<Cell<Option<usize>>>,
 }
 
+#[async_trait(?Send)]
 impl Journal for Watched {
-    fn append(&mut self, entry: &Entry) -> Result<(), crate::engine::journal::JournalError> {
+    fn epoch(&self) -> u64 {
+        self.journal.epoch()
+    }
+
+    async fn append(&mut self, entry: &Entry) -> Result<(), crate::engine::journal::JournalError> {
         let mut journal = self.journal.clone();
         if let Some(crash) = self.crash {
             journal = journal.crashing(crash);
         }
-        journal.append(entry).inspect_err(|_| {
+        journal.append(entry).await.inspect_err(|_| {
             if self.calls_at_death.get().is_none() {
                 self.calls_at_death.set(Some(self.world.borrow().calls.len()));
             }
@@ -329,6 +336,7 @@ impl Fixture {
             events: Rc::default(),
             journal: MemoryJournal::default(),
             cancel: CancellationToken::new(),
+            wanted: Vec::new(),
             inject: Inject::default(),
             calls_at_death: Rc::default(),
             plan,
@@ -425,7 +433,7 @@ impl Fixture {
         });
         let entries = self.journal.entries();
         let ledger = if entries.is_empty() {
-            match Ledger::begin(journal, self.header(), self.clock.clone(), sink) {
+            match Ledger::begin(journal, self.header(), self.clock.clone(), sink).await {
                 Ok(ledger) => ledger,
                 Err(failure) => return End::Broken(failure),
             }
@@ -435,14 +443,29 @@ impl Fixture {
         let ledger = Rc::new(ledger);
         live.set(Rc::downgrade(&ledger)).expect("set once");
         for record in more {
-            if let Err(failure) = ledger.record(record) {
+            if let Err(failure) = ledger.record(record).await {
                 return End::Broken(failure);
             }
         }
-        Engine::new(self, ledger, self.clock.clone(), self.cancel.clone())
+        let helm = Rc::new(Helm::default());
+        let people = async {
+            let began = self.clock.now();
+            for (at, wanted) in &self.wanted {
+                let at = std::time::Duration::from_secs(*at);
+                self.clock.sleep(at.saturating_sub(self.clock.since(began))).await;
+                // A process that is dead hears nothing.
+                let _ = helm.heed(&ledger, wanted).await;
+            }
+            std::future::pending::<End>().await
+        };
+        let engine = Engine::new(self, Rc::clone(&ledger), self.clock.clone(), self.cancel.clone())
             .disturbed(self.inject.clone())
-            .run()
-            .await
+            .steered(Rc::clone(&helm));
+        tokio::select! {
+            biased;
+            end = people => end,
+            end = engine.run() => end,
+        }
     }
 
     pub(super) fn state(&self) -> RunState {

@@ -255,7 +255,7 @@ pub(super) async fn turn(
         return Ok(Turned::Foreign(access.to_owned()));
     } else {
         let request = env.aws.elasticache.modify_user().user_id(&user.id).access_string(&to);
-        call(Op::change(SERVICE, "ModifyUser"), request.send()).await.map_err(|failure| {
+        env.aws.change(SERVICE, "ModifyUser", request.send()).await.map_err(|failure| {
             failure.context(format!("failed to change the access string of user \"{}\"", user.id))
         })?;
         Turned::Changed

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::look::{self, SERVICE};
 use super::serverless::{self, LONGEST_SNAPSHOT_NAME};
-use crate::aws::{Op, call, elasticache_arn};
+use crate::aws::elasticache_arn;
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
@@ -249,7 +249,7 @@ impl Step for CreateServerlessSnapshot {
             delete(env, &prepared.name).await?;
         }
         wait_gone(env, cx, &prepared.name).await?;
-        creation::note_call(cx, Call::Over)?;
+        creation::note_call(cx, Call::Over).await?;
         Ok(vec![format!("deleted serverless snapshot \"{}\"", prepared.name)])
     }
 }
@@ -307,8 +307,12 @@ async fn create(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<bool, Failure
     for (key, value) in ownership::tags(cx) {
         request = request.tags(Tag::builder().key(key).value(value).build());
     }
-    let op = Op::change(SERVICE, "CreateServerlessCacheSnapshot");
-    match creation::ask(cx, call(op, request.send())).await {
+    match creation::ask(
+        cx,
+        env.aws.change(SERVICE, "CreateServerlessCacheSnapshot", request.send()),
+    )
+    .await
+    {
         Ok(_) => Ok(false),
         Err(failure) if failure.class == Class::Conflict => {
             let look = || serverless::snapshot(env, &prepared.name);
@@ -355,7 +359,7 @@ async fn wait_available(
         let Some(found) = serverless::waited_snapshot(env, cx, &ticket, name).await? else {
             return Ok(Seen::gone());
         };
-        creation::note_call(cx, Call::Taken)?;
+        creation::note_call(cx, Call::Taken).await?;
         let seen = Seen::state(serverless::status(&found));
         last.replace(Some(found));
         Ok(seen)
@@ -385,10 +389,14 @@ fn output(prepared: &Prepared, found: &ServerlessCacheSnapshot) -> Output {
 pub(super) async fn delete(env: &Env, name: &str) -> Result<(), Failure> {
     let request = env.aws.elasticache.delete_serverless_cache_snapshot();
     let request = request.serverless_cache_snapshot_name(name);
-    let op = Op::change(SERVICE, "DeleteServerlessCacheSnapshot");
-    call(op, request.send()).await.map(drop).map_err(creation::not_deleted).map_err(|failure| {
-        failure.context(format!("failed to delete serverless snapshot \"{name}\""))
-    })
+    env.aws
+        .change(SERVICE, "DeleteServerlessCacheSnapshot", request.send())
+        .await
+        .map(drop)
+        .map_err(creation::not_deleted)
+        .map_err(|failure| {
+            failure.context(format!("failed to delete serverless snapshot \"{name}\""))
+        })
 }
 
 /// Waits until a snapshot is gone.

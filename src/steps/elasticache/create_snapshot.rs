@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::look::{self, LONGEST_SNAPSHOT_NAME, SERVICE};
 use super::source_checks;
-use crate::aws::{Op, call, elasticache_arn};
+use crate::aws::elasticache_arn;
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
@@ -300,7 +300,7 @@ impl Step for CreateSnapshot {
             delete(env, &prepared.name).await?;
         }
         wait_gone(env, cx, &prepared.name).await?;
-        creation::note_call(cx, Call::Over)?;
+        creation::note_call(cx, Call::Over).await?;
         Ok(vec![format!("deleted snapshot \"{}\"", prepared.name)])
     }
 }
@@ -422,8 +422,7 @@ async fn create(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<bool, Failure
     for (key, value) in ownership::tags(cx) {
         request = request.tags(Tag::builder().key(key).value(value).build());
     }
-    let op = Op::change(SERVICE, "CreateSnapshot");
-    match creation::ask(cx, call(op, request.send())).await {
+    match creation::ask(cx, env.aws.change(SERVICE, "CreateSnapshot", request.send())).await {
         Ok(_) => Ok(false),
         Err(failure) if failure.class == Class::Conflict => {
             let look = || look::snapshot(env, &prepared.name);
@@ -466,7 +465,7 @@ async fn wait_available(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<Snaps
         let Some(found) = look::waited_snapshot(env, cx, &ticket, &prepared.name).await? else {
             return Ok(Seen::gone());
         };
-        creation::note_call(cx, Call::Taken)?;
+        creation::note_call(cx, Call::Taken).await?;
         let seen = Seen::state(found.snapshot_status().unwrap_or("unknown"));
         last.replace(Some(found));
         Ok(seen)
@@ -515,8 +514,8 @@ fn output(prepared: &Prepared, found: &Snapshot) -> Output {
 /// Asks for the deletion of a snapshot that was seen just now.
 pub(super) async fn delete(env: &Env, name: &str) -> Result<(), Failure> {
     let request = env.aws.elasticache.delete_snapshot().snapshot_name(name);
-    let op = Op::change(SERVICE, "DeleteSnapshot");
-    call(op, request.send())
+    env.aws
+        .change(SERVICE, "DeleteSnapshot", request.send())
         .await
         .map(drop)
         .map_err(creation::not_deleted)

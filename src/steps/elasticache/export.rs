@@ -20,16 +20,16 @@ pub(super) async fn ask<T>(
     asking: impl Future<Output = Result<T, Failure>>,
     taken: impl FnOnce() -> Failure,
 ) -> Result<(), Failure> {
-    creation::note_call(cx, Call::Asked)?;
-    let Err(failure) = asking.await else { return creation::note_call(cx, Call::Taken) };
+    creation::note_call(cx, Call::Asked).await?;
+    let Err(failure) = asking.await else { return creation::note_call(cx, Call::Taken).await };
     let said = failure.answer.as_ref().and_then(|a| a.message.as_deref()).unwrap_or_default();
     let exists = said.contains("already contains an object") || failure.class == Class::Conflict;
     // The bucket was empty when the intent was recorded, and an earlier call of this step may have landed.
     if exists && before == Call::Asked {
-        return creation::note_call(cx, Call::Taken);
+        return creation::note_call(cx, Call::Taken).await;
     }
     if failure.class != Class::Ambiguous && before != Call::Asked {
-        creation::note_call(cx, Call::Refused)?;
+        creation::note_call(cx, Call::Refused).await?;
     }
     if exists {
         let mut conflict = taken();

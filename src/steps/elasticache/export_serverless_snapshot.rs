@@ -12,7 +12,6 @@ use super::export::{self, Files};
 use super::landing::{LANDED, MISSING, Progress};
 use super::look::SERVICE;
 use super::serverless;
-use crate::aws::{Op, call};
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wait};
@@ -257,7 +256,7 @@ impl Step for ExportServerlessSnapshot {
                 let keys = arrivals.objects(env).await?.into_iter().map(|object| object.key);
                 let keys: Vec<String> = keys.collect();
                 // From here on these are the export, whatever else may come under the snapshot's name.
-                note_keys(cx, Call::Taken, &keys)?;
+                note_keys(cx, Call::Taken, &keys).await?;
                 keys
             }
         };
@@ -304,7 +303,7 @@ impl Step for ExportServerlessSnapshot {
                 format!("s3://{}/{} is still there after its deletion", arrivals.bucket, left.key),
             ));
         }
-        note_keys(cx, Call::Over, &keys)?;
+        note_keys(cx, Call::Over, &keys).await?;
         Ok(did)
     }
 }
@@ -314,9 +313,9 @@ fn noted_keys(cx: &Cx) -> Option<Vec<String>> {
     serde_json::from_value(cx.noted()?.get("keys")?.clone()).ok()
 }
 
-fn note_keys(cx: &Cx, state: Call, keys: &[String]) -> Result<(), Failure> {
+async fn note_keys(cx: &Cx, state: Call, keys: &[String]) -> Result<(), Failure> {
     let note = json!({ "call": state, "keys": keys });
-    if cx.noted().as_ref() == Some(&note) { Ok(()) } else { cx.note(note) }
+    if cx.noted().as_ref() == Some(&note) { Ok(()) } else { cx.note(note).await }
 }
 
 /// The snapshot, if it can be exported now.
@@ -370,7 +369,7 @@ async fn ask(env: &Env, arrivals: &Arrivals, cx: &Cx, before: Call) -> Result<()
         .export_serverless_cache_snapshot()
         .serverless_cache_snapshot_name(&arrivals.snapshot)
         .s3_bucket_name(&arrivals.bucket);
-    let asking = call(Op::change(SERVICE, "ExportServerlessCacheSnapshot"), request.send());
+    let asking = env.aws.change(SERVICE, "ExportServerlessCacheSnapshot", request.send());
     export::ask(env, cx, &arrivals.bucket, before, asking, || {
         taken(arrivals, &format!("{}*", arrivals.snapshot))
     })
@@ -405,10 +404,10 @@ async fn wait_landed(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<(), Fail
     };
     if creation::call_state(cx) == Call::Asked {
         // The traces were somebody else's export: this run's own call never arrived. It may be made again.
-        creation::note_call(cx, Call::Refused)?;
+        creation::note_call(cx, Call::Refused).await?;
         return Err(Failure::new(Class::Transient, "the export has not begun"));
     }
-    creation::note_call(cx, Call::Over)?;
+    creation::note_call(cx, Call::Over).await?;
     let mut ended = Failure::new(
         Class::Terminal,
         format!(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::export::{self, Files};
 use super::landing::{LANDED, Landing, MISSING, Progress};
 use super::look::{self, SERVICE};
-use crate::aws::{Op, call, s3_object_arn};
+use crate::aws::s3_object_arn;
 use crate::cost::CostEffect;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wait};
@@ -289,7 +289,7 @@ impl Step for ExportSnapshot {
         }
         wait_landed(env, prepared, cx).await.map_err(|f| f.context(what.clone()))?;
         let files = inspect(env, landing).await.map_err(|f| f.context(what))?;
-        creation::note_call(cx, Call::Taken)?;
+        creation::note_call(cx, Call::Taken).await?;
         let output = Output::new(&landing.bucket, files);
         Ok(if asked_earlier { Done::Adopted(output) } else { Done::Changed(output) })
     }
@@ -323,7 +323,7 @@ impl Step for ExportSnapshot {
                 format!("s3://{}/{} is still there after its deletion", landing.bucket, left.key),
             ));
         }
-        creation::note_call(cx, Call::Over)?;
+        creation::note_call(cx, Call::Over).await?;
         Ok(did)
     }
 }
@@ -415,7 +415,7 @@ async fn ask(env: &Env, landing: &Landing, cx: &Cx, before: Call) -> Result<(), 
         .source_snapshot_name(&landing.snapshot)
         .target_snapshot_name(&landing.target)
         .target_bucket(&landing.bucket);
-    let asking = call(Op::change(SERVICE, "CopySnapshot"), request.send());
+    let asking = env.aws.change(SERVICE, "CopySnapshot", request.send());
     export::ask(env, cx, &landing.bucket, before, asking, || {
         taken(landing, &format!("{}-*.rdb", landing.target))
     })
@@ -461,10 +461,10 @@ async fn wait_landed(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<(), Fail
     }
     if view.present() == 0 && creation::call_state(cx) == Call::Asked {
         // The traces were somebody else's copy: this run's own call never arrived. It may be made again.
-        creation::note_call(cx, Call::Refused)?;
+        creation::note_call(cx, Call::Refused).await?;
         return Err(Failure::new(Class::Transient, "the export has not begun"));
     }
-    creation::note_call(cx, Call::Over)?;
+    creation::note_call(cx, Call::Over).await?;
     let mut ended = Failure::new(
         Class::Terminal,
         format!("the export ended, but {missing} of {} objects are missing", view.objects.len()),

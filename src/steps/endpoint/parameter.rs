@@ -95,7 +95,7 @@ impl Parameter {
     /// deleted a moment ago, this puts back what was there.
     pub(super) async fn may_write(&self, env: &Env, text: &str) -> Result<(), Failure> {
         let put = self.put(env, text).overwrite(false).send();
-        match call(Op::change(SERVICE, "PutParameter"), put).await {
+        match env.aws.change(SERVICE, "PutParameter", put).await {
             Ok(_) => Ok(()),
             Err(failure) if failure.code() == Some("ParameterAlreadyExists") => Ok(()),
             Err(failure) => Err(failure),
@@ -138,7 +138,7 @@ impl Parameter {
             Way::Back => old,
         };
         let put = self.put(env, &text).overwrite(true).send();
-        let done = call(Op::change(SERVICE, "PutParameter"), put).await?;
+        let done = env.aws.change(SERVICE, "PutParameter", put).await?;
         Ok(Some(done.version().to_string()))
     }
 

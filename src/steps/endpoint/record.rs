@@ -77,11 +77,11 @@ impl Record {
     pub(super) async fn may_write(&self, env: &Env) -> Result<(), Failure> {
         let batch = self.batch(ChangeAction::Create, Way::Back)?;
         let change = env.aws.route53.change_resource_record_sets();
+        let op = env.aws.permit(SERVICE, "ChangeResourceRecordSets").await?;
         let answer = change.hosted_zone_id(&self.zone).change_batch(batch).send().await;
         if answer.as_ref().err().is_some_and(says_it_exists) {
             return Ok(());
         }
-        let op = Op::change(SERVICE, "ChangeResourceRecordSets");
         call(op, std::future::ready(answer)).await.map(|_| ())
     }
 
@@ -110,7 +110,7 @@ impl Record {
         let batch = self.batch(ChangeAction::Upsert, way)?;
         let change = env.aws.route53.change_resource_record_sets();
         let send = change.hosted_zone_id(&self.zone).change_batch(batch).send();
-        let done = call(Op::change(SERVICE, "ChangeResourceRecordSets"), send).await?;
+        let done = env.aws.change(SERVICE, "ChangeResourceRecordSets", send).await?;
         let id = done.change_info().map(|c| c.id().trim_start_matches("/change/").to_owned());
         let Some(id) = id else { return Ok(None) };
         let wait = Wait {

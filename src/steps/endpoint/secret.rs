@@ -164,7 +164,7 @@ impl Secret {
             .secret_string(new)
             .version_stages(&self.label)
             .send();
-        call(Op::change(SERVICE, "PutSecretValue"), put).await.map(|_| ())
+        env.aws.change(SERVICE, "PutSecretValue", put).await.map(|_| ())
     }
 
     pub(super) async fn shows(&self, env: &Env) -> Result<Shows, Failure> {
@@ -224,7 +224,7 @@ impl Secret {
             .set_remove_from_version_id(from.map(str::to_owned))
             .set_move_to_version_id(to.map(str::to_owned))
             .send();
-        call(Op::change(SERVICE, "UpdateSecretVersionStage"), update).await.map(|_| ())
+        env.aws.change(SERVICE, "UpdateSecretVersionStage", update).await.map(|_| ())
     }
 }
 

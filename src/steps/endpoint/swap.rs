@@ -275,9 +275,9 @@ impl Step for Swap {
         let begun_before = reached(cx);
         let mut versions = Vec::new();
         for (index, target) in prepared.targets.iter().enumerate() {
-            let begin = || {
+            let begin = async || {
                 let begun = begun_before.max(index + 1);
-                cx.note(json!(Reached { begun }))
+                cx.note(json!(Reached { begun })).await
             };
             match target.switch(env, cx, goal, Way::Forth, begin).await {
                 Ok(written) => versions.push(written.map(|written| written.version)),
@@ -322,7 +322,7 @@ impl Step for Swap {
         let mut did = Vec::new();
         let mut failures: Vec<Failure> = Vec::new();
         for (index, target) in prepared.targets.iter().enumerate().rev() {
-            match target.switch(env, cx, goal, Way::Back, || Ok(())).await {
+            match target.switch(env, cx, goal, Way::Back, async || Ok(())).await {
                 Ok(Some(_)) => did.push(format!("{} names the old endpoint again", target.what)),
                 Ok(None) => {}
                 // What this run never began to switch is not its to judge.
@@ -366,7 +366,7 @@ impl Prepared {
             if index == failed && !matches!(shows, Ok(Shows::New)) {
                 continue;
             }
-            failure = match target.switch(env, cx, goal, Way::Back, || Ok(())).await {
+            failure = match target.switch(env, cx, goal, Way::Back, async || Ok(())).await {
                 Ok(Some(_)) => {
                     failure.because(format!("{} was put back to the old endpoint", target.what))
                 }

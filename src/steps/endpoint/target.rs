@@ -260,7 +260,7 @@ impl Recorded {
         cx: &Cx,
         goal: Goal<'_>,
         way: Way,
-        before_write: impl FnOnce() -> Result<(), Failure>,
+        before_write: impl AsyncFnOnce() -> Result<(), Failure>,
     ) -> Result<Option<Written>, Failure> {
         if self.already {
             return Ok(None);
@@ -272,7 +272,7 @@ impl Recorded {
             }
             _ => {}
         }
-        before_write()?;
+        before_write().await?;
         let written = self.write(env, cx, goal, way).await;
         let version = match written {
             Ok(version) => version,
@@ -373,5 +373,8 @@ pub(super) struct Written {
 /// Whether a failure says for good that nothing more will come of the attempt.
 pub(super) fn settles(failure: &Failure) -> bool {
     !failure.class.may_pass()
-        && !matches!(failure.class, Class::Interrupted | Class::Journal | Class::Expired)
+        && !matches!(
+            failure.class,
+            Class::Interrupted | Class::Journal | Class::Expired | Class::Halted
+        )
 }

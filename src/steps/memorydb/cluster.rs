@@ -150,7 +150,7 @@ pub(super) async fn delete(
     }
     let request = env.aws.memorydb.delete_cluster().cluster_name(name);
     let request = request.set_final_snapshot_name(final_snapshot.map(str::to_owned));
-    let answer = call(Op::change(SERVICE, "DeleteCluster"), request.send()).await;
+    let answer = env.aws.change(SERVICE, "DeleteCluster", request.send()).await;
     answer
         .map(drop)
         .map_err(creation::not_deleted)

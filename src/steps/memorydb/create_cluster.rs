@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::cluster::{self, LONGEST_CLUSTER_NAME, OPEN_ACCESS, SERVICE};
 use super::restore;
-use crate::aws::{Op, call, memorydb_arn, split_s3_object_arn};
+use crate::aws::{Op, memorydb_arn, split_s3_object_arn};
 use crate::cost::{CostEffect, Engine, Service};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
@@ -426,7 +426,7 @@ impl Step for CreateCluster {
             cluster::delete(env, &found, None).await?;
         }
         cluster::wait_gone(env, cx, &prepared.name).await?;
-        creation::note_call(cx, Call::Over)?;
+        creation::note_call(cx, Call::Over).await?;
         Ok(vec![format!("deleted MemoryDB cluster \"{}\"", prepared.name)])
     }
 }
@@ -520,8 +520,7 @@ async fn create(env: &Env, spec: &Spec, prepared: &Prepared, cx: &Cx) -> Result<
         .set_snapshot_window(spec.snapshot_window.clone())
         .set_description(spec.description.clone())
         .set_tags(Some(tags));
-    let op = Op::change(SERVICE, "CreateCluster");
-    match creation::ask(cx, call(op, request.send())).await {
+    match creation::ask(cx, env.aws.change(SERVICE, "CreateCluster", request.send())).await {
         Ok(_) => Ok(false),
         Err(failure) if failure.class == Class::Conflict => {
             let look = || cluster::cluster(env, &prepared.name);
@@ -566,7 +565,7 @@ async fn wait_available(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<Clust
         let Some(found) = cluster::waited_cluster(env, cx, &ticket, &prepared.name).await? else {
             return Ok(Seen::gone());
         };
-        creation::note_call(cx, Call::Taken)?;
+        creation::note_call(cx, Call::Taken).await?;
         let seen = seen(&found);
         last.replace(Some(found));
         Ok(seen)

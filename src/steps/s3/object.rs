@@ -134,7 +134,7 @@ impl std::fmt::Display for Magic {
 /// As `aws::call`.
 pub(crate) async fn delete(env: &Env, bucket: &str, key: &str) -> Result<Removed, Failure> {
     let request = env.aws.s3.delete_object().bucket(bucket).key(key);
-    match call(Op::change(SERVICE, "DeleteObject"), request.send()).await {
+    match env.aws.change(SERVICE, "DeleteObject", request.send()).await {
         Ok(answer) if answer.delete_marker() == Some(true) => Ok(Removed::Hidden),
         Ok(_) => Ok(Removed::Gone),
         Err(failure) if failure.class == Class::NotFound => Ok(Removed::Gone),

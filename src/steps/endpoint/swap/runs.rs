@@ -36,7 +36,11 @@ fn plan(targets: &[Value]) -> Plan {
     }
 }
 
-fn begin(journal: MemoryJournal, clock: &Clock, targets: &[Value]) -> Result<Ledger, Failure> {
+async fn begin(
+    journal: MemoryJournal,
+    clock: &Clock,
+    targets: &[Value],
+) -> Result<Ledger, Failure> {
     let header = Record::Started {
         embedded: false,
         run: "0test0test".parse().unwrap(),
@@ -46,7 +50,7 @@ fn begin(journal: MemoryJournal, clock: &Clock, targets: &[Value]) -> Result<Led
         region: "us-east-1".to_owned(),
         plan: Box::new(plan(targets)),
     };
-    Ledger::begin(Box::new(journal), header, clock.clone(), Rc::new(|_| {}))
+    Ledger::begin(Box::new(journal), header, clock.clone(), Rc::new(|_| {})).await
 }
 
 async fn run(shared: &Shared, ledger: Ledger, clock: &Clock) -> End {
@@ -72,7 +76,7 @@ async fn a_refused_run_rolls_back_to_a_clean_slate() {
     {
         let (shared, clock) = (world(), clock());
         shared.lock().denied.insert(refused.to_owned());
-        let ledger = begin(MemoryJournal::default(), &clock, &targets).unwrap();
+        let ledger = begin(MemoryJournal::default(), &clock, &targets).await.unwrap();
         assert_eq!(run(&shared, ledger, &clock).await, End::Rest(Rest::RolledBack), "{refused}");
         assert_old(&shared.lock());
     }
@@ -86,7 +90,7 @@ async fn a_target_changed_by_somebody_else_before_its_turn_does_not_block_the_ro
         world.parameters.get_mut("/b").unwrap().push("third.x:7".to_owned());
     });
     let targets = [parameter("/a"), parameter("/b")];
-    let ledger = begin(MemoryJournal::default(), &clock, &targets).unwrap();
+    let ledger = begin(MemoryJournal::default(), &clock, &targets).await.unwrap();
     assert_eq!(run(&shared, ledger, &clock).await, End::Rest(Rest::RolledBack));
     shared.lock().parameters.get_mut("/b").unwrap().pop();
     assert_old(&shared.lock());
@@ -97,7 +101,7 @@ async fn a_run_that_dies_at_any_write_can_go_on_or_back() {
     let targets = [secret(), parameter("/a"), record(), parameter("/b")];
     let whole = MemoryJournal::default();
     let clock = clock();
-    let ledger = begin(whole.clone(), &clock, &targets).unwrap();
+    let ledger = begin(whole.clone(), &clock, &targets).await.unwrap();
     assert_eq!(run(&world(), ledger, &clock).await, End::Rest(Rest::Succeeded));
     let writes = whole.entries().len() as u64;
     assert!(writes > 8, "a note before each of four targets, and the wait");
@@ -106,14 +110,14 @@ async fn a_run_that_dies_at_any_write_can_go_on_or_back() {
             let shared = world();
             let journal = MemoryJournal::default();
             let dying = journal.clone().crashing(Crash { at, written });
-            let ledger = begin(dying, &clock, &targets).unwrap();
+            let ledger = begin(dying, &clock, &targets).await.unwrap();
             assert!(matches!(run(&shared, ledger, &clock).await, End::Broken(_)), "{at}");
             let ledger = resume(journal.entries(), &clock);
-            ledger.record(Record::Resumed { by: "test".to_owned() }).unwrap();
+            ledger.record(Record::Resumed { by: "test".to_owned() }).await.unwrap();
             if back {
                 let by = "test".to_owned();
                 let reason = RollbackReason::Asked { by, past_pivot: true };
-                ledger.record(Record::RollbackStarted { reason }).unwrap();
+                ledger.record(Record::RollbackStarted { reason }).await.unwrap();
                 let end = run(&shared, ledger, &clock).await;
                 assert_eq!(end, End::Rest(Rest::RolledBack), "{at} {written}");
                 assert_old(&shared.lock());
@@ -135,12 +139,12 @@ async fn a_target_changed_by_somebody_else_after_the_swap_needs_a_person() {
     let (shared, clock) = (world(), clock());
     let targets = [parameter("/a"), parameter("/b")];
     let journal = MemoryJournal::default();
-    let ledger = begin(journal.clone(), &clock, &targets).unwrap();
+    let ledger = begin(journal.clone(), &clock, &targets).await.unwrap();
     assert_eq!(run(&shared, ledger, &clock).await, End::Rest(Rest::Succeeded));
     shared.lock().parameters.get_mut("/b").unwrap().push("third.x:7".to_owned());
     let ledger = resume(journal.entries(), &clock);
     let reason = RollbackReason::Asked { by: "test".to_owned(), past_pivot: true };
-    ledger.record(Record::RollbackStarted { reason }).unwrap();
+    ledger.record(Record::RollbackStarted { reason }).await.unwrap();
     let end = run(&shared, ledger, &clock).await;
     let End::Rest(Rest::Stuck { failure, .. }) = end else { panic!("{end:?}") };
     assert_eq!(failure.class, Class::Conflict);
