@@ -42,6 +42,26 @@ pub enum FaultKind {
     MissingObjects,
 }
 
+impl FaultKind {
+    /// Its name, as a fault plan writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Throttle => "throttle",
+            Self::ServerErrorBefore => "server_error_before",
+            Self::ServerErrorAfter => "server_error_after",
+            Self::LostResponse => "lost_response",
+            Self::Timeout => "timeout",
+            Self::StaleRead => "stale_read",
+            Self::NotFound => "not_found",
+            Self::Denied => "denied",
+            Self::ExpiredCredentials => "expired_credentials",
+            Self::TerminalState { .. } => "terminal_state",
+            Self::SlowTransition(_) => "slow_transition",
+            Self::MissingObjects => "missing_objects",
+        }
+    }
+}
+
 /// One failure: the `nth` call (from 1) of an operation and the `times - 1` after it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -243,17 +243,22 @@ fn json_resource(input: &Value) -> String {
     NAMES.iter().find_map(|name| input[name].as_str()).unwrap_or_default().to_owned()
 }
 
-/// Answers one request: settles what time has brought, decides the fault, lets the service answer, writes the log.
-pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Reply {
+/// Answers one request: settles what time has brought, decides the fault, lets the service answer, writes the log. Gives
+/// the line of the log too, where the request was a call.
+pub(crate) async fn dispatch(
+    sandbox: &Sandbox,
+    request: Request<Bytes>,
+) -> (Reply, Option<Call>) {
     let core = sandbox.core();
     let (parts, body) = request.into_parts();
     if let Some(reply) = admin::answer(sandbox, &parts).await {
-        return reply;
+        return (reply, None);
     }
     let incoming = match Incoming::read(parts, body) {
         Ok(incoming) => incoming,
         Err((service, error)) => {
-            return refuse(service, &error, &Ctx::new(core, Effects::default()), false);
+            let ctx = Ctx::new(core, Effects::default());
+            return (refuse(service, &error, &ctx, false), None);
         }
     };
     let fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
@@ -267,6 +272,8 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Repl
         resource,
         mutating,
         outcome: Outcome::Lost,
+        effect: false,
+        fault: fault.as_ref().map(FaultKind::name),
         request_id: String::new(),
         needs: Vec::new(),
     };
@@ -274,8 +281,8 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Repl
     call.outcome = outcome;
     let Call { service, operation, resource, outcome, .. } = &call;
     tracing::debug!(service, operation, resource, ?outcome, "sandbox call");
-    lock(&core.calls).push(call);
-    reply
+    lock(&core.calls).push(call.clone());
+    (reply, Some(call))
 }
 
 async fn answer(
@@ -319,6 +326,7 @@ async fn answer(
         ctx = ctx.with_state(before);
     }
     let (reply, outcome) = carry_out(&ctx, incoming, head).await;
+    call.effect = call.mutating && outcome == Outcome::Ok;
     match fault {
         Some(FaultKind::LostResponse) => (Reply::Lost, Outcome::Lost),
         Some(FaultKind::ServerErrorAfter) => {

@@ -4,7 +4,7 @@ mod file;
 mod memory;
 mod record;
 
-pub use file::{FileJournal, JournalError, Reading, Unreadable, decode, encode, read};
+pub use file::{FileJournal, JournalError, Reading, Unreadable, decode, encode, parse, read};
 pub use memory::{Crash, MemoryJournal};
 pub use record::{Change, Entry, Record, Resource, Rest, Role, RollbackReason};
 

@@ -1,0 +1,1 @@
+//! The reference sees each guarantee broken.

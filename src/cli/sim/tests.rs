@@ -1,0 +1,1 @@
+//! The simulation itself: it repeats, and it sees what is broken.
