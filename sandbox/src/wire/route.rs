@@ -38,6 +38,10 @@ enum Service {
     CloudWatchCbor,
 }
 
+/// How long after a change a read may still not show it. AWS names no bound for its eventual consistency; a minute is more
+/// than it is seen to take.
+const STALE_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+
 const ELASTICACHE_NS: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
 const IAM_NS: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 const STS_NS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -319,9 +323,10 @@ async fn answer(
     }
     if incoming.mutating() {
         let before = ctx.world().clone();
-        *lock(&core.before) = Some(before);
+        *lock(&core.before) = Some((ctx.now, before));
     } else if fault == Some(FaultKind::StaleRead)
-        && let Some(before) = lock(&core.before).clone()
+        && let Some((changed, before)) = lock(&core.before).clone()
+        && ctx.now.duration_since(changed) <= STALE_WITHIN
     {
         ctx = ctx.with_state(before);
     }

@@ -117,17 +117,17 @@ fn intents(evidence: &Evidence<'_>, lines: &[Line], found: &mut Vec<Violation>) 
 
 /// G2: nothing is made a second time unless it was taken away, or ended badly, in between.
 fn made_once(evidence: &Evidence<'_>, found: &mut Vec<Violation>) {
-    let mut there: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut there: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for sent in evidence.sent.iter().filter(|sent| sent.call.effect) {
         let (operation, resource) = (sent.call.operation.as_str(), sent.call.resource.as_str());
         if operation.starts_with("Delete") {
-            // A request to delete objects names their bucket alone.
-            let goes = |name: &&str| *name != resource && !name.starts_with(resource);
-            there.retain(|name, _| goes(name) && operation != "DeleteObjects");
+            // Exported files carry the export's name, and a request to delete files names their bucket alone.
+            let files = operation.starts_with("DeleteObject");
+            there.retain(|(made, name), _| *name != resource && !(files && *made == "CopySnapshot"));
         }
         let spoilt = matches!(sent.call.fault, Some("terminal_state" | "missing_objects"));
         if CREATES.contains(&operation) && !spoilt {
-            let times = there.entry(resource).or_default();
+            let times = there.entry((operation, resource)).or_default();
             *times += 1;
             if *times > 1 {
                 let said = format!("p{} made {resource:?} again by {operation}", sent.process);
@@ -241,7 +241,13 @@ fn last_world(evidence: &Evidence<'_>, lines: &[Line], rest: &str, found: &mut V
         differences.into_iter().take(6).map(move |d| Violation::new(guarantee, d.to_string()))
     };
     match rest {
-        "succeeded" => found.extend(all("G4", against(evidence.undisturbed))),
+        "succeeded" => {
+            // A label on a secret's version that could not be taken off does no harm, and the step says so.
+            let label = format!("/values/orchestrate-{}", evidence.run);
+            let harmless = |d: &Difference| d.is_extra() && d.path.ends_with(&label);
+            let rest = against(evidence.undisturbed).into_iter().filter(|d| !harmless(d)).collect();
+            found.extend(all("G4", rest));
+        }
         "rolled_back" | "cancelled" => {
             // What a kind declares that nothing brings back, a rollback says so and leaves.
             let left: Vec<&str> = lines
@@ -251,7 +257,7 @@ fn last_world(evidence: &Evidence<'_>, lines: &[Line], rest: &str, found: &mut V
                 .flat_map(|step| lines.iter().filter(move |l| l.step() == Some(step)))
                 .flat_map(Line::resources)
                 .collect();
-            let stays = |d: &Difference| left.iter().any(|name| d.path.contains(name));
+            let stays = |d: &Difference| left.iter().any(|name| d.is_of(name));
             let rest = against(evidence.before).into_iter().filter(|d| !stays(d)).collect();
             found.extend(all("G6", rest));
         }
@@ -261,7 +267,7 @@ fn last_world(evidence: &Evidence<'_>, lines: &[Line], rest: &str, found: &mut V
         let named = lines
             .iter()
             .filter(|line| line.kind() == "intended")
-            .any(|line| line.resources().any(|name| extra.path.contains(name)));
+            .any(|line| line.resources().any(|name| extra.is_of(name)));
         if !named {
             found.push(Violation::new("G5", format!("{extra}, and no intent names it")));
         }

@@ -74,12 +74,12 @@ macro_rules! written {
 
 /// The weights are such that small runs are many and whole migrations are some: the latter cost ten times as much.
 static WRITTEN: [Written; 12] = written![
-    220 x 30.0 "playbooks/" "parameter" &[], None;
+    260 x 30.0 "playbooks/" "parameter" &[], None;
     200 x 30.0 "playbooks/" "swap" &[], None;
     180 x 30.0 "playbooks/" "cluster" &[], None;
     130 x 30.0 "playbooks/" "freeze" &[], None;
     130 x 30.0 "playbooks/" "brief" &[], None;
-    110 x 30.0 "playbooks/" "lanes" &[], None;
+    60 x 30.0 "playbooks/" "lanes" &[], None;
     8 x 1.0 "../../../playbooks/" "quickstart" &[], None;
     8 x 1.0 "../../../playbooks/" "elasticache-to-memorydb" MIGRATION, None;
     5 x 1.0 "../../../playbooks/" "elasticache-to-memorydb-approved" COMPARED, None;

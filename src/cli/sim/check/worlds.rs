@@ -14,6 +14,16 @@ pub(super) struct Difference {
 }
 
 impl Difference {
+    /// Whether it is about the resource of that name; a file's name is a path.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        let last = name.rsplit(['/', ':']).next().unwrap_or(name);
+        self.path.split('/').any(|part| match last.strip_suffix('*') {
+            // Names that AWS chooses are recorded by how they begin.
+            Some(begins) => part.starts_with(begins),
+            None => part == last,
+        })
+    }
+
     /// Whether something is there that was not.
     pub(super) fn is_extra(&self) -> bool {
         self.wanted.is_none()
