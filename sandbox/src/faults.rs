@@ -21,8 +21,8 @@ pub enum FaultKind {
     LostResponse,
     /// No answer in time; nothing happened.
     Timeout,
-    /// A read answers from the state before the last change, if that was within the last minute. A mutation is not
-    /// affected.
+    /// A read answers from the state before the last change, if that was within the last minute. Mutations and S3 are
+    /// not affected.
     StaleRead,
     /// The service answers that there is no such thing, as it may while the thing is busy.
     NotFound,

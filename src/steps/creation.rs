@@ -130,6 +130,36 @@ where
     look().await
 }
 
+/// How long a read may go on showing what was before a change.
+const LAGS_FOR: Duration = Duration::from_secs(60);
+
+/// A look at what this run has perhaps changed, where seeing `wanted` would mean that nothing is to be done. One look
+/// proves nothing: it may come from before the change. So it looks until it sees something else, for a minute at most,
+/// counted from `since`: a step that looks at several things waits once.
+///
+/// # Errors
+/// Those of the look, and of sleeping.
+pub(crate) async fn unless_lagging<T, L>(
+    cx: &Cx,
+    since: jiff::Timestamp,
+    mut look: impl FnMut() -> L,
+    wanted: impl Fn(&T) -> bool,
+) -> Result<T, Failure>
+where
+    L: Future<Output = Result<T, Failure>>,
+{
+    let mut pause = Duration::from_secs(2);
+    loop {
+        let over = cx.clock.since(since) > LAGS_FOR;
+        let seen = look().await?;
+        if over || !wanted(&seen) {
+            return Ok(seen);
+        }
+        cx.sleep(pause).await?;
+        pause = (pause * 2).min(Duration::from_secs(20));
+    }
+}
+
 /// The failure of a deletion, where one that finds nothing has to be looked into: the thing was seen a moment ago, and
 /// nobody would delete it after a "not found" that was not true.
 pub(crate) fn not_deleted(mut failure: Failure) -> Failure {

@@ -325,6 +325,8 @@ async fn answer(
         let before = ctx.world().clone();
         *lock(&core.before) = Some((ctx.now, before));
     } else if fault == Some(FaultKind::StaleRead)
+        // S3 reads after writes (S3 user guide, data consistency model).
+        && incoming.service != Service::S3
         && let Some((changed, before)) = lock(&core.before).clone()
         && ctx.now.duration_since(changed) <= STALE_WITHIN
     {

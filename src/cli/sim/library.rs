@@ -74,18 +74,18 @@ macro_rules! written {
 
 /// The weights are such that small runs are many and whole migrations are some: the latter cost ten times as much.
 static WRITTEN: [Written; 12] = written![
-    260 x 30.0 "playbooks/" "parameter" &[], None;
-    200 x 30.0 "playbooks/" "swap" &[], None;
+    340 x 30.0 "playbooks/" "parameter" &[], None;
+    125 x 30.0 "playbooks/" "swap" &[], None;
     180 x 30.0 "playbooks/" "cluster" &[], None;
-    130 x 30.0 "playbooks/" "freeze" &[], None;
-    130 x 30.0 "playbooks/" "brief" &[], None;
+    120 x 30.0 "playbooks/" "freeze" &[], None;
+    100 x 30.0 "playbooks/" "brief" &[], None;
     60 x 30.0 "playbooks/" "lanes" &[], None;
-    8 x 1.0 "../../../playbooks/" "quickstart" &[], None;
-    8 x 1.0 "../../../playbooks/" "elasticache-to-memorydb" MIGRATION, None;
-    5 x 1.0 "../../../playbooks/" "elasticache-to-memorydb-approved" COMPARED, None;
-    5 x 1.0 "../../../playbooks/" "serverless-to-memorydb" COMPARED, None;
-    2 x 1.0 "../../../playbooks/" "cleanup-migration" &[], Some("elasticache-to-memorydb");
-    2 x 1.0 "../../../playbooks/" "cleanup-serverless-migration" &[], Some("serverless-to-memorydb");
+    5 x 1.0 "../../../playbooks/" "quickstart" &[], None;
+    5 x 1.0 "../../../playbooks/" "elasticache-to-memorydb" MIGRATION, None;
+    3 x 1.0 "../../../playbooks/" "elasticache-to-memorydb-approved" COMPARED, None;
+    3 x 1.0 "../../../playbooks/" "serverless-to-memorydb" COMPARED, None;
+    1 x 1.0 "../../../playbooks/" "cleanup-migration" &[], Some("elasticache-to-memorydb");
+    1 x 1.0 "../../../playbooks/" "cleanup-serverless-migration" &[], Some("serverless-to-memorydb");
 ];
 
 /// A playbook, ready to be simulated.

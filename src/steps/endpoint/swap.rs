@@ -318,11 +318,16 @@ impl Step for Swap {
         cx: &Cx,
     ) -> Result<Vec<String>, Failure> {
         let goal = prepared.goal();
-        let begun = reached(cx);
+        let (begun, since) = (reached(cx), cx.clock.now());
         let mut did = Vec::new();
         let mut failures: Vec<Failure> = Vec::new();
         for (index, target) in prepared.targets.iter().enumerate().rev() {
-            match target.switch(env, cx, goal, Way::Back, || Ok(())).await {
+            let back = if index < begun {
+                target.switch_back(env, cx, goal, since).await
+            } else {
+                target.switch(env, cx, goal, Way::Back, || Ok(())).await
+            };
+            match back {
                 Ok(Some(_)) => did.push(format!("{} names the old endpoint again", target.what)),
                 Ok(None) => {}
                 // What this run never began to switch is not its to judge.

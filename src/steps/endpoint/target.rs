@@ -9,7 +9,7 @@ use super::parameter::Parameter;
 use super::record::Record;
 use super::secret::Secret;
 use crate::engine::{Class, Cx, Failure};
-use crate::steps::Env;
+use crate::steps::{Env, creation};
 
 /// One place the applications read: exactly one of `ssm_parameter`, `secret` and `route53_record`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -248,6 +248,25 @@ impl Recorded {
             Kept::Secret(secret) => secret.write(env, way).await,
             Kept::Record(record) => record.write(env, cx, way).await,
         }
+    }
+
+    /// Puts the old endpoint back where this run wrote the new one, or may have. `since`: when the undo began to look.
+    ///
+    /// # Errors
+    /// As `switch`.
+    pub(super) async fn switch_back(
+        &self,
+        env: &Env,
+        cx: &Cx,
+        goal: Goal<'_>,
+        since: jiff::Timestamp,
+    ) -> Result<Option<Written>, Failure> {
+        if !self.already {
+            // Taken at its word, one read from before the write would leave the applications on an endpoint that goes.
+            let old = |shows: &Shows| matches!(shows, Shows::Old);
+            creation::unless_lagging(cx, since, || self.shows(env, goal), old).await?;
+        }
+        self.switch(env, cx, goal, Way::Back, || Ok(())).await
     }
 
     /// Switches one way or the other, and looks whether it holds. `None` if there was nothing to do.
