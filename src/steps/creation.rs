@@ -55,8 +55,9 @@ pub(crate) async fn ask<T>(
     cx: &Cx,
     request: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    // A refusal speaks of its own call alone: one made earlier, whose answer was lost, may still show its effect.
-    let asked_before = call_state(cx) == Call::Asked;
+    // A refusal speaks of its own call alone: one made earlier, whose answer was lost, may still show its effect, and one
+    // that was taken has made what a false "not found" kept from being seen.
+    let asked_before = matches!(call_state(cx), Call::Asked | Call::Taken);
     note_call(cx, Call::Asked)?;
     let answer = request.await;
     // After a conflict the name is taken: perhaps by an earlier call of this step whose answer was lost.
@@ -268,6 +269,25 @@ mod tests {
         cx.note = None;
         let before = cx.clock.now();
         assert_eq!(look_for_made(&cx, nothing).await.unwrap(), None);
+        assert_eq!(cx.clock.since(before), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_lags_is_not_the_last_word_for_a_minute() {
+        let cx = testing::cx("switch");
+        let (since, looks) = (cx.clock.now(), std::cell::Cell::new(0));
+        let look = || {
+            looks.set(looks.get() + 1);
+            let seen = looks.get() < 4;
+            async move { Ok(seen) }
+        };
+        assert!(!unless_lagging(&cx, since, look, |done| *done).await.unwrap());
+        let done = || async { Ok(true) };
+        assert!(unless_lagging(&cx, since, done, |done| *done).await.unwrap());
+        assert!(cx.clock.since(since) > LAGS_FOR);
+        // Whoever has waited once waits no second time.
+        let before = cx.clock.now();
+        assert!(unless_lagging(&cx, since, done, |done| *done).await.unwrap());
         assert_eq!(cx.clock.since(before), Duration::ZERO);
     }
 

@@ -13,6 +13,7 @@ mod faults;
 mod foreign;
 mod harness;
 mod init;
+mod lags;
 mod meanwhile;
 mod mutants;
 mod pages;

@@ -254,9 +254,7 @@ mod tests {
             .output(|| shown("available", "manual", 5))
             .output(|| shown("deleting", "manual", 5))
             .error(missing)
-            .error(missing)
-            .error(missing)
-            .error(missing)
+            .times(15)
             .build();
         let delete = mock!(Client::delete_serverless_cache_snapshot)
             .match_requests(|r| r.serverless_cache_snapshot_name() == Some("old"))

@@ -255,9 +255,7 @@ mod tests {
             .output(|| shown("available", "manual"))
             .output(|| shown("deleting", "manual"))
             .error(missing)
-            .error(missing)
-            .error(missing)
-            .error(missing)
+            .times(15)
             .build();
         let delete = mock!(Client::delete_snapshot)
             .match_requests(|r| r.snapshot_name() == Some("old"))

@@ -251,9 +251,7 @@ mod tests {
             .output(|| shown("available"))
             .output(|| shown("deleting"))
             .error(missing)
-            .error(missing)
-            .error(missing)
-            .error(missing)
+            .times(15)
             .build();
         let snapshots = mock!(Client::describe_snapshots)
             .sequence()
