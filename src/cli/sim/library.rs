@@ -22,6 +22,8 @@ use crate::steps::catalog;
 pub(super) const RUN: &str = "01h3kq7xw2";
 /// The id of a run that must come before.
 const EARLIER: &str = "01h3kq7aaa";
+/// How many times as fast as AWS a quick sandbox is: the fewer looks a wait takes, the more runs there are.
+const QUICK: f64 = 30.0;
 /// Enough keys to fill every shard, few enough to compare often.
 const KEYS: u64 = 24;
 
@@ -31,7 +33,7 @@ struct Written {
     text: &'static str,
     /// How often it is drawn, out of the sum of all.
     weight: u32,
-    /// How many times as fast as AWS its sandbox is: the fewer looks a wait takes, the more seeds there are.
+    /// How many times as fast as AWS its sandbox is.
     speed: f64,
     inputs: &'static [&'static str],
     /// The playbook whose run comes first, and leaves its outputs.
@@ -60,7 +62,7 @@ const COMPARED: &[&str] = &[
 ];
 
 macro_rules! written {
-    ($($weight:literal x $speed:literal $path:literal $name:literal $inputs:expr, $after:expr;)*) => {
+    ($($weight:literal x $speed:tt $path:literal $name:literal $inputs:expr, $after:expr;)*) => {
         [$(Written {
             name: $name,
             text: include_str!(concat!($path, $name, ".yaml")),
@@ -74,12 +76,12 @@ macro_rules! written {
 
 /// The weights are such that small runs are many and whole migrations are some: the latter cost ten times as much.
 static WRITTEN: [Written; 12] = written![
-    340 x 30.0 "playbooks/" "parameter" &[], None;
-    125 x 30.0 "playbooks/" "swap" &[], None;
-    180 x 30.0 "playbooks/" "cluster" &[], None;
-    120 x 30.0 "playbooks/" "freeze" &[], None;
-    100 x 30.0 "playbooks/" "brief" &[], None;
-    60 x 30.0 "playbooks/" "lanes" &[], None;
+    340 x QUICK "playbooks/" "parameter" &[], None;
+    125 x QUICK "playbooks/" "swap" &[], None;
+    180 x QUICK "playbooks/" "cluster" &[], None;
+    120 x QUICK "playbooks/" "freeze" &[], None;
+    100 x QUICK "playbooks/" "brief" &[], None;
+    60 x QUICK "playbooks/" "lanes" &[], None;
     5 x 1.0 "../../../playbooks/" "quickstart" &[], None;
     5 x 1.0 "../../../playbooks/" "elasticache-to-memorydb" MIGRATION, None;
     3 x 1.0 "../../../playbooks/" "elasticache-to-memorydb-approved" COMPARED, None;
@@ -107,6 +109,7 @@ pub(super) struct Known {
 #[derive(Default)]
 pub struct Library {
     known: [OnceLock<Known>; WRITTEN.len()],
+    quick: [OnceLock<Known>; WRITTEN.len()],
 }
 
 #[derive(Debug)]
@@ -141,7 +144,17 @@ impl Library {
             }
         };
         let index = index.expect("callers take names from this list, and draw below the sum");
-        self.known[index].get_or_init(|| get_ready(&WRITTEN[index]))
+        self.known[index].get_or_init(|| get_ready(&WRITTEN[index], WRITTEN[index].speed))
+    }
+
+    /// The playbook of that name in a quick sandbox.
+    ///
+    /// # Panics
+    /// If there is none of that name.
+    pub(super) fn quick(&self, name: &str) -> &Known {
+        let index = WRITTEN.iter().position(|written| written.name == name);
+        let index = index.expect("callers take names from this list");
+        self.quick[index].get_or_init(|| get_ready(&WRITTEN[index], QUICK))
     }
 }
 
@@ -157,7 +170,7 @@ fn compiled(written: &Written, earlier: Map<String, Value>) -> Plan {
 }
 
 /// Runs a playbook undisturbed, to know what it does. On a thread of its own: the caller may be inside a runtime.
-fn get_ready(written: &'static Written) -> Known {
+fn get_ready(written: &'static Written, speed: f64) -> Known {
     let work = move || {
         super::virtually(async {
             let first = written.after.map(self::written);
@@ -166,7 +179,7 @@ fn get_ready(written: &'static Written) -> Known {
                 None => Map::new(),
                 Some((plan, run)) => {
                     let seed = small(seed_for(plan));
-                    let (world, clock) = world(&seed, written.speed).await;
+                    let (world, clock) = world(&seed, speed).await;
                     let (state, _) = undisturbed(&world, &clock, plan, run).await;
                     state.playbook_outputs()
                 }
@@ -177,7 +190,7 @@ fn get_ready(written: &'static Written) -> Known {
                 name: written.name,
                 plan,
                 seed,
-                speed: written.speed,
+                speed,
                 after: earlier,
                 before: Value::Null,
                 after_undisturbed: Value::Null,

@@ -9,7 +9,7 @@ use super::disk::Trouble;
 
 /// What is left of the write at which a process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Write {
+pub enum Write {
     /// Nothing.
     Before,
     /// So many 256ths of its line.
@@ -20,7 +20,7 @@ pub(super) enum Write {
 
 /// The instant at which a process dies. Counts are from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Death {
+pub enum Death {
     /// When it is polled for the nth time: at any place where its code awaits something.
     AtPoll(u64),
     /// At its nth write to the journal.
@@ -62,10 +62,13 @@ pub(super) struct Life {
 
 /// How far a process came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reach {
-    pub(super) polls: u64,
-    pub(super) writes: u64,
-    pub(super) sends: u64,
+pub struct Reach {
+    /// How often it was polled.
+    pub polls: u64,
+    /// Its writes to the journal.
+    pub writes: u64,
+    /// Its requests.
+    pub sends: u64,
 }
 
 impl Life {

@@ -23,14 +23,16 @@ use std::ops::{AddAssign, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use orchestrate_sandbox::FaultPlan;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 pub use self::library::Library;
 use self::check::{Evidence, Violation};
 use self::disk::Disk;
-use self::library::{RUN, settled};
+use self::library::{Known, RUN, settled};
 use self::life::Life;
+pub use self::life::{Death, Reach, Write};
 use self::operator::Operator;
 use self::process::{Order, Process};
 use self::tape::Tape;
@@ -54,6 +56,21 @@ pub struct Options<'a> {
     pub trace: bool,
     /// What is broken.
     pub flaw: Option<Flaw>,
+}
+
+/// A simulation of which nothing is left to chance but the network's delays.
+#[derive(Clone, Debug, Default)]
+pub struct Script<'a> {
+    /// The playbook.
+    pub playbook: &'a str,
+    /// What goes wrong at AWS, until the last of `deaths`.
+    pub faults: FaultPlan,
+    /// How the first processes die, one after the other; `None` is one that nothing befalls. Those after them live.
+    pub deaths: Vec<Option<Death>>,
+    /// Whether a run that has succeeded is rolled back, past its pivot too.
+    pub back: bool,
+    /// Whether to keep a trace.
+    pub trace: bool,
 }
 
 /// What a simulation, or many, went through.
@@ -144,6 +161,36 @@ pub fn simulate(library: &Library, seed: u64, options: Options<'_>) -> Story {
     let mut rng = StdRng::seed_from_u64(seed);
     let draw = rng.random::<u32>();
     let known = library.find(options.playbook, |sum| draw % sum);
+    play(known, seed, rng, options, None)
+}
+
+/// Simulates a script. Must not be called inside a runtime.
+///
+/// # Panics
+/// If there is no playbook of that name.
+#[must_use]
+pub fn follow(library: &Library, script: &Script<'_>) -> Story {
+    let known = library.quick(script.playbook);
+    let options = Options { trace: script.trace, ..Options::default() };
+    play(known, 0, StdRng::seed_from_u64(0), options, Some(script))
+}
+
+/// How far one process comes that runs a playbook undisturbed, in a sandbox as quick as `follow` takes it.
+///
+/// # Panics
+/// As `follow`.
+#[must_use]
+pub fn reach(library: &Library, playbook: &str) -> Reach {
+    library.quick(playbook).reach
+}
+
+fn play(
+    known: &Known,
+    seed: u64,
+    rng: StdRng,
+    options: Options<'_>,
+    script: Option<&Script<'_>>,
+) -> Story {
     virtually(async {
         let (sandbox, clock) = known.begin().await;
         let disk = Disk::new(options.flaw);
@@ -160,7 +207,10 @@ pub fn simulate(library: &Library, seed: u64, options: Options<'_>) -> Story {
             lived: Vec::new(),
             broken: Vec::new(),
         };
-        operator.work().await;
+        match script {
+            None => operator.work().await,
+            Some(script) => operator.follow(script).await,
+        }
         let (lived, broken, mut counts) = (operator.lived, operator.broken, operator.counts);
         let end = settled(&sandbox).await;
         let journal = disk.bytes();

@@ -7,7 +7,7 @@ use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, RandomFaults, Sandbox};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
-use super::Counts;
+use super::{Counts, Script};
 use super::check::{Lived, Violation};
 use super::disk::{Disk, Trouble};
 use super::library::Known;
@@ -60,8 +60,7 @@ impl Operator<'_> {
                 self.disk.trouble(None);
             }
             if well > MOST_COMMANDS {
-                let said = format!("not at rest after {MOST_COMMANDS} commands with nothing in the way");
-                self.broken.push(Violation::new("G16", said));
+                self.never_rests();
                 return;
             }
             let fate = if healthy { Fate::default() } else { self.fate() };
@@ -77,6 +76,46 @@ impl Operator<'_> {
                 None => return,
             }
         }
+    }
+
+    /// Follows a script: its faults and deaths, one a command, and from then on nothing is in the way.
+    pub(super) async fn follow(&mut self, script: &Script<'_>) {
+        self.sandbox.set_faults(script.faults.clone());
+        let mut deaths = script.deaths.iter();
+        let (mut order, mut well, mut back) = (Order::Begin, 0, script.back);
+        loop {
+            // An answer to a question is no process worth killing.
+            let answers = matches!(order, Order::Approve(_));
+            let death = if answers { Some(&None) } else { deaths.next() };
+            let healthy = death.is_none();
+            if healthy {
+                self.sandbox.set_faults(FaultPlan::default());
+                well += 1;
+            }
+            if well > MOST_COMMANDS {
+                self.never_rests();
+                return;
+            }
+            let fate = Fate { death: death.copied().flatten(), ..Fate::default() };
+            self.command(order, fate, healthy).await;
+            tokio::time::sleep(LONGEST + Duration::from_secs(1)).await;
+            order = match self.next(true) {
+                Some(next) => next,
+                None if back && self.rests_well() => Order::Rollback(true),
+                None => return,
+            };
+            back &= order != Order::Rollback(true);
+        }
+    }
+
+    fn rests_well(&self) -> bool {
+        let state = self.disk.read().ok().and_then(|entries| RunState::replay(&entries).ok());
+        state.is_some_and(|state| state.rest == Some(Rest::Succeeded))
+    }
+
+    fn never_rests(&mut self) {
+        let said = format!("not at rest after {MOST_COMMANDS} commands with nothing in the way");
+        self.broken.push(Violation::new("G16", said));
     }
 
     /// Gives one command, and perhaps a second one to the same run meanwhile.
