@@ -261,12 +261,13 @@ impl Recorded {
         goal: Goal<'_>,
         since: jiff::Timestamp,
     ) -> Result<Option<Written>, Failure> {
-        if !self.already {
-            // Taken at its word, one read from before the write would leave the applications on an endpoint that goes.
-            let old = |shows: &Shows| matches!(shows, Shows::Old);
-            creation::unless_lagging(cx, since, || self.shows(env, goal), old).await?;
+        if self.already {
+            return Ok(None);
         }
-        self.switch(env, cx, goal, Way::Back, || Ok(())).await
+        // Taken at its word, one read from before the write would leave the applications on an endpoint that goes.
+        let old = |shows: &Shows| matches!(shows, Shows::Old);
+        let shows = creation::unless_lagging(cx, since, || self.shows(env, goal), old).await?;
+        self.switch_from(shows, env, cx, goal, Way::Back, || Ok(())).await
     }
 
     /// Switches one way or the other, and looks whether it holds. `None` if there was nothing to do.
@@ -284,7 +285,21 @@ impl Recorded {
         if self.already {
             return Ok(None);
         }
-        match self.shows(env, goal).await? {
+        let shows = self.shows(env, goal).await?;
+        self.switch_from(shows, env, cx, goal, way, before_write).await
+    }
+
+    /// Switches a target that was seen to show `shows`.
+    async fn switch_from(
+        &self,
+        shows: Shows,
+        env: &Env,
+        cx: &Cx,
+        goal: Goal<'_>,
+        way: Way,
+        before_write: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<Option<Written>, Failure> {
+        match shows {
             Shows::Other(found) => return Err(self.changed_by_others(way, &found)),
             shows if shows.is_end_of(way) => {
                 return self.confirm(env, cx, way).await.map(|()| None);
