@@ -94,9 +94,9 @@ fn a_refusal_does_not_make_an_earlier_request_forgotten() {
         let plain = World::seeded(written(BRIEF), |_| {}).await;
         let clean = plain.sandbox.world();
         let done = run(&plain, Inject::default(), None).await;
-        let taken = done.journal.entries().into_iter().find(|entry| {
-            matches!(&entry.record, Record::Noted { note, .. } if note["call"] == "taken")
-        });
+        let taken = done.journal.entries().into_iter().find(
+            |entry| matches!(&entry.record, Record::Noted { note, .. } if note["call"] == "taken"),
+        );
         let at = taken.expect("the request is noted as taken").seq;
         let world = World::seeded(written(BRIEF), |_| {}).await;
         let crash = Some(Crash { at, written: true });

@@ -15,8 +15,7 @@ const THREADS: usize = 2;
 fn ten_thousand_simulated_runs_keep_every_guarantee() {
     let began = std::time::Instant::now();
     let library = Library::default();
-    let (counts, broken) =
-        simulate_many(&library, 0..SEEDS, THREADS, Options::default(), |_| {});
+    let (counts, broken) = simulate_many(&library, 0..SEEDS, THREADS, Options::default(), |_| {});
     let said: Vec<String> = broken
         .iter()
         .map(|story| {

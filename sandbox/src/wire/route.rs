@@ -249,10 +249,7 @@ fn json_resource(input: &Value) -> String {
 
 /// Answers one request: settles what time has brought, decides the fault, lets the service answer, writes the log. Gives
 /// the line of the log too, where the request was a call.
-pub(crate) async fn dispatch(
-    sandbox: &Sandbox,
-    request: Request<Bytes>,
-) -> (Reply, Option<Call>) {
+pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> (Reply, Option<Call>) {
     let core = sandbox.core();
     let (parts, body) = request.into_parts();
     if let Some(reply) = admin::answer(sandbox, &parts).await {

@@ -31,7 +31,8 @@ pub(super) fn run(args: &SimArgs, output: Output) -> Result<Exit, CommandError> 
         }}));
         return Ok(if story.violations.is_empty() { Exit::Done } else { Exit::Bug });
     }
-    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
+    let threads =
+        args.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
     let began = Instant::now();
     let seeds = args.from..args.from.saturating_add(args.seeds);
     let (counts, broken) = simulate_many(&library, seeds, threads.unwrap_or(1), options, |done| {
@@ -53,7 +54,10 @@ pub(super) fn run(args: &SimArgs, output: Output) -> Result<Exit, CommandError> 
 
 fn in_words(story: &Story) -> String {
     let Story { seed, playbook, violations, .. } = story;
-    format!("seed {seed} ({playbook}):\n  {}\n  orchestrate sim --seed {seed}", violations.join("\n  "))
+    format!(
+        "seed {seed} ({playbook}):\n  {}\n  orchestrate sim --seed {seed}",
+        violations.join("\n  ")
+    )
 }
 
 fn rate(seeds: u64, began: Instant) -> f64 {

@@ -123,7 +123,8 @@ fn made_once(evidence: &Evidence<'_>, found: &mut Vec<Violation>) {
         if operation.starts_with("Delete") {
             // Exported files carry the export's name, and a request to delete files names their bucket alone.
             let files = operation.starts_with("DeleteObject");
-            there.retain(|(made, name), _| *name != resource && !(files && *made == "CopySnapshot"));
+            there
+                .retain(|(made, name), _| *name != resource && !(files && *made == "CopySnapshot"));
         }
         let spoilt = matches!(sent.call.fault, Some("terminal_state" | "missing_objects"));
         if CREATES.contains(&operation) && !spoilt {

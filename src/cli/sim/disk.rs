@@ -59,10 +59,7 @@ impl Disk {
     }
 
     /// The journal of a run, to go on with it, and what it holds.
-    pub(super) fn open(
-        &self,
-        life: &Arc<Life>,
-    ) -> Result<(DiskJournal, Vec<Entry>), JournalError> {
+    pub(super) fn open(&self, life: &Arc<Life>) -> Result<(DiskJournal, Vec<Entry>), JournalError> {
         let mut state = self.state();
         self.lock(&mut state, life)?;
         // Let go of again if what it holds does not read back.

@@ -249,7 +249,9 @@ async fn undisturbed(
         let entries = disk.read().expect("an undisturbed journal reads back");
         let state = RunState::replay(&entries).expect("and makes sense");
         match state.rest {
-            Some(Rest::Waiting { .. }) if state.asking().is_some_and(|(_, s)| s.decision.is_none()) => {
+            Some(Rest::Waiting { .. })
+                if state.asking().is_some_and(|(_, s)| s.decision.is_none()) =>
+            {
                 order = Order::Approve(true);
             }
             Some(Rest::Succeeded) => return (state, life.reach()),

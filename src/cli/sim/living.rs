@@ -19,11 +19,21 @@ const FOR_EVER: Duration = Duration::from_secs(30 * 24 * 3600);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fared {
     /// By itself.
-    Ended(Ending),
+    Ended(Box<Ending>),
     /// It died in the middle.
     Killed,
     /// It did not end.
     Hung,
+}
+
+impl Fared {
+    /// How it ended, if it ended by itself.
+    pub(super) fn ending(&self) -> Option<&Ending> {
+        match self {
+            Self::Ended(ending) => Some(ending),
+            Self::Killed | Self::Hung => None,
+        }
+    }
 }
 
 enum Pause {
@@ -43,7 +53,8 @@ pub(super) async fn live(
     let fate = life.fate;
     let mut work = pin!(process.obey(life, clock, &cancel, order));
     let never = CancellationToken::new();
-    let mut other = second.map(|other| (other, Box::pin(process.obey(other, clock, &never, Order::Resume))));
+    let mut other =
+        second.map(|other| (other, Box::pin(process.obey(other, clock, &never, Order::Resume))));
     let mut others = None;
     let mut hung = pin!(tokio::time::sleep(FOR_EVER));
     let mut fared = None;
@@ -52,11 +63,12 @@ pub(super) async fn live(
             let nth = life.polled();
             befall(life, fate, nth, clock, &cancel, process);
             let begun = fate.second.is_none_or(|at| at <= nth);
-            if begun && let Some((other, work)) = &mut other {
-                if let Poll::Ready(ending) = work.as_mut().poll(cx) {
-                    process.tape.say(format_args!("p{} ended: {ending:?}", other.id));
-                    others = Some(Fared::Ended(ending));
-                }
+            if begun
+                && let Some((other, work)) = &mut other
+                && let Poll::Ready(ending) = work.as_mut().poll(cx)
+            {
+                process.tape.say(format_args!("p{} ended: {ending:?}", other.id));
+                others = Some(Fared::Ended(Box::new(ending)));
             }
             if others.is_some() {
                 other = None;
@@ -65,7 +77,7 @@ pub(super) async fn live(
                 if !life.is_dead()
                     && let Poll::Ready(ending) = work.as_mut().poll(cx)
                 {
-                    fared = Some(Fared::Ended(ending));
+                    fared = Some(Fared::Ended(Box::new(ending)));
                 }
                 if life.is_dead() {
                     fared = Some(Fared::Killed);

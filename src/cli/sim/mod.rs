@@ -16,8 +16,6 @@ mod network;
 mod operator;
 mod process;
 mod tape;
-#[cfg(test)]
-mod tests;
 
 use std::ops::{AddAssign, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,9 +25,9 @@ use orchestrate_sandbox::FaultPlan;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-pub use self::library::Library;
 use self::check::{Evidence, Violation};
 use self::disk::Disk;
+pub use self::library::Library;
 use self::library::{Known, RUN, settled};
 use self::life::Life;
 pub use self::life::{Death, Reach, Write};

@@ -7,7 +7,6 @@ use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, RandomFaults, Sandbox};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
-use super::{Counts, Script};
 use super::check::{Lived, Violation};
 use super::disk::{Disk, Trouble};
 use super::library::Known;
@@ -16,6 +15,7 @@ use super::living::{Fared, live};
 use super::network::LONGEST;
 use super::process::{Ending, Order, Process};
 use super::tape::Tape;
+use super::{Counts, Script};
 use crate::engine::journal::Rest;
 use crate::engine::{Clock, End, RunState};
 use crate::report::{Place, next_commands};
@@ -69,7 +69,8 @@ impl Operator<'_> {
                 let plan = self.faults();
                 self.sandbox.set_faults(plan);
             }
-            let pause = LONGEST.as_secs() + 1 + (self.rng.random_range(0.0..12.0_f64)).exp() as u64 / 8;
+            let pause =
+                LONGEST.as_secs() + 1 + (self.rng.random_range(0.0..12.0_f64)).exp() as u64 / 8;
             tokio::time::sleep(Duration::from_secs(pause)).await;
             match self.next(healthy) {
                 Some(next) => order = next,
@@ -139,7 +140,7 @@ impl Operator<'_> {
         let (fared, others) = live(&process, &life, &clock, order, second.as_ref()).await;
         self.tape.say(format_args!("p{id} ended: {fared:?}"));
         self.count(&fared, fate);
-        if let (true, Fared::Ended(Ending::Refused { locked: false, why })) = (healthy, &fared) {
+        if healthy && let Some(Ending::Refused { locked: false, why }) = fared.ending() {
             let said = format!("{order:?}, as the status names it, was refused: {why}");
             self.broken.push(Violation::new("G7", said));
         }
@@ -153,8 +154,8 @@ impl Operator<'_> {
 
     fn keep(&mut self, life: &Life, order: Order, fared: Fared) {
         let durable = self.disk.durable();
-        let rested = matches!(fared, Fared::Ended(Ending::Engine(End::Rest(_))));
-        let refused = matches!(fared, Fared::Ended(Ending::Refused { .. }));
+        let rested = matches!(fared.ending(), Some(Ending::Engine(End::Rest(_))));
+        let refused = matches!(fared.ending(), Some(Ending::Refused { .. }));
         let hung = fared == Fared::Hung;
         let (process, said) = (life.id, life.said());
         let order = format!("{order:?}");
@@ -184,7 +185,8 @@ impl Operator<'_> {
         let orders: Vec<Order> = named.iter().filter_map(|next| order_of(&next.command)).collect();
         let over = matches!(state.rest, Some(Rest::Succeeded | Rest::RolledBack | Rest::Cancelled));
         if over {
-            let regrets = state.rest == Some(Rest::Succeeded) && !healthy && self.rng.random_bool(0.5);
+            let regrets =
+                state.rest == Some(Rest::Succeeded) && !healthy && self.rng.random_bool(0.5);
             return orders.first().copied().filter(|_| regrets);
         }
         let (first, rest) = orders.split_first()?;

@@ -14,9 +14,7 @@ use crate::aws::{self, Settings};
 use crate::cli::commands::{resume, rollback};
 use crate::cli::sandboxed::model_plane;
 use crate::engine::journal::{Journal, Record, Rest, RollbackReason};
-use crate::engine::{
-    Clock, End, Engine, EventKind, Failure, Ledger, RunState, Sink,
-};
+use crate::engine::{Clock, End, Engine, EventKind, Failure, Ledger, RunState, Sink};
 use crate::plan::Plan;
 use crate::report::{Place, Style, render_summary};
 use crate::steps::{Env, Registry, registry};
@@ -101,7 +99,9 @@ impl Process<'_> {
             Err(error) => return refused(format!("the journal contradicts itself: {error}")),
         };
         let permitted = ledger.state(|state| match order {
-            Order::Begin | Order::Resume => resume::permit(state).map_err(|e| e.render(Style::default())),
+            Order::Begin | Order::Resume => {
+                resume::permit(state).map_err(|e| e.render(Style::default()))
+            }
             Order::Rollback(past) => {
                 rollback::permit(state, past).map_err(|e| e.render(Style::default()))
             }

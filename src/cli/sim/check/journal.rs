@@ -60,7 +60,8 @@ fn same(text: &str, resource: &str) -> bool {
     };
     // Names that AWS chooses are recorded by how they begin: `s3://bucket/orc-…*`.
     if let Some(begins) = text.strip_suffix('*') {
-        return begins.ends_with(resource) || begins.strip_prefix("s3://").is_some_and(|b| resource.starts_with(b));
+        return begins.ends_with(resource)
+            || begins.strip_prefix("s3://").is_some_and(|b| resource.starts_with(b));
     }
     !text.is_empty() && (ends(text, resource) || ends(resource, text))
 }

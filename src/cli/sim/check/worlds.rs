@@ -90,9 +90,8 @@ pub(super) fn shown(service: &str, part: &Value) -> BTreeMap<String, Value> {
 
 /// A cluster that an undisturbed run makes and that does not serve now.
 pub(super) fn unserved(before: &Value, undisturbed: &Value, now: &Value) -> Option<String> {
-    let clusters = |world: &Value| {
-        world["memorydb"]["clusters"].as_object().cloned().unwrap_or_default()
-    };
+    let clusters =
+        |world: &Value| world["memorydb"]["clusters"].as_object().cloned().unwrap_or_default();
     let (before, now) = (clusters(before), clusters(now));
     let made = clusters(undisturbed).into_iter().filter(|(name, _)| !before.contains_key(name));
     made.map(|(name, _)| name).find(|name| {

@@ -1,1 +1,0 @@
-//! The simulation itself: it repeats, and it sees what is broken.
