@@ -60,7 +60,6 @@ fn kinds(operation: &str) -> Vec<FaultKind> {
     ]);
     let state = match operation {
         "CreateCluster" => "restore-failed",
-        "CreateServerlessCacheSnapshot" => "create-failed",
         _ => "failed",
     };
     if operation.starts_with("Create") || operation.ends_with("Snapshot") {

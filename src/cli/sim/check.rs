@@ -241,11 +241,11 @@ fn last_world(evidence: &Evidence<'_>, lines: &[Line], rest: &str, found: &mut V
     let all = |guarantee, differences: Vec<Difference>| {
         differences.into_iter().take(6).map(move |d| Violation::new(guarantee, d.to_string()))
     };
+    // A label on a secret's version that could not be taken off, or was not seen, does no harm.
+    let label = format!("/values/orchestrate-{}", evidence.run);
+    let harmless = |d: &Difference| d.is_extra() && d.path.ends_with(&label);
     match rest {
         "succeeded" => {
-            // A label on a secret's version that could not be taken off does no harm, and the step says so.
-            let label = format!("/values/orchestrate-{}", evidence.run);
-            let harmless = |d: &Difference| d.is_extra() && d.path.ends_with(&label);
             let rest = against(evidence.undisturbed).into_iter().filter(|d| !harmless(d)).collect();
             found.extend(all("G4", rest));
         }
@@ -258,7 +258,7 @@ fn last_world(evidence: &Evidence<'_>, lines: &[Line], rest: &str, found: &mut V
                 .flat_map(|step| lines.iter().filter(move |l| l.step() == Some(step)))
                 .flat_map(Line::resources)
                 .collect();
-            let stays = |d: &Difference| left.iter().any(|name| d.is_of(name));
+            let stays = |d: &Difference| harmless(d) || left.iter().any(|name| d.is_of(name));
             let rest = against(evidence.before).into_iter().filter(|d| !stays(d)).collect();
             found.extend(all("G6", rest));
         }

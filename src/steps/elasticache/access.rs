@@ -234,13 +234,13 @@ impl<'a> Meant<'a> {
 }
 
 /// Changes one user's access string, if it still is what this run knows it to be, and waits until that is in effect.
-/// `since`: when the step began to look.
+/// `waited`: how long the step has waited for reads to catch up.
 pub(super) async fn turn(
     env: &Env,
     cx: &Cx,
     user: &FrozenUser,
     turn: Turn,
-    since: jiff::Timestamp,
+    waited: &creation::Waited,
 ) -> Result<Turned, Failure> {
     let (from, to) = match turn {
         Turn::Freeze => (user.access_string.clone(), user.frozen()),
@@ -255,7 +255,7 @@ pub(super) async fn turn(
     if done(&now) {
         let look = || self::user(env, &user.id);
         let wanted = |seen: &Option<User>| seen.as_ref().is_none_or(done);
-        now = creation::unless_lagging(cx, since, look, wanted).await?.unwrap_or(now);
+        now = creation::unless_lagging(cx, waited, look, wanted).await?.unwrap_or(now);
     }
     let access = now.access_string().unwrap_or_default();
     let turned = if same(access, &to) {
@@ -319,11 +319,11 @@ pub(super) async fn turn_all(
     users: &[FrozenUser],
     which: Turn,
 ) -> Result<Vec<(FrozenUser, Turned)>, Failure> {
-    let since = cx.clock.now();
+    let waited = creation::Waited::default();
     let mut turned = Vec::new();
     let mut foreign = Vec::new();
     for user in users {
-        let done = turn(env, cx, user, which, since).await?;
+        let done = turn(env, cx, user, which, &waited).await?;
         if let Turned::Foreign(access) = &done {
             let wanted = match which {
                 Turn::Freeze => user.frozen(),

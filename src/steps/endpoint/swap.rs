@@ -15,7 +15,7 @@ use crate::engine::{Class, Cx, Failure, Finding};
 use crate::permissions::{Given, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::playbook::parse_duration;
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, creation};
 
 const ACTIONS: &[Action] = &[
     action("ssm:GetParameter", "parameter/{targets.ssm_parameter}", Phases::ALL),
@@ -318,12 +318,12 @@ impl Step for Swap {
         cx: &Cx,
     ) -> Result<Vec<String>, Failure> {
         let goal = prepared.goal();
-        let (begun, since) = (reached(cx), cx.clock.now());
+        let (begun, waited) = (reached(cx), creation::Waited::default());
         let mut did = Vec::new();
         let mut failures: Vec<Failure> = Vec::new();
         for (index, target) in prepared.targets.iter().enumerate().rev() {
             let back = if index < begun {
-                target.switch_back(env, cx, goal, since).await
+                target.switch_back(env, cx, goal, &waited).await
             } else {
                 target.switch(env, cx, goal, Way::Back, || Ok(())).await
             };

@@ -250,7 +250,8 @@ impl Recorded {
         }
     }
 
-    /// Puts the old endpoint back where this run wrote the new one, or may have. `since`: when the undo began to look.
+    /// Puts the old endpoint back where this run wrote the new one, or may have. `waited`: how long the undo has
+    /// waited for reads to catch up.
     ///
     /// # Errors
     /// As `switch`.
@@ -259,14 +260,14 @@ impl Recorded {
         env: &Env,
         cx: &Cx,
         goal: Goal<'_>,
-        since: jiff::Timestamp,
+        waited: &creation::Waited,
     ) -> Result<Option<Written>, Failure> {
         if self.already {
             return Ok(None);
         }
         // Taken at its word, one read from before the write would leave the applications on an endpoint that goes.
         let old = |shows: &Shows| matches!(shows, Shows::Old);
-        let shows = creation::unless_lagging(cx, since, || self.shows(env, goal), old).await?;
+        let shows = creation::unless_lagging(cx, waited, || self.shows(env, goal), old).await?;
         self.switch_from(shows, env, cx, goal, Way::Back, || Ok(())).await
     }
 
