@@ -81,14 +81,15 @@ pub(crate) async fn until_visible<T, L>(
 where
     L: Future<Output = Result<Option<T>, Failure>>,
 {
-    let started = cx.clock.now();
-    let mut pause = Duration::from_secs(2);
+    // Its own pauses are counted, not the clock: that may be set.
+    let (mut waited, mut pause) = (Duration::ZERO, Duration::from_secs(2));
     loop {
         let seen = look().await?;
-        if seen.is_some() || cx.clock.since(started) >= VISIBLE_WITHIN {
+        if seen.is_some() || waited >= VISIBLE_WITHIN {
             return Ok(seen);
         }
         cx.sleep(pause).await?;
+        waited += pause;
         pause = (pause * 2).min(Duration::from_secs(20));
     }
 }
@@ -270,6 +271,14 @@ mod tests {
         let before = cx.clock.now();
         assert_eq!(look_for_made(&cx, nothing).await.unwrap(), None);
         assert!(cx.clock.since(before) >= VISIBLE_WITHIN);
+        // A clock that somebody sets while it looks does not end the looking.
+        let clock = cx.clock.clone();
+        looks.set(0);
+        let meanwhile = || {
+            clock.step(3_600_000);
+            look()
+        };
+        assert_eq!(until_visible(&cx, meanwhile).await.unwrap(), Some(()));
         cx.note = None;
         let before = cx.clock.now();
         assert_eq!(look_for_made(&cx, nothing).await.unwrap(), None);
