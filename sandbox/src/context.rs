@@ -25,8 +25,8 @@ pub(crate) struct Core {
     pub(crate) region: String,
     pub(crate) data: DataPlane,
     pub(crate) world: Arc<Mutex<World>>,
-    /// The state before the last change, for stale reads.
-    pub(crate) before: Mutex<Option<World>>,
+    /// The state before the last change, and when that was, for stale reads.
+    pub(crate) before: Mutex<Option<(Timestamp, World)>>,
     pub(crate) faults: Mutex<FaultState>,
     pub(crate) calls: Mutex<Vec<Call>>,
     /// The S3 of another server, in place of the sandbox's own.

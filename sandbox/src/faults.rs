@@ -21,7 +21,8 @@ pub enum FaultKind {
     LostResponse,
     /// No answer in time; nothing happened.
     Timeout,
-    /// A read answers from the state before the last change. A mutation is not affected.
+    /// A read answers from the state before the last change, if that was within the last minute. Mutations and S3 are
+    /// not affected.
     StaleRead,
     /// The service answers that there is no such thing, as it may while the thing is busy.
     NotFound,
@@ -43,6 +44,27 @@ pub enum FaultKind {
     SlowTransition(f64),
     /// The export the call starts returns to `available` with its last object missing.
     MissingObjects,
+}
+
+impl FaultKind {
+    /// Its name, as a fault plan writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Throttle => "throttle",
+            Self::ServerErrorBefore => "server_error_before",
+            Self::ServerErrorAfter => "server_error_after",
+            Self::LostResponse => "lost_response",
+            Self::Timeout => "timeout",
+            Self::StaleRead => "stale_read",
+            Self::NotFound => "not_found",
+            Self::Denied => "denied",
+            Self::ExpiredCredentials => "expired_credentials",
+            Self::TerminalState { .. } => "terminal_state",
+            Self::SlowTransition(_) => "slow_transition",
+            Self::MissingObjects => "missing_objects",
+            Self::WriteConflict => "write_conflict",
+        }
+    }
 }
 
 /// One failure: the `nth` call (from 1) of an operation and the `times - 1` after it.

@@ -55,4 +55,4 @@ pub use seed::{
     SeedSecret, SeedServerlessCache, SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue,
 };
 pub use timings::Timings;
-pub use wire::{Reply, Server};
+pub use wire::{Network, Reply, Server, Whole, http_client};

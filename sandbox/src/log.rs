@@ -30,8 +30,12 @@ pub struct Call {
     pub resource: String,
     /// Whether the operation changes anything.
     pub mutating: bool,
-    /// How it ended.
+    /// How it ended, as its caller saw it.
     pub outcome: Outcome,
+    /// Whether it changed something, whatever its caller was told.
+    pub effect: bool,
+    /// The fault that it met, by its name in a fault plan.
+    pub fault: Option<&'static str>,
     /// The id that its answer carries, if one came.
     pub request_id: String,
     /// The permissions that AWS would ask the caller for.

@@ -223,12 +223,17 @@ impl Sandbox {
         let sandbox = self.clone();
         let work = tokio::spawn(async move { wire::dispatch(&sandbox, request).await });
         // The work can only fail by a panic, and then there is no answer.
-        work.await.unwrap_or(Reply::Lost)
+        work.await.map_or(Reply::Lost, |(reply, _)| reply)
+    }
+
+    /// As `handle`, and gives what the log says of the request. It ends where its caller drops it.
+    pub async fn handle_logged(&self, request: Request<Bytes>) -> (Reply, Option<Call>) {
+        wire::dispatch(self, request).await
     }
 
     /// The sandbox as the HTTP client of an AWS SDK, in process.
     pub fn http_client(&self) -> SharedHttpClient {
-        wire::client(self.clone())
+        wire::http_client(Arc::new(self.clone()))
     }
 
     /// The sandbox on a loopback address; port 0 takes a free one.
@@ -257,6 +262,18 @@ impl Sandbox {
     /// Everything that exists, in order, without anything that differs between two runs of the same effect.
     pub fn world(&self) -> Value {
         lock(&self.core.world).describe()
+    }
+
+    /// Brings every lifecycle up to the clock, as the next request would.
+    pub async fn settle(&self) {
+        let ctx = Ctx::new(&self.core, Effects::default());
+        crate::elasticache::settle(&ctx).await;
+        crate::memorydb::settle(&ctx).await;
+    }
+
+    /// What exists of one service, by its signing name, as `world` tells it; null for a service that keeps nothing.
+    pub fn part(&self, service: &str) -> Value {
+        lock(&self.core.world).describe_part(service)
     }
 
     /// The entries of the cluster at this endpoint, where the model stands behind it.

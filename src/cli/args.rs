@@ -180,6 +180,9 @@ pub enum Command {
     /// Serve a local AWS on the loopback address until stopped
     #[cfg(feature = "sandbox")]
     Sandbox(SandboxArgs),
+    /// Simulate runs that crash and meet faults, each from a seed, and check what is guaranteed; calls nothing
+    #[cfg(feature = "sandbox")]
+    Sim(SimArgs),
     /// Print shell completions
     Completions {
         /// The shell
@@ -508,4 +511,25 @@ pub struct SandboxArgs {
     /// A JSON file of faults to answer with
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
+}
+
+/// Simulating runs.
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub struct SimArgs {
+    /// Simulate this seed and print what happened
+    #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "from"])]
+    pub seed: Option<u64>,
+    /// Simulate so many seeds and print the sum
+    #[arg(long, value_name = "K", default_value_t = 1_000)]
+    pub seeds: u64,
+    /// The first of them
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub from: u64,
+    /// Simulate this playbook only, by its name; drawn from the seed if left out
+    #[arg(long, value_name = "NAME")]
+    pub playbook: Option<String>,
+    /// How many at a time [default: the machine's processors]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }

@@ -20,6 +20,8 @@ pub mod reading;
 pub mod sandboxed;
 mod saved;
 mod signals;
+#[cfg(feature = "sandbox")]
+pub mod sim;
 mod state;
 mod view;
 

@@ -1,6 +1,7 @@
 //! The one clock: every wait, deadline and timestamp of a run goes through it, and the AWS SDK is fed from it too.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +16,7 @@ enum Source {
     /// The machine's wall clock, so that a laptop that slept through a deadline notices.
     System,
     /// Tokio's clock times `speed`, counted from `base`: virtual under a paused runtime, hurried in the sandbox.
-    Tokio { base: Timestamp, start: Instant, speed: f64 },
+    Tokio { base: Timestamp, start: Instant, speed: f64, stepped: AtomicI64 },
 }
 
 impl Clock {
@@ -29,7 +30,16 @@ impl Clock {
     /// runtime. Under a paused runtime time passes only when nothing else can run.
     #[must_use]
     pub fn tokio(base: Timestamp, speed: f64) -> Self {
-        Self(Arc::new(Source::Tokio { base, start: Instant::now(), speed }))
+        let stepped = AtomicI64::new(0);
+        Self(Arc::new(Source::Tokio { base, start: Instant::now(), speed, stepped }))
+    }
+
+    /// Puts the clock forward or back by so many milliseconds, as whoever sets a machine's clock does; sleeps go on as
+    /// they were. For simulations: the machine's own clock is not touched.
+    pub fn step(&self, millis: i64) {
+        if let Source::Tokio { stepped, .. } = &*self.0 {
+            stepped.fetch_add(millis, Ordering::Relaxed);
+        }
     }
 
     /// The current instant.
@@ -37,11 +47,12 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
             Source::System => Timestamp::now(),
-            Source::Tokio { base, start, speed } => {
+            Source::Tokio { base, start, speed, stepped } => {
                 let passed = start.elapsed().mul_f64(*speed);
+                let stepped = SignedDuration::from_millis(stepped.load(Ordering::Relaxed));
                 SignedDuration::try_from(passed)
                     .ok()
-                    .and_then(|d| base.checked_add(d).ok())
+                    .and_then(|d| base.checked_add(d.checked_add(stepped)?).ok())
                     .unwrap_or(Timestamp::MAX)
             }
         }

@@ -55,8 +55,9 @@ pub(crate) async fn ask<T>(
     cx: &Cx,
     request: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    // A refusal speaks of its own call alone: one made earlier, whose answer was lost, may still show its effect.
-    let asked_before = call_state(cx) == Call::Asked;
+    // A refusal speaks of its own call alone: one made earlier, whose answer was lost, may still show its effect, and one
+    // that was taken has made what a false "not found" kept from being seen.
+    let asked_before = matches!(call_state(cx), Call::Asked | Call::Taken);
     note_call(cx, Call::Asked).await?;
     let answer = request.await;
     // After a conflict the name is taken: perhaps by an earlier call of this step whose answer was lost.
@@ -80,14 +81,15 @@ pub(crate) async fn until_visible<T, L>(
 where
     L: Future<Output = Result<Option<T>, Failure>>,
 {
-    let started = cx.clock.now();
-    let mut pause = Duration::from_secs(2);
+    // Its own pauses are counted, not the clock: that may be set.
+    let (mut waited, mut pause) = (Duration::ZERO, Duration::from_secs(2));
     loop {
         let seen = look().await?;
-        if seen.is_some() || cx.clock.since(started) >= VISIBLE_WITHIN {
+        if seen.is_some() || waited >= VISIBLE_WITHIN {
             return Ok(seen);
         }
         cx.sleep(pause).await?;
+        waited += pause;
         pause = (pause * 2).min(Duration::from_secs(20));
     }
 }
@@ -128,6 +130,40 @@ where
         cx.sleep(Duration::from_secs(pause)).await?;
     }
     look().await
+}
+
+/// How long a read may go on showing what was before a change.
+const LAGS_FOR: Duration = Duration::from_secs(60);
+
+/// How long a step has waited, in sum, for reads to catch up. Its own pauses are counted, not the clock: that may be set.
+pub(crate) type Waited = std::cell::Cell<Duration>;
+
+/// A look at what this run has perhaps changed, where seeing `wanted` would mean that nothing is to be done. One look
+/// proves nothing: it may come from before the change. So it looks until it sees something else, for a minute at most.
+/// `waited`: of the whole step; one that looks at several things waits once.
+///
+/// # Errors
+/// Those of the look, and of sleeping.
+pub(crate) async fn unless_lagging<T, L>(
+    cx: &Cx,
+    waited: &Waited,
+    mut look: impl FnMut() -> L,
+    wanted: impl Fn(&T) -> bool,
+) -> Result<T, Failure>
+where
+    L: Future<Output = Result<T, Failure>>,
+{
+    let mut pause = Duration::from_secs(2);
+    loop {
+        let over = waited.get() > LAGS_FOR;
+        let seen = look().await?;
+        if over || !wanted(&seen) {
+            return Ok(seen);
+        }
+        cx.sleep(pause).await?;
+        waited.set(waited.get() + pause);
+        pause = (pause * 2).min(Duration::from_secs(20));
+    }
 }
 
 /// The failure of a deletion, where one that finds nothing has to be looked into: the thing was seen a moment ago, and
@@ -235,9 +271,36 @@ mod tests {
         let before = cx.clock.now();
         assert_eq!(look_for_made(&cx, nothing).await.unwrap(), None);
         assert!(cx.clock.since(before) >= VISIBLE_WITHIN);
+        // A clock that somebody sets while it looks does not end the looking.
+        let clock = cx.clock.clone();
+        looks.set(0);
+        let meanwhile = || {
+            clock.step(3_600_000);
+            look()
+        };
+        assert_eq!(until_visible(&cx, meanwhile).await.unwrap(), Some(()));
         cx.note = None;
         let before = cx.clock.now();
         assert_eq!(look_for_made(&cx, nothing).await.unwrap(), None);
+        assert_eq!(cx.clock.since(before), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_lags_is_not_the_last_word_for_a_minute() {
+        let cx = testing::cx("switch");
+        let (waited, looks) = (Waited::default(), std::cell::Cell::new(0));
+        let look = || {
+            looks.set(looks.get() + 1);
+            let seen = looks.get() < 4;
+            async move { Ok(seen) }
+        };
+        assert!(!unless_lagging(&cx, &waited, look, |done| *done).await.unwrap());
+        let done = || async { Ok(true) };
+        assert!(unless_lagging(&cx, &waited, done, |done| *done).await.unwrap());
+        assert!(waited.get() > LAGS_FOR);
+        // Whoever has waited once waits no second time.
+        let before = cx.clock.now();
+        assert!(unless_lagging(&cx, &waited, done, |done| *done).await.unwrap());
         assert_eq!(cx.clock.since(before), Duration::ZERO);
     }
 

@@ -108,6 +108,7 @@ fn the_reference_of_the_commands_is_generated() {
         "steps",
         "schema",
         "sandbox",
+        "sim",
         "completions",
     ];
     let mut text = String::new();

@@ -129,6 +129,25 @@ fn the_engine_names_no_service() {
 }
 
 #[test]
+fn the_reference_of_the_simulation_knows_nothing_of_the_engine() {
+    let mut judges = files("src/cli/sim/check", "rs");
+    judges.extend(files("src/cli/sim", "rs").into_iter().filter(|f| f.path.ends_with("/check.rs")));
+    assert!(judges.len() >= 3, "the reference is elsewhere now: this test looks at nothing");
+    let mut problems = Vec::new();
+    for file in judges {
+        for (number, line) in file.code().lines().enumerate() {
+            if words(line).any(|word| matches!(word, "engine" | "report" | "steps" | "plan")) {
+                problems.push(format!("{}:{}: {}", file.path, number + 1, line.trim()));
+            }
+        }
+    }
+    expect_none(
+        &problems,
+        "a judge that shares code with what it judges shares its mistakes; read the worlds, the requests and the bytes",
+    );
+}
+
+#[test]
 fn steps_do_not_write_the_journal() {
     let data = ["Resource", "Role", "Change"];
     let pens = ["Ledger", "Journal", "FileJournal", "MemoryJournal", "RunState", "Engine"];

@@ -1,6 +1,7 @@
 //! The sandbox as the HTTP client of an AWS SDK: no socket, no real waiting.
 
-use std::io;
+use std::sync::Arc;
+use std::{fmt, io};
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -11,14 +12,32 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{HeaderValue, header};
 use http_body_util::BodyExt;
 
 use super::reply::Reply;
 use crate::sandbox::Sandbox;
 
+/// A request, read whole.
+pub type Whole = http::Request<Bytes>;
+
+/// What carries requests from an SDK to a sandbox in the same process. The sandbox does it by itself, at once; a test can
+/// put a network in between that is slow, or breaks.
+pub trait Network: fmt::Debug + Send + Sync {
+    /// The answer to one request.
+    fn carry(&self, request: Whole) -> BoxFuture<'static, Reply>;
+}
+
+impl Network for Sandbox {
+    fn carry(&self, request: Whole) -> BoxFuture<'static, Reply> {
+        let sandbox = self.clone();
+        Box::pin(async move { sandbox.handle(request).await })
+    }
+}
+
 #[derive(Debug, Clone)]
-struct InProcess(Sandbox);
+struct InProcess(Arc<dyn Network>);
 
 impl HttpClient for InProcess {
     fn http_connector(
@@ -32,17 +51,17 @@ impl HttpClient for InProcess {
 
 impl HttpConnector for InProcess {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let sandbox = self.0.clone();
+        let network = Arc::clone(&self.0);
         HttpConnectorFuture::new(async move {
             let request = collect(request).await?;
-            deliver(sandbox.handle(request).await)
+            deliver(network.carry(request).await)
         })
     }
 }
 
 /// The client to give to an SDK's configuration.
-pub(crate) fn client(sandbox: Sandbox) -> SharedHttpClient {
-    SharedHttpClient::new(InProcess(sandbox))
+pub fn http_client(network: Arc<dyn Network>) -> SharedHttpClient {
+    SharedHttpClient::new(InProcess(network))
 }
 
 async fn collect(request: HttpRequest) -> Result<http::Request<Bytes>, ConnectorError> {

@@ -8,7 +8,7 @@ mod reply;
 mod route;
 mod serve;
 
-pub(crate) use connector::client;
+pub use connector::{Network, Whole, http_client};
 pub(crate) use error::ApiError;
 pub use reply::Reply;
 pub(crate) use route::dispatch;

@@ -39,6 +39,10 @@ enum Service {
     CloudWatchCbor,
 }
 
+/// How long after a change a read may still not show it. AWS names no bound for its eventual consistency; a minute is more
+/// than it is seen to take.
+const STALE_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+
 const ELASTICACHE_NS: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
 const IAM_NS: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 const STS_NS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -259,12 +263,13 @@ fn json_resource(input: &Value) -> String {
     NAMES.iter().find_map(|name| input[name].as_str()).unwrap_or_default().to_owned()
 }
 
-/// Answers one request: settles what time has brought, decides the fault, lets the service answer, writes the log.
-pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Reply {
+/// Answers one request: settles what time has brought, decides the fault, lets the service answer, writes the log. Gives
+/// the line of the log too, where the request was a call.
+pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> (Reply, Option<Call>) {
     let core = sandbox.core();
     let (parts, body) = request.into_parts();
     if let Some(reply) = admin::answer(sandbox, &parts).await {
-        return reply;
+        return (reply, None);
     }
     let asked = core.recorder.as_ref().map(|_| record::Asked::of(&parts, &body));
     let note = |service: &str, operation: &str, reply: &Reply| {
@@ -275,9 +280,10 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Repl
     let incoming = match Incoming::read(parts, body) {
         Ok(incoming) => incoming,
         Err((service, error)) => {
-            let reply = refuse(service, &error, &Ctx::new(core, Effects::default()), false);
+            let ctx = Ctx::new(core, Effects::default());
+            let reply = refuse(service, &error, &ctx, false);
             note(service.name(), "", &reply);
-            return reply;
+            return (reply, None);
         }
     };
     let fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
@@ -291,6 +297,8 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Repl
         resource,
         mutating,
         outcome: Outcome::Lost,
+        effect: false,
+        fault: fault.as_ref().map(FaultKind::name),
         request_id: String::new(),
         needs: Vec::new(),
     };
@@ -299,8 +307,8 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> Repl
     let Call { service, operation, resource, outcome, .. } = &call;
     tracing::debug!(service, operation, resource, ?outcome, "sandbox call");
     note(service, operation, &reply);
-    lock(&core.calls).push(call);
-    reply
+    lock(&core.calls).push(call.clone());
+    (reply, Some(call))
 }
 
 async fn answer(
@@ -340,9 +348,12 @@ async fn answer(
     }
     if incoming.mutating() {
         let before = ctx.world().clone();
-        *lock(&core.before) = Some(before);
+        *lock(&core.before) = Some((ctx.now, before));
     } else if fault == Some(FaultKind::StaleRead)
-        && let Some(before) = lock(&core.before).clone()
+        // S3 reads after writes (S3 user guide, data consistency model).
+        && incoming.service != Service::S3
+        && let Some((changed, before)) = lock(&core.before).clone()
+        && ctx.now.duration_since(changed) <= STALE_WITHIN
     {
         ctx = ctx.with_state(before);
     }
@@ -351,6 +362,7 @@ async fn answer(
         return (refuse(service, &error, &ctx, head), outcome);
     }
     let (reply, outcome) = carry_out(&ctx, incoming, head).await;
+    call.effect = call.mutating && outcome == Outcome::Ok;
     match fault {
         Some(FaultKind::LostResponse) => (Reply::Lost, Outcome::Lost),
         Some(FaultKind::ServerErrorAfter) => {

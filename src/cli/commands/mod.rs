@@ -9,13 +9,15 @@ mod init;
 mod kinds;
 mod lever;
 mod plan;
-mod resume;
-mod rollback;
+pub(super) mod resume;
+pub(super) mod rollback;
 mod run;
 mod runs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schema;
+#[cfg(feature = "sandbox")]
+mod sim;
 mod status;
 mod steer;
 mod unlock;
@@ -121,6 +123,8 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Schema => schema::run(output),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => block_on(sandbox::run(args, output)),
+        #[cfg(feature = "sandbox")]
+        Command::Sim(args) => sim::run(&args, output),
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn run(
 }
 
 /// What to add to the journal to go on with the run, or why there is nothing to go on with.
-fn permit(state: &RunState) -> Result<Vec<Record>, CommandError> {
+pub(in crate::cli) fn permit(state: &RunState) -> Result<Vec<Record>, CommandError> {
     let done = match &state.rest {
         Some(Rest::Succeeded) => "it has succeeded already",
         Some(Rest::RolledBack | Rest::Cancelled) => "it has been rolled back already",

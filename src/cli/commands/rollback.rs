@@ -55,7 +55,10 @@ pub(super) async fn run(
 }
 
 /// What to add to the journal to go back, or why the run does not go back.
-fn permit(state: &RunState, past_pivot: bool) -> Result<Vec<Record>, CommandError> {
+pub(in crate::cli) fn permit(
+    state: &RunState,
+    past_pivot: bool,
+) -> Result<Vec<Record>, CommandError> {
     let run = &state.header.run;
     if matches!(state.rest, Some(Rest::RolledBack | Rest::Cancelled)) {
         return Err(CommandError::new(

@@ -80,7 +80,14 @@ pub fn decode(line: &str) -> Result<Entry, Unreadable> {
 /// # Errors
 /// `Damaged` for any complete line that does not read back or is out of sequence; `Foreign`; `Empty`; `Io`.
 pub fn read(path: &Path) -> Result<Reading, JournalError> {
-    let bytes = fs_err::read(path)?;
+    parse(path, &fs_err::read(path)?)
+}
+
+/// Reads the bytes of a journal; `path` is where they are from, for messages.
+///
+/// # Errors
+/// As `read`, but for `Io`.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Reading, JournalError> {
     let damaged =
         |line: usize, why: String| JournalError::Damaged { path: path.to_owned(), line, why };
     let sound = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);

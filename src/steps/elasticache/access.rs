@@ -234,11 +234,13 @@ impl<'a> Meant<'a> {
 }
 
 /// Changes one user's access string, if it still is what this run knows it to be, and waits until that is in effect.
+/// `waited`: how long the step has waited for reads to catch up.
 pub(super) async fn turn(
     env: &Env,
     cx: &Cx,
     user: &FrozenUser,
     turn: Turn,
+    waited: &creation::Waited,
 ) -> Result<Turned, Failure> {
     let (from, to) = match turn {
         Turn::Freeze => (user.access_string.clone(), user.frozen()),
@@ -247,7 +249,14 @@ pub(super) async fn turn(
     // One "not found" must not pass for a user who is gone: who was not frozen goes on writing, and who was not thawed
     // never writes again.
     let look = || self::user(env, &user.id);
-    let Some(now) = creation::until_visible(cx, look).await? else { return Ok(Turned::Gone) };
+    let Some(mut now) = creation::until_visible(cx, look).await? else { return Ok(Turned::Gone) };
+    // This run itself may have turned it the other way a moment ago.
+    let done = |user: &User| same(user.access_string().unwrap_or_default(), &to);
+    if done(&now) {
+        let look = || self::user(env, &user.id);
+        let wanted = |seen: &Option<User>| seen.as_ref().is_none_or(done);
+        now = creation::unless_lagging(cx, waited, look, wanted).await?.unwrap_or(now);
+    }
     let access = now.access_string().unwrap_or_default();
     let turned = if same(access, &to) {
         Turned::Already
@@ -310,10 +319,11 @@ pub(super) async fn turn_all(
     users: &[FrozenUser],
     which: Turn,
 ) -> Result<Vec<(FrozenUser, Turned)>, Failure> {
+    let waited = creation::Waited::default();
     let mut turned = Vec::new();
     let mut foreign = Vec::new();
     for user in users {
-        let done = turn(env, cx, user, which).await?;
+        let done = turn(env, cx, user, which, &waited).await?;
         if let Turned::Foreign(access) = &done {
             let wanted = match which {
                 Turn::Freeze => user.frozen(),

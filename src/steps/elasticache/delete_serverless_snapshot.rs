@@ -125,9 +125,11 @@ impl Step for DeleteServerlessSnapshot {
     async fn prepare(
         env: &Env,
         spec: &Spec,
-        _cx: &Cx,
+        cx: &Cx,
     ) -> Result<(Prepared, Vec<Resource>), Failure> {
-        let found = find(env, &spec.snapshot, spec.arn.as_deref()).await?;
+        // One "not found" may come from before it was made, or while it is busy.
+        let looking = || find(env, &spec.snapshot, spec.arn.as_deref());
+        let found = creation::until_visible(cx, looking).await?;
         let name = spec.snapshot.to_ascii_lowercase();
         let resource = Resource {
             what: "ElastiCache serverless snapshot".to_owned(),
@@ -147,9 +149,12 @@ impl Step for DeleteServerlessSnapshot {
     ) -> Result<Done<Output>, Failure> {
         let name = &prepared.name;
         let output = Output { name: name.clone() };
-        let Some(found) = serverless::snapshot(env, name).await? else {
-            return Ok(Done::Unchanged(output));
+        let looking = || serverless::snapshot(env, name);
+        let found = match prepared.taken_at {
+            Some(_) => creation::until_visible(cx, looking).await?,
+            None => looking().await?,
         };
+        let Some(found) = found else { return Ok(Done::Unchanged(output)) };
         // A snapshot that was still being created when it was recorded may have had no instant yet.
         let same = prepared.taken_at.as_ref().is_some_and(|recorded| {
             recorded.is_empty() || *recorded == serverless::taken_at(&found)
@@ -249,9 +254,7 @@ mod tests {
             .output(|| shown("available", "manual", 5))
             .output(|| shown("deleting", "manual", 5))
             .error(missing)
-            .error(missing)
-            .error(missing)
-            .error(missing)
+            .times(15)
             .build();
         let delete = mock!(Client::delete_serverless_cache_snapshot)
             .match_requests(|r| r.serverless_cache_snapshot_name() == Some("old"))

@@ -122,9 +122,11 @@ impl Step for DeleteSnapshot {
     async fn prepare(
         env: &Env,
         spec: &Spec,
-        _cx: &Cx,
+        cx: &Cx,
     ) -> Result<(Prepared, Vec<Resource>), Failure> {
-        let found = find(env, &spec.snapshot, spec.arn.as_deref()).await?;
+        // One "not found" may come from before it was made, or while it is busy.
+        let looking = || find(env, &spec.snapshot, spec.arn.as_deref());
+        let found = creation::until_visible(cx, looking).await?;
         let name = spec.snapshot.to_ascii_lowercase();
         let resource = Resource {
             what: "ElastiCache snapshot".to_owned(),
@@ -144,9 +146,12 @@ impl Step for DeleteSnapshot {
     ) -> Result<Done<Output>, Failure> {
         let name = &prepared.name;
         let output = Output { name: name.clone() };
-        let Some(found) = look::snapshot(env, name).await? else {
-            return Ok(Done::Unchanged(output));
+        let looking = || look::snapshot(env, name);
+        let found = match prepared.taken_at {
+            Some(_) => creation::until_visible(cx, looking).await?,
+            None => looking().await?,
         };
+        let Some(found) = found else { return Ok(Done::Unchanged(output)) };
         // A snapshot that was still being created when it was recorded had no instants yet.
         let same = prepared.taken_at.as_ref().is_some_and(|recorded| {
             recorded.iter().any(String::is_empty) || *recorded == look::taken_at(&found)
@@ -250,9 +255,7 @@ mod tests {
             .output(|| shown("available", "manual"))
             .output(|| shown("deleting", "manual"))
             .error(missing)
-            .error(missing)
-            .error(missing)
-            .error(missing)
+            .times(15)
             .build();
         let delete = mock!(Client::delete_snapshot)
             .match_requests(|r| r.snapshot_name() == Some("old"))

@@ -15,7 +15,7 @@ use crate::engine::{Class, Cx, Failure, Finding};
 use crate::permissions::{Given, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::playbook::parse_duration;
-use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
+use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, creation};
 
 const ACTIONS: &[Action] = &[
     action("ssm:GetParameter", "parameter/{targets.ssm_parameter}", Phases::ALL),
@@ -318,11 +318,16 @@ impl Step for Swap {
         cx: &Cx,
     ) -> Result<Vec<String>, Failure> {
         let goal = prepared.goal();
-        let begun = reached(cx);
+        let (begun, waited) = (reached(cx), creation::Waited::default());
         let mut did = Vec::new();
         let mut failures: Vec<Failure> = Vec::new();
         for (index, target) in prepared.targets.iter().enumerate().rev() {
-            match target.switch(env, cx, goal, Way::Back, async || Ok(())).await {
+            let back = if index < begun {
+                target.switch_back(env, cx, goal, &waited).await
+            } else {
+                target.switch(env, cx, goal, Way::Back, async || Ok(())).await
+            };
+            match back {
                 Ok(Some(_)) => did.push(format!("{} names the old endpoint again", target.what)),
                 Ok(None) => {}
                 // What this run never began to switch is not its to judge.

@@ -9,7 +9,7 @@ use super::parameter::Parameter;
 use super::record::Record;
 use super::secret::Secret;
 use crate::engine::{Class, Cx, Failure};
-use crate::steps::Env;
+use crate::steps::{Env, creation};
 
 /// One place the applications read: exactly one of `ssm_parameter`, `secret` and `route53_record`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -250,6 +250,27 @@ impl Recorded {
         }
     }
 
+    /// Puts the old endpoint back where this run wrote the new one, or may have. `waited`: how long the undo has
+    /// waited for reads to catch up.
+    ///
+    /// # Errors
+    /// As `switch`.
+    pub(super) async fn switch_back(
+        &self,
+        env: &Env,
+        cx: &Cx,
+        goal: Goal<'_>,
+        waited: &creation::Waited,
+    ) -> Result<Option<Written>, Failure> {
+        if self.already {
+            return Ok(None);
+        }
+        // Taken at its word, one read from before the write would leave the applications on an endpoint that goes.
+        let old = |shows: &Shows| matches!(shows, Shows::Old);
+        let shows = creation::unless_lagging(cx, waited, || self.shows(env, goal), old).await?;
+        self.switch_from(shows, env, cx, goal, Way::Back, async || Ok(())).await
+    }
+
     /// Switches one way or the other, and looks whether it holds. `None` if there was nothing to do.
     ///
     /// # Errors
@@ -265,7 +286,21 @@ impl Recorded {
         if self.already {
             return Ok(None);
         }
-        match self.shows(env, goal).await? {
+        let shows = self.shows(env, goal).await?;
+        self.switch_from(shows, env, cx, goal, way, before_write).await
+    }
+
+    /// Switches a target that was seen to show `shows`.
+    async fn switch_from(
+        &self,
+        shows: Shows,
+        env: &Env,
+        cx: &Cx,
+        goal: Goal<'_>,
+        way: Way,
+        before_write: impl AsyncFnOnce() -> Result<(), Failure>,
+    ) -> Result<Option<Written>, Failure> {
+        match shows {
             Shows::Other(found) => return Err(self.changed_by_others(way, &found)),
             shows if shows.is_end_of(way) => {
                 return self.confirm(env, cx, way).await.map(|()| None);

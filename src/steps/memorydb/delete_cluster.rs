@@ -137,7 +137,7 @@ impl Step for DeleteCluster {
     async fn prepare(
         env: &Env,
         spec: &Spec,
-        _cx: &Cx,
+        cx: &Cx,
     ) -> Result<(Prepared, Vec<Resource>), Failure> {
         let name = creation::checked_name("cluster name", &spec.name, LONGEST_CLUSTER_NAME)?;
         let resource = |what: &str, kind: &str, name: &str, role| Resource {
@@ -152,7 +152,9 @@ impl Step for DeleteCluster {
             }
             None => None,
         };
-        let found = cluster::cluster(env, &name).await?.is_some();
+        // One "not found" may come from before the cluster was made, or while it is busy.
+        let look = || cluster::cluster(env, &name);
+        let found = creation::until_visible(cx, look).await?.is_some();
         let mut resources = Vec::new();
         if found {
             resources.push(resource("MemoryDB cluster", "cluster", &name, Role::Deletes));
@@ -182,7 +184,7 @@ impl Step for DeleteCluster {
         if !prepared.found {
             return Ok(Done::Unchanged(output));
         }
-        let found = cluster::cluster(env, name).await?;
+        let found = creation::until_visible(cx, || cluster::cluster(env, name)).await?;
         if let Some(found) = &found {
             cluster::delete(env, found, kept).await?;
             cluster::wait_gone(env, cx, name).await?;
@@ -249,9 +251,7 @@ mod tests {
             .output(|| shown("available"))
             .output(|| shown("deleting"))
             .error(missing)
-            .error(missing)
-            .error(missing)
-            .error(missing)
+            .times(15)
             .build();
         let snapshots = mock!(Client::describe_snapshots)
             .sequence()
