@@ -4,6 +4,7 @@
 //! the line. `tail -f` and `jq` read it as it is. A torn last line is what a crash in the middle of a write leaves; it is
 //! cut off by the next writer. Anything else that does not read back is damage, and refused.
 
+use std::fmt;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -114,10 +115,34 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Reading, JournalError> {
     Ok(Reading { entries, sound_bytes: sound as u64, torn: sound < bytes.len() })
 }
 
+/// What a journal writes to: a file, or a disk of the tests whose power can be cut.
+pub trait Durable: Write {
+    /// Returns once everything written survives a power cut.
+    ///
+    /// # Errors
+    /// As the file system.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts off what lies beyond so many bytes.
+    ///
+    /// # Errors
+    /// As the file system.
+    fn cut(&mut self, bytes: u64) -> io::Result<()>;
+}
+
+impl Durable for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut(&mut self, bytes: u64) -> io::Result<()> {
+        self.set_len(bytes)
+    }
+}
+
 /// The one writer of a journal file.
-#[derive(Debug)]
 pub struct FileJournal {
-    file: File,
+    file: Box<dyn Durable>,
     epoch: u64,
     /// Bytes of complete, synced lines.
     sound: u64,
@@ -125,6 +150,12 @@ pub struct FileJournal {
     last: String,
     /// A write has failed: nothing may follow it.
     failed: bool,
+}
+
+impl fmt::Debug for FileJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileJournal").field("sound", &self.sound).finish_non_exhaustive()
+    }
 }
 
 impl FileJournal {
@@ -156,7 +187,13 @@ impl FileJournal {
                 break;
             }
         }
-        Ok(Self { file, epoch: 1, sound: 0, last: String::new(), failed: false })
+        Ok(Self::over(Box::new(file)))
+    }
+
+    /// A journal over an empty file.
+    #[must_use]
+    pub fn over(file: Box<dyn Durable>) -> Self {
+        Self { file, epoch: 1, sound: 0, last: String::new(), failed: false }
     }
 
     /// Whether another process writes the journal: `Locked` if so.
@@ -189,7 +226,7 @@ impl FileJournal {
         file.seek(SeekFrom::Start(reading.sound_bytes))?;
         let sound = reading.sound_bytes;
         let epoch = reading.entries.last().map_or(0, |entry| entry.epoch) + 1;
-        let journal = Self { file, epoch, sound, last: String::new(), failed: false };
+        let journal = Self { epoch, sound, ..Self::over(Box::new(file)) };
         Ok((journal, reading.entries))
     }
 }
@@ -208,11 +245,11 @@ impl Journal for FileJournal {
         if line == self.last {
             return Ok(());
         }
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync());
         if let Err(error) = written {
             self.failed = true;
             // Take back what may be half there, or whole but not durable. If that fails too, the next writer cuts it.
-            let _ = self.file.set_len(self.sound);
+            let _ = self.file.cut(self.sound);
             return Err(JournalError::Io(error));
         }
         self.sound += line.len() as u64;

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::world::{Fixture, plan};
-use crate::engine::journal::{Entry, FileJournal, Journal, JournalError, Record, encode, read};
+use crate::engine::journal::{
+    Durable, Entry, FileJournal, Journal, JournalError, Record, encode, read,
+};
 use crate::engine::{Class, Clock, Ledger, RunState};
 
 /// The entries of a real run, few and short enough to cut at every byte.
@@ -343,5 +345,46 @@ async fn a_record_whose_writer_was_dropped_is_written_before_the_next_and_once()
         assert_eq!(ledger.state(|state| state.seq), 3);
         let records = fixture.records();
         assert_eq!(records[1..], [start, next], "written first: {written_first}");
+    }
+}
+
+/// A disk that forgets at a power cut what was not synced.
+#[derive(Clone, Default)]
+struct Volatile(std::rc::Rc<std::cell::RefCell<(Vec<u8>, usize)>>);
+
+impl std::io::Write for Volatile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Durable for Volatile {
+    fn sync(&mut self) -> std::io::Result<()> {
+        let mut disk = self.0.borrow_mut();
+        disk.1 = disk.0.len();
+        Ok(())
+    }
+
+    fn cut(&mut self, bytes: u64) -> std::io::Result<()> {
+        self.0.borrow_mut().0.truncate(usize::try_from(bytes).expect("it is small"));
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_was_appended_survives_a_power_cut() {
+    let disk = Volatile::default();
+    let mut journal = FileJournal::over(Box::new(disk.clone()));
+    let mut written = Vec::new();
+    for entry in entries().await {
+        journal.append(&entry).await.expect("written");
+        written.push(entry);
+        let (bytes, synced) = disk.0.borrow().clone();
+        assert_eq!(bytes[..synced], text(&written), "entry {}", written.len());
     }
 }
