@@ -250,9 +250,10 @@ pub(super) async fn turn(
     // never writes again.
     let look = || self::user(env, &user.id);
     let Some(mut now) = creation::until_visible(cx, look).await? else { return Ok(Turned::Gone) };
-    // This run itself may have turned it the other way a moment ago.
+    // This run itself may have frozen it a moment ago, and the read may come from before. The other way round there is no
+    // such moment: nothing is frozen again after it was thawed.
     let done = |user: &User| same(user.access_string().unwrap_or_default(), &to);
-    if done(&now) {
+    if turn == Turn::Thaw && done(&now) {
         let look = || self::user(env, &user.id);
         let wanted = |seen: &Option<User>| seen.as_ref().is_none_or(done);
         now = creation::unless_lagging(cx, waited, look, wanted).await?.unwrap_or(now);
