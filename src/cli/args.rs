@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -214,10 +215,10 @@ pub enum LeverCommand {
 #[command(group = clap::ArgGroup::new("source").required(true).args(["from", "from_serverless"]))]
 pub struct InitArgs {
     /// The replication group to move
-    #[arg(long, value_name = "REPLICATION_GROUP")]
+    #[arg(long, value_name = "REPLICATION_GROUP", value_parser = NonEmptyStringValueParser::new())]
     pub from: Option<String>,
     /// The serverless cache to move
-    #[arg(long, value_name = "CACHE")]
+    #[arg(long, value_name = "CACHE", value_parser = NonEmptyStringValueParser::new())]
     pub from_serverless: Option<String>,
     /// The bucket that the export goes through; an input of the playbook if left out
     #[arg(long)]
@@ -277,7 +278,7 @@ pub struct RunArgsOfPlan {
 #[derive(Debug, Args)]
 pub struct ShapeArgs {
     /// Read the cluster from this replication group; what is given besides wins over what was read
-    #[arg(long, value_name = "REPLICATION_GROUP")]
+    #[arg(long, value_name = "REPLICATION_GROUP", value_parser = NonEmptyStringValueParser::new())]
     pub from: Option<String>,
     /// What it runs today: redis or valkey [default: redis]
     #[arg(long)]

@@ -223,6 +223,14 @@ pub(crate) fn checked_name(what: &str, name: &str, longest: usize) -> Result<Str
     }
 }
 
+/// That the argument `key` is known and empty: a service may take no name for any name.
+pub(crate) fn empty_fault(args: &Value, key: &'static str) -> Option<Fault> {
+    let empty = args[key].as_str().is_some_and(str::is_empty);
+    let fault =
+        || Fault::new(format!("`{key}` is empty")).key(key).mend("name the one that is meant");
+    empty.then(fault)
+}
+
 /// What `checked_name` says against the argument `key`, if it is known.
 pub(crate) fn name_faults(args: &Value, key: &str, what: &str, longest: usize) -> Vec<Fault> {
     let name = args.get(key).and_then(Value::as_str);

@@ -121,7 +121,11 @@ pub(super) async fn read(reader: &Reader, id: &str) -> Result<Option<Group>, Fai
     let client = &reader.aws.elasticache;
     let request = || client.describe_replication_groups().replication_group_id(id).send();
     let Some(answer) = found(reader.ask(op, request).await)? else { return Ok(None) };
-    let Some(group) = answer.replication_groups.unwrap_or_default().into_iter().next() else {
+    // One that was not asked for is none: an id that the service ignores must not choose the first of all.
+    let asked = |group: &ReplicationGroup| {
+        group.replication_group_id().is_some_and(|of| of.eq_ignore_ascii_case(id))
+    };
+    let Some(group) = answer.replication_groups.unwrap_or_default().into_iter().find(asked) else {
         return Ok(None);
     };
     let first = match group.member_clusters().first() {

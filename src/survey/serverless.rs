@@ -41,7 +41,11 @@ pub(super) async fn read(reader: &Reader, name: &str) -> Result<Option<Serverles
     let client = &reader.aws.elasticache;
     let request = || client.describe_serverless_caches().serverless_cache_name(name).send();
     let Some(answer) = found(reader.ask(op, request).await)? else { return Ok(None) };
-    Ok(answer.serverless_caches().first().map(describe))
+    // As for groups: what was not asked for is not taken.
+    let asked = |cache: &&ServerlessCache| {
+        cache.serverless_cache_name().is_some_and(|of| of.eq_ignore_ascii_case(name))
+    };
+    Ok(answer.serverless_caches().iter().find(asked).map(describe))
 }
 
 fn describe(cache: &ServerlessCache) -> Serverless {

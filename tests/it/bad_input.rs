@@ -47,6 +47,8 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
     let bucket = playbook(
         "  - id: a\n    elasticache.export_snapshot: { snapshot: s, bucket: \"s3://demo/exports\" }\n",
     );
+    let nobody =
+        playbook("  - id: a\n    elasticache.create_snapshot: { replication_group: \"\" }\n");
     let function = playbook("  - id: a\n    approve: { message: \"${{ lowr(run.id) }}\" }\n");
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
@@ -60,6 +62,7 @@ fn bad() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
         ("later.yaml", later.into(), "5:", "b"),
         ("missing.yaml", missing.into(), "7:", "nme"),
         ("bucket.yaml", bucket.into(), "5:57", "is not the name of a bucket"),
+        ("nobody.yaml", nobody.into(), "5:55", "`replication_group` is empty"),
         ("function.yaml", function.into(), "5:30", "did you mean `lower`?"),
         ("twice.yaml", playbook(&format!("{SNAPSHOT}{SNAPSHOT}")).into(), "6:", "snapshot"),
         ("tab.yaml", "playbook: v1\nname: bad\nsteps:\n\t- id: a\n".into(), "4:", "tab"),

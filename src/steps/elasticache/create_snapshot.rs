@@ -156,7 +156,10 @@ impl Step for CreateSnapshot {
     type Output = Output;
 
     fn check(args: &Value) -> Vec<Fault> {
-        creation::name_faults(args, "name", "snapshot name", LONGEST_SNAPSHOT_NAME)
+        let mut faults =
+            creation::name_faults(args, "name", "snapshot name", LONGEST_SNAPSHOT_NAME);
+        faults.extend(creation::empty_fault(args, "replication_group"));
+        faults
     }
 
     fn sketch(args: &Value) -> Sketch {

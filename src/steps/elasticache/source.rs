@@ -59,7 +59,14 @@ impl Source {
             Fault::new(format!("a source is either a `{GROUP}` or a `{CACHE}`"))
                 .mend("name the one source that is meant")
         };
+        let empty = |key: &'static str| {
+            Fault::new(format!("`{key}` is empty"))
+                .key(key)
+                .mend("name the one source that is meant")
+        };
         match (text(GROUP), text(CACHE)) {
+            (Some(""), _) => vec![empty(GROUP)],
+            (_, Some("")) => vec![empty(CACHE)],
             (Some(_), Some(_)) => vec![fault().key(CACHE)],
             _ if args.get(GROUP).is_none() && args.get(CACHE).is_none() => vec![fault()],
             _ => Vec::new(),

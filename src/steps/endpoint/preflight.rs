@@ -358,7 +358,8 @@ fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
         Finding::ok(
             CHECK,
             format!(
-                "{place} has a TTL of {ttl} s: for so long after the swap clients may still be sent to the old endpoint"
+                "{place} has a TTL of {ttl} s: for so long after the swap clients may still be sent to the old endpoint, and the step \
+                 waits for that"
             ),
         )
         .mend(format!("a shorter one makes the swap quicker; lower it, and {lower}"))

@@ -391,11 +391,29 @@ fn denied(env: &Env, policy: &Policy, place: &Place<'_>, guest: Guest) -> Findin
             }
         }
     }
+    // The condition that lets services through does nothing for a person, and the other way round.
+    let (mut exempt, of_caller) =
+        (Vec::new(), |denial: &String| denial.contains(" to the caller by "));
+    if sure.iter().chain(&perhaps).any(|denial| !of_caller(denial)) {
+        exempt.push(
+            "AWS's services, by \"Bool\": {\"aws:PrincipalIsAWSService\": \"false\"}".to_owned(),
+        );
+    }
+    if sure.iter().chain(&perhaps).any(of_caller) {
+        // A session's condition key holds its role (IAM user guide, aws:PrincipalArn).
+        let arn = if identity.arn.contains(":assumed-role/") {
+            "ARN_OF_YOUR_ROLE"
+        } else {
+            &identity.arn
+        };
+        exempt
+            .push(format!("the caller, by \"ArnNotEquals\": {{\"aws:PrincipalArn\": \"{arn}\"}}"));
+    }
     let except = format!(
-        "exempt AWS's services: add \"Bool\": {{\"aws:PrincipalIsAWSService\": \"false\"}} to its Condition, or take it \
-         out; then put the policy anew: aws s3api get-bucket-policy --bucket {bucket} \
-         --query Policy --output text > policy.json; aws s3api put-bucket-policy --bucket {bucket} --policy \
-         file://policy.json"
+        "edit the statement: exempt {} in its Condition, or take it out:\n\
+         aws s3api get-bucket-policy --bucket {bucket} --query Policy --output text > policy.json\n\
+         then, once policy.json is edited: aws s3api put-bucket-policy --bucket {bucket} --policy file://policy.json",
+        exempt.join("; and ")
     );
     if let [first, rest @ ..] = sure.as_slice() {
         let more =

@@ -10,11 +10,14 @@ use super::source::Source;
 use super::{mind, unread};
 use crate::aws::{found, shell};
 use crate::facts::Access;
+use crate::steps::creation;
 use crate::survey::User;
 
 const ACL: &str = "target.acl";
 const USERS: &str = "target.acl.users";
 const SOURCE_USERS: &str = "target.acl.source_users";
+/// Longest name of a user (MemoryDB API reference, CreateUser).
+const LONGEST_USER: usize = 40;
 
 pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Finding> {
     let Some(name) = args["acl"].as_str().map(str::to_ascii_lowercase) else { return Vec::new() };
@@ -43,7 +46,7 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Fi
     let names: Vec<String> = acl.user_names().to_vec();
     let mut findings = vec![state(&name, acl.status().unwrap_or("unknown"), &names)];
     findings.push(match users(env, &names).await {
-        Ok(users) => what_users_can(&name, &users),
+        Ok(users) => what_users_can(&name, &users, &env.identity.region),
         Err(failure) => Finding::cannot_know(USERS, failure.to_string()),
     });
     findings.extend(source_users(env, &name, &names, source).await);
@@ -82,20 +85,28 @@ async fn users(env: &Env, names: &[String]) -> Result<BTreeMap<String, String>, 
 
 /// The cluster is made all the same; who cannot work with it shows only after the swap. So it cannot be known whether
 /// that matters.
-fn what_users_can(acl: &str, users: &BTreeMap<String, String>) -> Finding {
+fn what_users_can(acl: &str, users: &BTreeMap<String, String>, region: &str) -> Finding {
     let read: Vec<(&str, Access)> =
         users.iter().map(|(name, access)| (name.as_str(), Access::read(access))).collect();
     let update = |user: &str, access: &str| {
-        format!("aws memorydb update-user --user-name {user} --access-string {}", shell(access))
+        format!(
+            "aws memorydb update-user --user-name {user} --access-string {} --region {region}",
+            shell(access)
+        )
     };
     let (mut problems, mut mends) = (Vec::new(), Vec::new());
+    // Who gets every right needs no second command, which would replace the first.
+    let mut given = None;
     let enters: Vec<&(&str, Access)> = read.iter().filter(|(_, access)| access.on).collect();
     if enters.is_empty() {
         problems.push(format!("nobody may log in under ACL \"{acl}\""));
-        mends.push(format!("aws memorydb update-acl --acl-name {acl} --user-names-to-add USER"));
+        mends.push(format!(
+            "aws memorydb update-acl --acl-name {acl} --user-names-to-add USER --region {region}"
+        ));
     } else if !enters.iter().any(|(_, access)| access.writes()) {
         problems.push(format!("nobody may write under ACL \"{acl}\""));
         mends.push(update(enters[0].0, "on ~* &* +@all"));
+        given = Some(enters[0].0);
     }
     for (name, _) in read.iter().filter(|(_, access)| !access.on) {
         problems.push(format!("user \"{name}\" is off"));
@@ -104,6 +115,9 @@ fn what_users_can(acl: &str, users: &BTreeMap<String, String>) -> Finding {
         let lacks = access.lacks_for_clusters();
         if !lacks.is_empty() && !access.selectors {
             problems.push(format!("user \"{name}\" lacks {}", lacks.join(", ")));
+            if given == Some(*name) {
+                continue;
+            }
             let rules: Vec<&str> =
                 lacks.iter().filter_map(|lack| Some(lack.split_once(" (")?.0)).collect();
             mends.push(update(name, &format!("{} {}", users[*name], rules.join(" "))));
@@ -152,25 +166,69 @@ async fn source_users(env: &Env, acl: &str, names: &[String], source: &Source) -
             }
         }
     }
-    let list =
-        missing.iter().map(|user| format!("\"{}\"", user.name)).collect::<Vec<_>>().join(", ");
-    Some(match missing.first() {
-        None => Finding::ok(
+    let quoted = |users: &[&User]| {
+        users.iter().map(|user| format!("\"{}\"", user.name)).collect::<Vec<_>>().join(", ")
+    };
+    let all_missing: Vec<&User> = missing.iter().collect();
+    // The name default belongs to open-access.
+    let can_be_made = |user: &&User| {
+        user.name != "default" && creation::checked_name("user", &user.name, LONGEST_USER).is_ok()
+    };
+    let (made, lost): (Vec<&User>, Vec<&User>) = missing.iter().partition(can_be_made);
+    let region = &env.identity.region;
+    let mut mends: Vec<String> = made
+        .iter()
+        .map(|user| {
+            format!(
+                "aws memorydb create-user --user-name {} --authentication-mode Type=password,Passwords=\"$PASSWORD\" \
+                 --access-string {} --region {region}",
+                shell(&user.name),
+                shell(&user.access)
+            )
+        })
+        .collect();
+    if !made.is_empty() {
+        let names: Vec<String> = made.iter().map(|user| shell(&user.name)).collect();
+        mends.push(format!(
+            "aws memorydb update-acl --acl-name {acl} --user-names-to-add {} --region {region}",
+            names.join(" ")
+        ));
+        mends.push("with the password that each one's clients have now in PASSWORD".to_owned());
+    }
+    if !lost.is_empty() {
+        mends.push(format!(
+            "MemoryDB can have no user named {}: give their clients another user, at both ends, before the swap",
+            quoted(&lost)
+        ));
+    }
+    Some(if missing.is_empty() {
+        Finding::ok(
             SOURCE_USERS,
             format!("each of the source's {all} users has one of its name in ACL \"{acl}\""),
-        ),
-        Some(first) => Finding::cannot_know(
+        )
+    } else {
+        let list = quoted(&all_missing);
+        Finding::cannot_know(
             SOURCE_USERS,
             format!("the source lets {list} in, and ACL \"{acl}\" has nobody of that name: whoever logs in so is refused after the swap"),
         )
-        .mend(format!(
-            "aws memorydb create-user --user-name {} --authentication-mode Type=password,Passwords=\"$PASSWORD\" \
-             --access-string {}\naws memorydb update-acl --acl-name {acl} --user-names-to-add {}\n\
-             with the password that clients have now in PASSWORD",
-            shell(&first.name),
-            shell(&first.access),
-            shell(&first.name),
-        )),
+        .mend(mends.join("\n"))
     }
     .seen("missing", missing.into_iter().map(|user| user.name).collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_command_takes_back_what_the_one_before_it_gave() {
+        let users = BTreeMap::from([("app".to_owned(), "on ~* +@read".to_owned())]);
+        let finding = what_users_can("acl", &users, "us-east-1");
+        let mend = finding.mend.expect("nobody may write");
+        assert_eq!(
+            mend,
+            "aws memorydb update-user --user-name app --access-string 'on ~* &* +@all' --region us-east-1"
+        );
+    }
 }
