@@ -331,6 +331,17 @@ pub(super) fn rows() -> Vec<Row> {
         bare("source.users"),
         Row {
             check: "source.users",
+            case: "a name that MemoryDB has not",
+            seed: |seed| {
+                let app = seed.users.iter_mut().find(|user| user.name == "app").expect("app");
+                app.name = "app_user".to_owned();
+            },
+            found: WARNED,
+            then: Then::Goes(&["\"users\":[\"app\",\"reader\"]"]),
+            ..Row::default()
+        },
+        Row {
+            check: "source.users",
             case: "one that needs no password",
             seed: |seed| {
                 let app = seed.users.iter_mut().find(|user| user.name == "app").expect("app");

@@ -3,9 +3,11 @@
 
 use super::{Source, Target};
 use crate::engine::Finding;
-use crate::steps::Env;
+use crate::steps::{Env, creation};
 use crate::survey::{Authentication, User};
 
+/// Longest name of a user in MemoryDB (MemoryDB API reference, CreateUser).
+const LONGEST_USER: usize = 40;
 /// MemoryDB's ACL that lets everybody in.
 const OPEN_ACCESS: &str = "open-access";
 
@@ -165,6 +167,11 @@ async fn users(env: &Env, source: &Source<'_>) -> Finding {
             lost.push(format!(
                 "user \"{}\" has the name default, which only open-access has",
                 user.id
+            ));
+        } else if creation::checked_name("user", &user.name, LONGEST_USER).is_err() {
+            lost.push(format!(
+                "user \"{}\" is named \"{}\", which is no name for one in MemoryDB",
+                user.id, user.name
             ));
         } else if user.authentication == Authentication::None {
             lost.push(format!(
