@@ -13,6 +13,7 @@ mod freeze_writes;
 mod landing;
 mod look;
 mod serverless;
+mod snapshot_quota;
 mod source;
 mod source_checks;
 mod thaw_writes;

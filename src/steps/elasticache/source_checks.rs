@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, Unit};
 
+use super::snapshot_quota::{self, Quota};
 use crate::engine::{Cx, Failure, Finding};
 use crate::facts;
 use crate::steps::Env;
@@ -14,7 +15,7 @@ mod clients;
 
 /// Manual snapshots of one node, or of one group in cluster mode, in 24 hours (ElastiCache user guide, backup
 /// constraints).
-const SNAPSHOTS_A_DAY: usize = 20;
+const SNAPSHOTS: Quota = Quota { a_day: 20, fault: "SnapshotQuotaExceededFault" };
 /// The parameter's default, and what AWS recommends for groups with backups (ElastiCache user guide, managing reserved
 /// memory).
 const MEMORY_RESERVE: u64 = 25;
@@ -255,14 +256,12 @@ fn pending(source: &Source<'_>) -> Finding {
     finding.seen("pending", pending)
 }
 
-/// AWS counts what was taken, also what has been deleted since: the list shows a lower bound.
 fn snapshot_quota(
     source: &Source<'_>,
     node: Option<&str>,
     taken: Result<Vec<Taken>, Failure>,
     now: Timestamp,
 ) -> Finding {
-    const CHECK: &str = "source.snapshot_quota";
     let of = match (source.group.cluster_enabled, node) {
         (false, Some(node)) => format!("node {node}"),
         _ => format!("\"{}\"", source.id),
@@ -272,41 +271,17 @@ fn snapshot_quota(
         Err(failure) => {
             let what =
                 format!("how many snapshots of {of} were taken could not be read: {failure}");
-            return Finding::cannot_know(CHECK, what)
+            return Finding::cannot_know(snapshot_quota::CHECK, what)
                 .mend("allow elasticache:DescribeSnapshots to the caller");
         }
     };
-    let day_ago = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
-    let manual = taken.iter().filter(|taken| taken.manual);
-    let mut recent: Vec<Timestamp> =
-        manual.filter_map(|taken| taken.at).filter(|at| *at > day_ago).collect();
-    recent.sort_unstable();
-    let used = recent.len();
-    if used < SNAPSHOTS_A_DAY {
-        return Finding::ok(
-            CHECK,
-            format!(
-                "at least {used} of {SNAPSHOTS_A_DAY} manual snapshots of {of} were taken in the last 24 hours; deleted \
-                 ones count too and are not listed"
-            ),
-        );
-    }
-    // The quota has room again when all but nineteen are a day old.
-    let frees = recent[used - SNAPSHOTS_A_DAY].checked_add(SignedDuration::from_hours(24));
-    let frees = frees.ok().and_then(|at| at.round(Unit::Second).ok()).unwrap_or(Timestamp::MAX);
+    let manual = taken.iter().filter(|taken| taken.manual).filter_map(|taken| taken.at);
     let other = if source.group.cluster_enabled {
-        String::new()
+        ""
     } else {
-        "; or snapshot another node of the group, with `prefer_node`".to_owned()
+        "; or snapshot another node of the group, with `prefer_node`"
     };
-    Finding::will_fail(
-        CHECK,
-        format!(
-            "{used} manual snapshots of {of} were taken in the last 24 hours, and ElastiCache allows {SNAPSHOTS_A_DAY} \
-             (SnapshotQuotaExceededFault)"
-        ),
-        format!("run after {frees}; deleting snapshots does not help{other}"),
-    )
+    SNAPSHOTS.weigh(&of, manual, now, other)
 }
 
 /// A window, and whether it is open while the snapshot is to be taken.

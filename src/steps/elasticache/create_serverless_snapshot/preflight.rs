@@ -1,17 +1,18 @@
 //! What can be told of a serverless cache before its snapshot: that it can be taken, and that MemoryDB reads it.
 
 use aws_sdk_elasticache::types::ServerlessCache;
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::super::serverless;
+use super::super::snapshot_quota::{self, Quota};
 use super::usable;
 use crate::engine::{Cx, Finding};
 use crate::facts;
 use crate::steps::Env;
 
 /// Manual snapshots of one cache in 24 hours (ElastiCache user guide, backups).
-const SNAPSHOTS_A_DAY: usize = 24;
+const SNAPSHOTS: Quota = Quota { a_day: 24, fault: "ServerlessCacheSnapshotQuotaExceededFault" };
 
 pub(super) async fn findings(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
     const STATE: &str = "source.state";
@@ -70,48 +71,22 @@ fn engine(cache: &ServerlessCache, name: &str, cx: &Cx) -> Finding {
     finding.seen("engine", engine).seen("engine_version", version)
 }
 
-/// AWS counts what was taken, also what has been deleted since: the list shows a lower bound.
 async fn quota(env: &Env, name: &str, now: Timestamp) -> Finding {
-    const CHECK: &str = "source.snapshot_quota";
     let all = match serverless::snapshots(env).await {
         Ok(all) => all,
         Err(failure) => {
             let what =
                 format!("how many snapshots of \"{name}\" were taken could not be read: {failure}");
-            return Finding::cannot_know(CHECK, what)
+            return Finding::cannot_know(snapshot_quota::CHECK, what)
                 .mend("allow elasticache:DescribeServerlessCacheSnapshots to the caller");
         }
     };
-    let day_ago = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
     let of = all.iter().filter(|snapshot| {
         serverless::cache_of(snapshot).is_some_and(|of| of.eq_ignore_ascii_case(name))
             && snapshot.snapshot_type() != Some("automated")
     });
-    let mut recent: Vec<Timestamp> = of
-        .filter_map(|snapshot| serverless::taken_at(snapshot).parse().ok())
-        .filter(|at| *at > day_ago)
-        .collect();
-    recent.sort_unstable();
-    let used = recent.len();
-    if used < SNAPSHOTS_A_DAY {
-        return Finding::ok(
-            CHECK,
-            format!(
-                "at least {used} of {SNAPSHOTS_A_DAY} manual snapshots of \"{name}\" were taken in the last 24 hours; deleted \
-                 ones count too and are not listed"
-            ),
-        );
-    }
-    let frees = recent[used - SNAPSHOTS_A_DAY].checked_add(SignedDuration::from_hours(24));
-    let frees = frees.ok().and_then(|at| at.round(Unit::Second).ok()).unwrap_or(Timestamp::MAX);
-    Finding::will_fail(
-        CHECK,
-        format!(
-            "{used} manual snapshots of \"{name}\" were taken in the last 24 hours, and ElastiCache allows {SNAPSHOTS_A_DAY} \
-             (ServerlessCacheSnapshotQuotaExceededFault)"
-        ),
-        format!("run after {frees}; deleting snapshots does not help"),
-    )
+    let taken = of.filter_map(|snapshot| serverless::taken_at(snapshot).parse().ok());
+    SNAPSHOTS.weigh(&format!("\"{name}\""), taken, now, "")
 }
 
 async fn free(env: &Env, name: &str) -> Finding {
