@@ -82,6 +82,9 @@ pub struct PlanCost {
     pub as_of: jiff::civil::Date,
     /// How long the run is taken to last, in minutes.
     pub run_minutes: u64,
+    /// What is to be known of the figures before they are believed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// While it runs.
     pub run: Estimate,
     /// A month of what it leaves behind.
@@ -124,6 +127,7 @@ pub fn of_plan(
         currency: prices.currency.clone(),
         as_of: items.map(|item| item.source.as_of).min().unwrap_or(prices.as_of),
         run_minutes: minutes,
+        notes: Vec::new(),
         run,
         month,
         month_saved: saved,

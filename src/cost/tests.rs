@@ -129,7 +129,8 @@ fn reserved_nodes_without_a_figure_are_counted_on_demand_and_bounded() {
     };
     let row = compared(&reserved).row(Service::ElastiCache, Engine::Redis).expect("a row").clone();
     assert_eq!(row.month.total, Some(money("2871.09")));
-    let gap = row.month.unpriced.join("\n");
+    let gap = row.month.not_deducted.join("\n");
+    assert_eq!(row.month.mark(), "-", "it costs less than that, not more");
     // 45% of 2,871.09.
     assert!(gap.contains("no figure") && gap.contains("not below 1,291.99"), "{gap}");
 }
