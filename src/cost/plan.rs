@@ -226,7 +226,7 @@ impl Pen<'_> {
         };
         let (price, _) = figure.value;
         let Some(bytes) = bytes else {
-            let what = format!("the snapshot, {price} a GB-month: its size is not known yet");
+            let what = format!("the snapshot, {price} a GB-month: its size shows once it is taken");
             self.unpriced(step, &what);
             return None;
         };
@@ -240,7 +240,9 @@ impl Pen<'_> {
         };
         let price = figure.value.per_gb_month;
         let Some(bytes) = bytes else {
-            let what = format!("objects in S3, {price} a GB-month: their size is not known yet");
+            let what = format!(
+                "objects in S3, {price} a GB-month: their size shows once they are written"
+            );
             self.unpriced(step, &what);
             return None;
         };

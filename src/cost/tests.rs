@@ -268,7 +268,7 @@ fn sizes_that_are_not_known_yet_and_regions_without_prices_are_gaps() {
     }];
     let cost = of_plan(&Prices::built_in(), "us-east-1", &unknown, 10, None);
     assert_eq!(cost.month.total, Some(Money::ZERO));
-    assert!(cost.month.unpriced[0].contains("not known yet"), "{:?}", cost.month.unpriced);
+    assert!(cost.month.unpriced[0].contains("once they are written"), "{:?}", cost.month.unpriced);
     let elsewhere = of_plan(&Prices::built_in(), "mars-north-1", &migration(), 10, None);
     assert_eq!(elsewhere.month.unpriced.len(), 4, "{:?}", elsewhere.month.unpriced);
 }

@@ -12,6 +12,7 @@ use super::record::Record;
 use super::secret::{self, Secret};
 use super::target::{Kept, Look, Place, Target, look};
 use super::way_back;
+use crate::aws::shell;
 use crate::engine::{Class, Cx, Finding};
 use crate::playbook::parse_duration;
 use crate::steps::Env;
@@ -189,7 +190,7 @@ async fn one<'t>(
     });
     findings.extend(match &seen.kept {
         Kept::Parameter(_) => None,
-        Kept::Secret(secret) => Some(rotation(place, target, secret)),
+        Kept::Secret(secret) => Some(rotation(place, target, secret, &env.identity.region)),
         Kept::Record(record) => Some(ttl(ends, place, record)),
     });
     findings.extend(tls(ends, place, &form));
@@ -275,9 +276,10 @@ fn parameter_writable(
                          (ParameterPatternMismatchException)"
                     ),
                     format!(
-                        "widen the pattern, with the value it has: aws ssm put-parameter --name {} --overwrite \
-                         --allowed-pattern '.*' --value …",
-                        parameter.name
+                        "widen the pattern, with the value that it has in VALUE: aws ssm put-parameter --name {} --overwrite \
+                         --allowed-pattern '.*' --value \"$VALUE\" --region {}",
+                        shell(&parameter.name),
+                        env.identity.region
                     ),
                 ));
             }
@@ -301,8 +303,9 @@ fn parameter_writable(
             )
             .mend(format!(
                 "look when: aws ssm describe-parameters --parameter-filters Key=Name,Values={} --query \
-                 'Parameters[].Policies'; put the value anew with --policies '[]' to take the policy off",
-                parameter.name
+                 'Parameters[].Policies' --region {}\nput the value anew with --policies '[]' to take the policy off",
+                shell(&parameter.name),
+                env.identity.region
             )),
         );
     }
@@ -333,7 +336,7 @@ fn secret_writable(place: Place<'_>, secret: &Secret) -> Finding {
     }
 }
 
-fn rotation(place: Place<'_>, target: &Target, secret: &Secret) -> Finding {
+fn rotation(place: Place<'_>, target: &Target, secret: &Secret, region: &str) -> Finding {
     const CHECK: &str = "swap.rotation";
     let id = target.secret.as_deref().unwrap_or_default();
     let finding = if secret.rotates {
@@ -345,7 +348,8 @@ fn rotation(place: Place<'_>, target: &Target, secret: &Secret) -> Finding {
             ),
         )
         .mend(format!(
-            "stop it for the time of the move: aws secretsmanager cancel-rotate-secret --secret-id {id}"
+            "stop it for the time of the move: aws secretsmanager cancel-rotate-secret --secret-id {} --region {region}",
+            shell(id)
         ))
     } else {
         Finding::ok(CHECK, format!("{place} is not rotated"))
@@ -364,8 +368,9 @@ fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
         "ResourceRecords": [{"Value": record.old_value}],
     }}]});
     let lower = format!(
-        "wait {ttl} s before the run: aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{batch}'",
-        record.zone
+        "wait {ttl} s before the run: aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch {}",
+        shell(&record.zone),
+        shell(&batch.to_string())
     );
     let too_long = ends.may_take.filter(|may_take| ends.settle.is_none() && wait >= *may_take);
     let finding = if let Some(may_take) = too_long {
