@@ -164,8 +164,8 @@ const COMPARED: &str = r#"{
     "acls": [{ "name": "shop-acl", "users": ["app"] }],
     "buckets": [{ "name": "acme-move", "ready_for_exports": true }],
     "secrets": [
-        { "name": "reader", "value": { "text": "sandbox-password-of-no-value" } },
-        { "name": "wrong", "value": { "text": "not-the-password-of-anybody" } }
+        { "name": "reader", "value": "sandbox-password-of-no-value" },
+        { "name": "wrong", "value": "not-the-password-of-anybody" }
     ]
 }"#;
 
