@@ -127,7 +127,7 @@ impl Arena {
         let calls = self.served.ask("calls");
         let mut tally = BTreeMap::new();
         for call in calls.as_array().expect("a list of calls") {
-            if call["mutating"] == true && call["outcome"].get("error").is_none() {
+            if call["effect"] == true {
                 let what = format!("{} {}", call["operation"], call["resource"]);
                 let what = self.run().map_or(what.clone(), |run| what.replace(&run, "RUN"));
                 *tally.entry(what).or_default() += 1;
