@@ -216,6 +216,10 @@ fn only_a_recorded_stuck_forgives_a_failed_step() {
     assert_eq!(undo.step("a").undo, Undo::NotBegun);
     let rejected = state(plan("a"), "a:start a:ask a:no stuck resume");
     assert!(rejected.step("a").decision.is_none());
+    // An answer of yes is not forgotten, nor one that the step has gone on with.
+    for words in ["a:start a:ask a:yes stuck resume", "a:start a:ask a:no a:start stuck resume"] {
+        assert!(state(plan("a"), words).step("a").decision.is_some(), "{words}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -464,6 +468,14 @@ fn the_outputs_of_what_succeeded_are_those_of_the_playbook() {
     let done = state(given, "a:start a:succeed");
     assert_eq!(done.playbook_outputs().get("endpoint"), Some(&json!("new")));
     assert_eq!(done.outputs().keys().collect::<Vec<_>>(), ["a"]);
+    let mut mapped = plan("a");
+    let named = |name: &str| (name.to_owned(), Template::Literal(json!(name)));
+    mapped.outputs = Some(Template::Map([named("one"), named("two")].into()));
+    let outputs = state(mapped, "").playbook_outputs();
+    assert_eq!(
+        outputs.into_iter().collect::<Vec<_>>(),
+        [("one".to_owned(), json!("one")), ("two".to_owned(), json!("two"))]
+    );
     assert!(state(plan("a"), "").playbook_outputs().is_empty());
     let steps: Vec<&str> = done.steps().map(|(planned, _)| planned.id.as_str()).collect();
     assert_eq!(steps, ["a", "b"]);
