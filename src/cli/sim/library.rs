@@ -82,12 +82,12 @@ static WRITTEN: [Written; 12] = written![
     120 x QUICK "playbooks/" "freeze" &[], None;
     100 x QUICK "playbooks/" "brief" &[], None;
     60 x QUICK "playbooks/" "lanes" &[], None;
-    16 x 1.0 "../../../playbooks/" "quickstart" &[], None;
-    16 x 1.0 "../../../playbooks/" "elasticache-to-memorydb" MIGRATION, None;
-    10 x 1.0 "../../../playbooks/" "elasticache-to-memorydb-approved" COMPARED, None;
-    10 x 1.0 "../../../playbooks/" "serverless-to-memorydb" COMPARED, None;
-    4 x 1.0 "../../../playbooks/" "cleanup-migration" &[], Some("elasticache-to-memorydb");
-    4 x 1.0 "../../../playbooks/" "cleanup-serverless-migration" &[], Some("serverless-to-memorydb");
+    5 x 1.0 "../../../playbooks/" "quickstart" &[], None;
+    5 x 1.0 "../../../playbooks/" "elasticache-to-memorydb" MIGRATION, None;
+    3 x 1.0 "../../../playbooks/" "elasticache-to-memorydb-approved" COMPARED, None;
+    3 x 1.0 "../../../playbooks/" "serverless-to-memorydb" COMPARED, None;
+    1 x 1.0 "../../../playbooks/" "cleanup-migration" &[], Some("elasticache-to-memorydb");
+    1 x 1.0 "../../../playbooks/" "cleanup-serverless-migration" &[], Some("serverless-to-memorydb");
 ];
 
 /// A playbook, ready to be simulated.
