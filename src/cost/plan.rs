@@ -82,6 +82,9 @@ pub struct PlanCost {
     pub as_of: jiff::civil::Date,
     /// How long the run is taken to last, in minutes.
     pub run_minutes: u64,
+    /// What is to be known of the figures before they are believed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// While it runs.
     pub run: Estimate,
     /// A month of what it leaves behind.
@@ -108,6 +111,7 @@ pub fn of_plan(
         run: Estimate::default(),
         month: Estimate::default(),
         saved: Estimate::default(),
+        unknown: false,
     };
     for step in steps {
         for effect in &step.effects {
@@ -115,8 +119,11 @@ pub fn of_plan(
         }
     }
     let source = source.map(|shape| estimate(prices, region, shape));
-    let Pen { run, month, saved, .. } = pen;
-    let (run, month, saved) = (summed(run), summed(month), summed(saved));
+    let Pen { run, month, saved, unknown, .. } = pen;
+    let (mut run, mut month, saved) = (summed(run), summed(month), summed(saved));
+    if unknown {
+        (run.total, month.total) = (None, None);
+    }
     let all = [Some(&run), Some(&month), Some(&saved), source.as_ref()];
     let items = all.into_iter().flatten().flat_map(|estimate| &estimate.items);
     PlanCost {
@@ -124,6 +131,7 @@ pub fn of_plan(
         currency: prices.currency.clone(),
         as_of: items.map(|item| item.source.as_of).min().unwrap_or(prices.as_of),
         run_minutes: minutes,
+        notes: Vec::new(),
         run,
         month,
         month_saved: saved,
@@ -144,6 +152,8 @@ struct Pen<'a> {
     run: Estimate,
     month: Estimate,
     saved: Estimate,
+    /// Whether nodes are among what has no price: then no sum would mean anything.
+    unknown: bool,
 }
 
 impl Pen<'_> {
@@ -165,6 +175,7 @@ impl Pen<'_> {
                 for item in month.items {
                     self.stays(step, item);
                 }
+                self.unknown |= month.total.is_none();
                 let unpriced = month.unpriced.into_iter().map(|what| format!("{step}: {what}"));
                 self.month.unpriced.extend(unpriced);
             }
@@ -222,7 +233,7 @@ impl Pen<'_> {
         };
         let (price, _) = figure.value;
         let Some(bytes) = bytes else {
-            let what = format!("the snapshot, {price} a GB-month: its size is not known yet");
+            let what = format!("the snapshot, {price} a GB-month: its size shows once it is taken");
             self.unpriced(step, &what);
             return None;
         };
@@ -236,7 +247,9 @@ impl Pen<'_> {
         };
         let price = figure.value.per_gb_month;
         let Some(bytes) = bytes else {
-            let what = format!("objects in S3, {price} a GB-month: their size is not known yet");
+            let what = format!(
+                "objects in S3, {price} a GB-month: their size shows once they are written"
+            );
             self.unpriced(step, &what);
             return None;
         };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::checks;
 use crate::foreign::stranger;
 use crate::program::{Place, Said, Served};
 use crate::world;
@@ -24,14 +25,8 @@ fn inputs() -> Vec<String> {
     world::inputs("elasticache-to-memorydb")
 }
 
-/// A healthy account for the shipped migration.
+/// A healthy account for the shipped migration, on real servers: plan and run ask whether the old endpoint answers.
 fn healthy(place: &Place, more: &[&str]) -> Served {
-    let more: Vec<&str> = more.iter().copied().chain(["--no-servers"]).collect();
-    with_servers(place, &more)
-}
-
-/// The same on real servers, which a run to the end needs: before it swaps it asks whether the old endpoint answers.
-fn with_servers(place: &Place, more: &[&str]) -> Served {
     let inputs = inputs();
     let mut arguments = migration(&[], &inputs);
     arguments.extend(["--speed", "100000"]);
@@ -118,9 +113,125 @@ fn the_exit_code_tells_ok_will_fail_and_cannot_know() {
 }
 
 #[test]
+fn a_source_that_is_not_reached_from_here_is_told_before_anything_is_stopped() {
+    let place = Place::new();
+    let served = healthy(&place, &["--no-servers"]);
+    plan(&served, &place, &[])
+        .ends_with(5)
+        .says("does not answer from here")
+        .says("[swap.way_back]")
+        .says("run this where the source can be reached");
+    assert_untouched(&served);
+}
+
+#[test]
+fn the_wait_for_a_record_is_part_of_the_time_a_plan_tells() {
+    let place = Place::new();
+    let record = "targets: [{ route53_record: redis.internal.example.com, zone: Z0000000DEMO }]";
+    let text = checks::MIGRATION
+        .replace("targets: [{ ssm_parameter: /demo/redis/endpoint }]", record)
+        .replace(
+            "name: checked",
+            "name: checked\nguard: { account: \"123456789012\", region: us-east-1 }",
+        );
+    let file = place.write("record.yaml", text);
+    let file = file.to_str().expect("UTF-8");
+    let served = Served::start(&place, &["--no-servers", "--speed", "100000", file]);
+    let said = served.run(&place, &["plan", "--json", file]);
+    let lines = said.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let cost = lines.into_iter().find(|line| line["event"] == "plan_cost").expect("a cost");
+    let minutes = &cost["data"]["run_minutes"];
+    served
+        .run(&place, &["plan", file])
+        .says("by what was read the run takes about")
+        .says("1m 00s more at \"switch\" [swap.ttl]")
+        .says(&format!("if it takes {minutes} minutes"));
+}
+
+/// A group with a reader that may not list functions, and whose password is kept rightly and wrongly.
+const COMPARED: &str = r#"{
+    "users": [
+        { "id": "shop-default", "name": "default", "access_string": "off -@all", "passwords": ["sandbox-password-of-no-value"] },
+        { "id": "shop-reader", "name": "reader", "passwords": ["sandbox-password-of-no-value"],
+          "access_string": "on ~* -@all +@read +@connection +scan +dbsize +time +info +cluster|slots +memory|usage" }
+    ],
+    "user_groups": [{ "id": "shop-users", "users": ["shop-default", "shop-reader"] }],
+    "replication_groups": [
+        { "id": "shop", "cluster_mode": true, "tls": true, "user_group": "shop-users" },
+        { "id": "twin", "cluster_mode": true, "tls": true, "user_group": "shop-users" }
+    ],
+    "memorydb_users": [{ "name": "app", "access_string": "on ~* &* +@all", "passwords": ["sandbox-password-of-no-value"] }],
+    "acls": [{ "name": "shop-acl", "users": ["app"] }],
+    "buckets": [{ "name": "acme-move", "ready_for_exports": true }],
+    "secrets": [
+        { "name": "reader", "value": { "text": "sandbox-password-of-no-value" } },
+        { "name": "wrong", "value": { "text": "not-the-password-of-anybody" } }
+    ]
+}"#;
+
+#[test]
+fn who_cannot_compare_is_told_before_and_fails_so() {
+    let place = Place::new();
+    let seed = place.write("seed.json", COMPARED);
+    let served =
+        Served::start(&place, &["--speed", "100000", "--seed", seed.to_str().expect("UTF-8")]);
+    let head = "playbook: v1\nname: compared\nguard: { account: \"123456789012\", region: us-east-1 }\nsteps:\n";
+    let moved = |secret: &str| {
+        format!(
+            "{head}  - id: snapshot\n    elasticache.create_snapshot: {{ replication_group: shop }}\n  - id: export\n    \
+             elasticache.export_snapshot: {{ snapshot: '${{{{ steps.snapshot.name }}}}', bucket: acme-move }}\n  - id: cluster\n    \
+             memorydb.create_cluster: {{ name: shop-mdb, node_type: db.r7g.large, acl: shop-acl, engine: valkey, engine_version: '7.3', \
+             restore_from: '${{{{ steps.export.objects }}}}' }}\n  - id: compare\n    redis.compare:\n      source: {{ endpoint: \
+             '${{{{ steps.snapshot.endpoint }}}}', user: reader, password: 'secretsmanager:{secret}' }}\n      target: {{ endpoint: \
+             '${{{{ steps.cluster.endpoint }}}}', user: reader, password: 'secretsmanager:reader' }}\n"
+        )
+    };
+    let plan = |name: &str, text: String| {
+        let file = place.write(name, text);
+        served.run(&place, &["plan", file.to_str().expect("UTF-8")])
+    };
+    plan("moved.yaml", moved("reader"))
+        .ends_with(5)
+        .says("the source lets user \"reader\" in")
+        .says("lacks +function|list for a comparison")
+        .says("ACL \"shop-acl\" has no user \"reader\" to compare by");
+    plan("wrong.yaml", moved("wrong"))
+        .ends_with(5)
+        .says("the source does not let user \"reader\" in")
+        .says("[compare.login]");
+    assert_untouched(&served);
+    // The same reader, between two groups that are there: what the plan said is what comes.
+    let listed = ["elasticache", "describe-replication-groups"];
+    let listed = stranger(&served, "aws", &listed);
+    let listed: Value = serde_json::from_str(&listed.out).expect("JSON");
+    let ends: Vec<String> = listed["ReplicationGroups"]
+        .as_array()
+        .expect("groups")
+        .iter()
+        .map(|group| {
+            let at = &group["ConfigurationEndpoint"];
+            format!("{}:{}", at["Address"].as_str().expect("a host"), at["Port"])
+        })
+        .collect();
+    let side = |at: &str| {
+        format!("{{ endpoint: '{at}', user: reader, password: 'secretsmanager:reader' }}")
+    };
+    let text = format!(
+        "{head}  - id: compare\n    redis.compare:\n      source: {}\n      target: {}\n",
+        side(&ends[0]),
+        side(&ends[1])
+    );
+    let file = place.write("twins.yaml", text);
+    served
+        .run(&place, &["run", file.to_str().expect("UTF-8"), "--yes"])
+        .ends_with(1)
+        .says("function");
+}
+
+#[test]
 fn a_kept_plan_is_carried_out() {
     let place = Place::new();
-    let served = with_servers(&place, &[]);
+    let served = healthy(&place, &[]);
     let (kept, file) = kept(&place, &served);
     assert_eq!(mode(&kept), 0o600, "a plan is its owner's alone");
     served.run(&place, &["plan", &file]).says("from");

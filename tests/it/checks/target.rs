@@ -301,6 +301,24 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        check: "target.acl.source_rights",
+        seed: |seed| users(seed, &[("app", "on ~app:* &* +@all"), ("reader", "on ~* &* +@all")]),
+        verdict: Verdict::CannotKnow,
+        says: &["user \"app\" may not touch all keys", "could at the source"],
+        mend: "aws memorydb update-user --user-name app --access-string 'on ~* &* +@all'",
+        then: Then::Holds(available),
+        ..ROW
+    },
+    Row {
+        check: "target.acl.source_rights",
+        seed: |seed| users(seed, &[("app", "off ~* &* +@all"), ("reader", "on ~* &* +@all")]),
+        verdict: Verdict::CannotKnow,
+        says: &["user \"app\" is off"],
+        mend: "aws memorydb update-user --user-name app",
+        then: Then::Holds(available),
+        ..ROW
+    },
+    Row {
         check: "target.acl.source_users",
         seed: |seed| users(seed, &[("app", "on ~* &* +@all")]),
         verdict: Verdict::CannotKnow,
@@ -532,6 +550,7 @@ async fn hold(row: &Row) -> Result<(), String> {
     if let Some(word) = row.says.iter().find(|word| !found.what.contains(**word)) {
         return Err(format!("it does not say {word:?}: {}", found.what));
     }
+    super::region_missing(found)?;
     let mend = found.mend.clone().unwrap_or_default();
     if !mend.contains(row.mend) || (row.verdict == Verdict::WillFail && mend.is_empty()) {
         return Err(format!("the mend does not say {:?}: {mend}", row.mend));
