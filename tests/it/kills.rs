@@ -216,7 +216,7 @@ fn attacked(seed: u64, wanted: &Undisturbed) -> u32 {
     let mut rng = StdRng::seed_from_u64(seed);
     let arena = Arena::new();
     let mut all = 0;
-    for back in [false, true].into_iter().take(if seed % 2 == 0 { 1 } else { 2 }) {
+    for back in [false, true].into_iter().take(if seed.is_multiple_of(2) { 1 } else { 2 }) {
         let mut kills = 0;
         loop {
             let command = arena.next(back, &mut rng);
