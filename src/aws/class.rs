@@ -152,4 +152,56 @@ mod tests {
         assert_eq!(class_of("Unheard", Some(400), true), Class::Fatal);
         assert_eq!(class_of("an error without a code", Some(403), false), Class::Denied);
     }
+
+    #[test]
+    fn every_code_of_the_lists_has_the_class_of_its_list_whatever_the_status() {
+        for (codes, reading, changing) in [
+            (THROTTLED, Class::Throttled, Class::Throttled),
+            (TRANSIENT, Class::Transient, Class::Ambiguous),
+            (EXPIRED, Class::Expired, Class::Expired),
+            (DENIED, Class::Denied, Class::Denied),
+            (PERMANENT, Class::Fatal, Class::Fatal),
+        ] {
+            for code in codes {
+                for status in [None, Some(400), Some(500)] {
+                    assert_eq!(class_of(code, status, false), reading, "{code}");
+                    assert_eq!(class_of(code, status, true), changing, "{code}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn half_of_a_word_is_not_the_word() {
+        for (code, class) in [
+            ("LimitExceededException", Class::Quota),
+            ("ParameterMaxVersionLimitExceeded", Class::Quota),
+            ("APICallRateForCustomerExceededFault", Class::Quota),
+            ("ResourceExistsException", Class::Conflict),
+            ("InsufficientPermissionsFault", Class::Fatal),
+            ("CapacityIsFine", Class::Fatal),
+            ("InvalidSnapshotStateFault", Class::Busy),
+            ("SnapshotState", Class::Fatal),
+            ("SnapshotStateFault", Class::Fatal),
+            ("InvalidStateOfMind", Class::Fatal),
+        ] {
+            assert_eq!(class_of(code, Some(400), true), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_nobody_has_heard_of_is_judged_by_the_status() {
+        for (status, reading, changing) in [
+            (None, Class::Fatal, Class::Fatal),
+            (Some(403), Class::Denied, Class::Denied),
+            (Some(404), Class::Fatal, Class::Fatal),
+            (Some(429), Class::Throttled, Class::Throttled),
+            (Some(499), Class::Fatal, Class::Fatal),
+            (Some(500), Class::Transient, Class::Ambiguous),
+            (Some(599), Class::Transient, Class::Ambiguous),
+        ] {
+            assert_eq!(class_of("Unheard", status, false), reading, "{status:?}");
+            assert_eq!(class_of("Unheard", status, true), changing, "{status:?}");
+        }
+    }
 }

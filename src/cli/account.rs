@@ -39,7 +39,7 @@ impl Account {
         ca_file: Option<PathBuf>,
     ) -> Result<Self, CommandError> {
         usable_endpoints()?;
-        let clock = Clock::system();
+        let clock = clock();
         let data = Rc::new(Wire::new(extra_roots(ca_file)?));
         let settings = Settings {
             clock: clock.clone(),
@@ -134,10 +134,20 @@ impl Account {
 /// `Refused` without a region.
 pub(crate) async fn reading(region: Option<String>) -> Result<(Clients, Clock), CommandError> {
     usable_endpoints()?;
-    let clock = Clock::system();
+    let clock = clock();
     let settings =
         Settings { clock: clock.clone(), region, path_style: own_endpoint(), in_process: None };
     Ok((aws::connect(&settings).await.map_err(CommandError::refused)?, clock))
+}
+
+/// The machine's clock. A build with debug assertions, which nobody is given, also knows `ORCHESTRATE_TEST_CLOCK=<n>`: n
+/// times as fast. Tests of real processes do not have the minutes that AWS takes.
+pub(crate) fn clock() -> Clock {
+    #[cfg(debug_assertions)]
+    if let Some(speed) = std::env::var("ORCHESTRATE_TEST_CLOCK").ok().and_then(|s| s.parse().ok()) {
+        return Clock::tokio(jiff::Timestamp::now(), speed);
+    }
+    Clock::system()
 }
 
 pub(crate) fn unreachable(failure: Failure) -> CommandError {

@@ -115,7 +115,7 @@ impl Runs {
     }
 
     async fn new(said: Said, flags: String) -> Result<Self, CommandError> {
-        let clock = Clock::system();
+        let clock = account::clock();
         let (store, rhythm): (Box<dyn Store>, _) = match said {
             Said::Directory(root) => (Box::new(Directory::new(root)), Duration::from_millis(500)),
             Said::Bucket(bucket) => {

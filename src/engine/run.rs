@@ -274,38 +274,46 @@ impl<'a> Engine<'a> {
                 }
                 Err(failure) => failure,
             };
-            if self.ends_run(&failure, &cx) {
-                return Err(failure);
-            }
-            if let Some(why) = halts(&failure) {
-                self.ledger
-                    .record(Record::AttemptFailed {
-                        step: planned.id.clone(),
-                        attempt,
-                        failure,
-                        retry_in_secs: None,
-                    })
-                    .await?;
-                return Err(self.halt(why));
-            }
-            self.slow_down(&failure);
-            let Some(pause) = cx.random(|rng| tries.pause(failure.class, rng)) else {
-                return self.fail(planned, failure).await;
+            let record = |failure, retry_in_secs| {
+                let step = planned.id.clone();
+                Record::AttemptFailed { step, attempt, failure, retry_in_secs }
             };
-            self.ledger
-                .record(Record::AttemptFailed {
-                    step: planned.id.clone(),
-                    attempt,
-                    failure: failure.clone(),
-                    retry_in_secs: Some(pause.as_secs()),
-                })
-                .await?;
-            if let Err(stopped) = cx.sleep(pause).await {
-                if stopped.class == Class::TimedOut {
-                    return self.fail(planned, stopped.because(failure.to_string())).await;
-                }
-                return Err(stopped);
+            if let Some(failure) = self.given_up(failure, &cx, &mut tries, record).await? {
+                return self.fail(planned, failure).await;
             }
+        }
+    }
+
+    /// Writes down that an attempt failed, forward or back, and pauses until the next one. Gives why there is none, if there
+    /// is none: the caller writes that down.
+    ///
+    /// # Errors
+    /// What ends the run rather than the step.
+    pub(super) async fn given_up(
+        &self,
+        failure: Failure,
+        cx: &Cx,
+        tries: &mut retry::Tries,
+        record: impl Fn(Failure, Option<u64>) -> Record,
+    ) -> Result<Option<Failure>, Failure> {
+        if self.ends_run(&failure, cx) {
+            return Err(failure);
+        }
+        if let Some(why) = halts(&failure) {
+            self.ledger.record(record(failure, None)).await?;
+            return Err(self.halt(why));
+        }
+        self.slow_down(&failure);
+        let Some(pause) = cx.random(|rng| tries.pause(failure.class, rng)) else {
+            return Ok(Some(failure));
+        };
+        self.ledger.record(record(failure.clone(), Some(pause.as_secs()))).await?;
+        match cx.sleep(pause).await {
+            Ok(()) => Ok(None),
+            Err(stopped) if stopped.class == Class::TimedOut => {
+                Ok(Some(stopped.because(failure.to_string())))
+            }
+            Err(stopped) => Err(stopped),
         }
     }
 
@@ -357,7 +365,7 @@ impl<'a> Engine<'a> {
 
     /// Whether a failure is the run's rather than the step's. A kind that claims to have been stopped when nobody
     /// stopped it has failed like any other.
-    pub(super) fn ends_run(&self, failure: &Failure, cx: &Cx) -> bool {
+    fn ends_run(&self, failure: &Failure, cx: &Cx) -> bool {
         match failure.class {
             Class::Journal => true,
             Class::Interrupted => cx.cancel.is_cancelled(),
@@ -367,7 +375,7 @@ impl<'a> Engine<'a> {
 
     /// Stops the whole run, to be taken up again: a rollback would be refused for the same reason, and hours of work
     /// would be thrown away for a login.
-    pub(super) fn halt(&self, why: String) -> Failure {
+    fn halt(&self, why: String) -> Failure {
         self.halted.replace(Some(why.clone()));
         self.cancel.cancel();
         Failure::new(Class::Interrupted, why)
@@ -475,7 +483,7 @@ impl<'a> Engine<'a> {
         planned.timeout_secs.map_or_else(|| kind.timeout(), Duration::from_secs)
     }
 
-    pub(super) fn slow_down(&self, failure: &Failure) {
+    fn slow_down(&self, failure: &Failure) {
         if let (Class::Throttled, Some(answer)) = (failure.class, &failure.answer) {
             self.pace.throttled(&answer.service, &self.clock);
         }
@@ -492,7 +500,7 @@ pub(super) fn later(deadline: Timestamp, by: Duration) -> Option<Timestamp> {
 }
 
 /// Why a failure stops the whole run, if it does.
-pub(super) fn halts(failure: &Failure) -> Option<String> {
+fn halts(failure: &Failure) -> Option<String> {
     match failure.class {
         Class::Expired => {
             Some("the AWS credentials have expired; renew them, then resume".to_owned())

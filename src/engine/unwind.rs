@@ -7,7 +7,7 @@ use super::journal::{Record, Rest, RollbackReason};
 use super::kind::Kind;
 use super::machine::RunState;
 use super::retry;
-use super::run::{Engine, halts};
+use super::run::Engine;
 use crate::plan::{PlannedStep, UndoPolicy};
 
 /// The least time an undo gets, however short its step's own timeout is.
@@ -74,38 +74,12 @@ impl Engine<'_> {
                 }
                 Err(failure) => failure,
             };
-            if self.ends_run(&failure, &cx) {
-                return Err(failure);
-            }
-            if let Some(why) = halts(&failure) {
-                self.ledger
-                    .record(Record::UndoAttemptFailed {
-                        step: planned.id.clone(),
-                        attempt,
-                        failure,
-                        retry_in_secs: None,
-                    })
-                    .await?;
-                return Err(self.halt(why));
-            }
-            self.slow_down(&failure);
-            let Some(pause) = cx.random(|rng| tries.pause(failure.class, rng)) else {
-                return self.undo_failed(planned, failure).await;
+            let record = |failure, retry_in_secs| {
+                let step = planned.id.clone();
+                Record::UndoAttemptFailed { step, attempt, failure, retry_in_secs }
             };
-            self.ledger
-                .record(Record::UndoAttemptFailed {
-                    step: planned.id.clone(),
-                    attempt,
-                    failure: failure.clone(),
-                    retry_in_secs: Some(pause.as_secs()),
-                })
-                .await?;
-            match cx.sleep(pause).await {
-                Ok(()) => {}
-                Err(stopped) if stopped.class == Class::TimedOut => {
-                    return self.undo_failed(planned, stopped.because(failure.to_string())).await;
-                }
-                Err(stopped) => return Err(stopped),
+            if let Some(failure) = self.given_up(failure, &cx, &mut tries, record).await? {
+                return self.undo_failed(planned, failure).await;
             }
         }
     }

@@ -310,6 +310,14 @@ mod tests {
         let before = cx.clock.now();
         assert!(unless_lagging(&cx, &waited, done, |done| *done).await.unwrap());
         assert_eq!(cx.clock.since(before), Duration::ZERO);
+        // A clock that somebody sets while it looks does not end the looking.
+        let (waited, clock) = (Waited::default(), cx.clock.clone());
+        looks.set(0);
+        let meanwhile = || {
+            clock.step(3_600_000);
+            look()
+        };
+        assert!(!unless_lagging(&cx, &waited, meanwhile, |done| *done).await.unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -35,6 +35,26 @@ steps:
     memorydb.delete_cluster: { name: "${{ steps.cluster.name }}" }
 "#;
 
+const SNAPSHOT: &str = r#"
+playbook: v1
+name: brief-snapshot
+steps:
+  - id: snapshot
+    elasticache.create_snapshot: { replication_group: prod }
+  - id: remove
+    elasticache.delete_snapshot: { snapshot: "${{ steps.snapshot.name }}" }
+"#;
+
+const SERVERLESS: &str = r#"
+playbook: v1
+name: brief-serverless
+steps:
+  - id: snapshot
+    elasticache.create_serverless_snapshot: { serverless_cache: prod }
+  - id: remove
+    elasticache.delete_serverless_snapshot: { snapshot: "${{ steps.snapshot.name }}" }
+"#;
+
 /// A whole run is rolled back at once, and the first looks of its undo lag.
 async fn undone_through_lag(playbook: &str, service: &str, operation: &str, nth: u32) {
     let world = World::seeded(written(playbook), |_| {}).await;
@@ -62,26 +82,45 @@ fn a_lagging_read_does_not_leave_writes_stopped() {
     }
 }
 
+/// What is made and deleted: playbook, service, look, deletion.
+const DELETIONS: [(&str, &str, &str, &str); 3] = [
+    (BRIEF, "memorydb", "DescribeClusters", "DeleteCluster"),
+    (SNAPSHOT, "elasticache", "DescribeSnapshots", "DeleteSnapshot"),
+    (
+        SERVERLESS,
+        "elasticache",
+        "DescribeServerlessCacheSnapshots",
+        "DeleteServerlessCacheSnapshot",
+    ),
+];
+
 #[test]
-fn a_cluster_that_is_not_found_once_is_deleted_all_the_same() {
-    virtually(async {
-        let plain = World::seeded(written(BRIEF), |_| {}).await;
-        succeeded(&run(&plain, Inject::default(), None).await).expect("undisturbed");
-        // The two looks before the deletion: when it is prepared, and when it is carried out.
-        let calls = plain.sandbox.calls();
-        let until = calls.iter().take_while(|call| call.operation != "DeleteCluster");
-        let looks = until.filter(|call| call.operation == "DescribeClusters").count();
-        let looks = u32::try_from(looks).expect("few");
-        for nth in [looks - 1, looks] {
-            let world = World::seeded(written(BRIEF), |_| {}).await;
-            let fault = Fault::new("memorydb", "DescribeClusters", FaultKind::NotFound).nth(nth);
-            world.sandbox.set_faults(FaultPlan::of([fault]));
-            let done = run(&world, Inject::default(), None).await;
-            succeeded(&done).unwrap_or_else(|e| panic!("look {nth}: {e}"));
-            same(&plain.sandbox.world(), &world.sandbox.world())
-                .unwrap_or_else(|e| panic!("look {nth}: {e}"));
-        }
-    });
+fn what_is_not_found_once_is_deleted_all_the_same() {
+    for (playbook, service, look, deletion) in DELETIONS {
+        virtually(async {
+            let plain = World::seeded(written(playbook), |_| {}).await;
+            succeeded(&run(&plain, Inject::default(), None).await).expect("undisturbed");
+            // The two looks before the deletion: when it is prepared, and when it is carried out. Then the deletion itself,
+            // and a look while it goes.
+            let calls = plain.sandbox.calls();
+            let until = calls.iter().take_while(|call| call.operation != deletion);
+            let looks = until.filter(|call| call.operation == look).count();
+            let looks = u32::try_from(looks).expect("few");
+            for (operation, nth) in
+                [(look, looks - 1), (look, looks), (deletion, 1), (look, looks + 1)]
+            {
+                let world = World::seeded(written(playbook), |_| {}).await;
+                let fault = Fault::new(service, operation, FaultKind::NotFound).nth(nth);
+                world.sandbox.set_faults(FaultPlan::of([fault]));
+                let done = run(&world, Inject::default(), None).await;
+                succeeded(&done).unwrap_or_else(|e| panic!("{operation} {nth}: {e}"));
+                let met = world.sandbox.calls().iter().any(|call| call.fault.is_some());
+                assert!(met, "{operation} {nth}: nothing went wrong");
+                same(&plain.sandbox.world(), &world.sandbox.world())
+                    .unwrap_or_else(|e| panic!("{operation} {nth}: {e}"));
+            }
+        });
+    }
 }
 
 /// A cluster is being made; the next process does not find it twice, and its own request is refused.

@@ -14,6 +14,7 @@ mod faults;
 mod foreign;
 mod harness;
 mod init;
+mod kills;
 mod lags;
 mod lever;
 mod meanwhile;

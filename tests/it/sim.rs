@@ -30,6 +30,7 @@ fn ten_thousand_simulated_runs_keep_every_guarantee() {
     // A simulation in which nothing happens proves nothing.
     assert!(counts.deaths() > SEEDS / 2, "{counts}");
     assert!(counts.faults > SEEDS, "{counts}");
+    assert!(counts.takeovers > SEEDS / 100, "{counts}");
     assert!(counts.succeeded > SEEDS / 5 && counts.rolled_back > SEEDS / 5, "{counts}");
     assert_eq!(counts.succeeded + counts.rolled_back, SEEDS, "{counts}");
 }
@@ -77,4 +78,10 @@ fn writes_that_are_not_synced_are_seen() {
 fn a_lock_that_does_not_hold_is_seen() {
     let broken = broken_by(Flaw::NoLock, "swap");
     assert!(broken.contains("G14") || broken.contains("G15"), "{broken:?}");
+}
+
+#[test]
+fn a_lease_that_no_change_asks_for_is_seen() {
+    let broken = broken_by(Flaw::NoGate, "swap");
+    assert!(broken.contains("G14"), "{broken:?}");
 }

@@ -1,17 +1,23 @@
-//! The state directory of one simulated run: the bytes of its journal, and which process holds it.
+//! The place where one simulated run is kept. A state directory: the bytes of its journal, and which process holds it. Or a
+//! bucket that machines share: its objects (`bucket` is the way to them).
 //!
 //! It does in memory what the journal file does on a disk: a line counts once it is whole and synced, a torn tail is cut by
 //! the next writer, one process writes at a time. Processes reach it by `create`, `open` and `read` alone.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::Flaw;
+use super::bucket::Object;
 use super::life::{Life, Write};
+use crate::engine::Clock;
 use crate::engine::journal::{Entry, Journal, JournalError, encode, parse};
+use crate::state::{Expect, Found, Put};
 
 /// What a write meets while the disk is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +40,9 @@ struct State {
     durable: usize,
     holder: Option<u32>,
     trouble: Option<Trouble>,
+    /// What is in the bucket.
+    objects: BTreeMap<String, Object>,
+    writings: u64,
 }
 
 /// A clone is another handle on the same disk.
@@ -41,11 +50,59 @@ struct State {
 pub(super) struct Disk {
     state: Arc<Mutex<State>>,
     flaw: Option<Flaw>,
+    /// The clock of the bucket, if it is one.
+    bucket: Option<Clock>,
 }
 
 impl Disk {
     pub(super) fn new(flaw: Option<Flaw>) -> Self {
-        Self { state: Arc::default(), flaw }
+        Self { state: Arc::default(), flaw, bucket: None }
+    }
+
+    /// A bucket with a clock of its own.
+    pub(super) fn bucket(clock: Clock, flaw: Option<Flaw>) -> Self {
+        Self { state: Arc::default(), flaw, bucket: Some(clock) }
+    }
+
+    pub(super) fn is_bucket(&self) -> bool {
+        self.bucket.is_some()
+    }
+
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        self.flaw
+    }
+
+    /// An object, and its age as S3 tells it: the difference of two instants in whole seconds.
+    pub(super) fn object(&self, key: &str) -> Option<Found> {
+        let now = self.bucket.as_ref()?.now().as_second();
+        let state = self.state();
+        state.objects.get(key).map(|(bytes, writing, at)| {
+            let age = u64::try_from(now - at.as_second()).unwrap_or_default();
+            let (bytes, tag) = (bytes.clone(), writing.to_string());
+            Found { bytes, tag, age: Some(Duration::from_secs(age)) }
+        })
+    }
+
+    pub(super) fn objects(&self, prefix: &str) -> Vec<String> {
+        self.state().objects.keys().filter(|key| key.starts_with(prefix)).cloned().collect()
+    }
+
+    /// Writes an object if what is there is as expected.
+    pub(super) fn write_object(&self, key: &str, bytes: Vec<u8>, expect: &Expect) -> Put {
+        let Some(clock) = &self.bucket else { return Put::Refused };
+        let mut state = self.state();
+        let there = state.objects.get(key).map(|(_, writing, _)| writing.to_string());
+        let as_expected = match expect {
+            Expect::Absent => there.is_none(),
+            Expect::Tag(tag) => there.as_ref() == Some(tag),
+        };
+        if !as_expected {
+            return Put::Refused;
+        }
+        state.writings += 1;
+        let writing = state.writings;
+        state.objects.insert(key.to_owned(), (bytes, writing, clock.now()));
+        Put::Stored(writing.to_string())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -99,19 +156,27 @@ impl Disk {
 
     /// What the run's journal holds, without locking it.
     pub(super) fn read(&self) -> Result<Vec<Entry>, JournalError> {
-        let state = self.state();
-        let bytes = state.bytes.as_deref().unwrap_or_default();
-        parse(Path::new("journal"), bytes).map(|reading| reading.entries)
+        parse(Path::new("journal"), &self.bytes()).map(|reading| reading.entries)
     }
 
-    /// The bytes of the file.
+    /// The bytes of the file, or of the objects that stand for it, one after the other.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        self.state().bytes.clone().unwrap_or_default()
+        let state = self.state();
+        if self.is_bucket() {
+            let entries = state.objects.iter().filter(|(key, _)| key.contains("/journal/"));
+            return entries.flat_map(|(_, (bytes, ..))| bytes.iter().copied()).collect();
+        }
+        state.bytes.clone().unwrap_or_default()
     }
 
     /// How many bytes of the file would survive a power cut, as whole lines.
     pub(super) fn durable(&self) -> usize {
-        self.state().durable
+        let state = self.state();
+        if self.is_bucket() {
+            let entries = state.objects.iter().filter(|(key, _)| key.contains("/journal/"));
+            return entries.map(|(_, (bytes, ..))| bytes.len()).sum();
+        }
+        state.durable
     }
 
     /// From now on, or no longer.
@@ -119,8 +184,12 @@ impl Disk {
         self.state().trouble = trouble;
     }
 
+    pub(super) fn troubles(&self) -> Option<Trouble> {
+        self.state().trouble
+    }
+
     pub(super) fn troubled(&self) -> bool {
-        self.state().trouble.is_some()
+        self.troubles().is_some()
     }
 }
 

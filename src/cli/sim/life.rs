@@ -38,6 +38,8 @@ pub(super) struct Fate {
     pub(super) signal: Option<u64>,
     /// The poll at which the machine sleeps, and for how long: time passes and the process stands still.
     pub(super) nap: Option<(u64, Duration)>,
+    /// The poll from which this process alone stands still, and for how long: its machine is asleep, and others are not.
+    pub(super) stall: Option<(u64, Duration)>,
     /// The poll at which the machine's clock is set, by so many milliseconds.
     pub(super) step: Option<(u64, i64)>,
     /// The poll at which a second person gives a command for the same run.

@@ -1,7 +1,7 @@
 //! Lets a simulated process live, and brings about what is to befall it.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -58,6 +58,7 @@ pub(super) async fn live(
     let mut others = None;
     let mut hung = pin!(tokio::time::sleep(FOR_EVER));
     let mut fared = None;
+    let mut stalled: Option<Pin<Box<tokio::time::Sleep>>> = None;
     loop {
         let pause = poll_fn(|cx| {
             let nth = life.polled();
@@ -73,7 +74,18 @@ pub(super) async fn live(
             if others.is_some() {
                 other = None;
             }
-            if fared.is_none() {
+            if let Some((at, stall)) = fate.stall
+                && at == nth
+                && fared.is_none()
+            {
+                let (id, secs) = (life.id, stall.as_secs());
+                process.tape.say(format_args!("the machine of p{id} alone sleeps for {secs} s"));
+                stalled = Some(Box::pin(tokio::time::sleep(stall)));
+            }
+            if stalled.as_mut().is_some_and(|stall| stall.as_mut().poll(cx).is_ready()) {
+                stalled = None;
+            }
+            if fared.is_none() && stalled.is_none() {
                 if !life.is_dead()
                     && let Poll::Ready(ending) = work.as_mut().poll(cx)
                 {

@@ -2,11 +2,12 @@
 //! one thread and virtual time, all of it drawn from one seed.
 //!
 //! - `library`: what is simulated. `process`: one `orchestrate` process. `living`: what befalls it, and `life` counts
-//! - `disk`, `network`: what it reaches the world by, and where it can be cut off. `operator`: the people
+//! - `disk`, `bucket`, `network`: what it reaches the world by, and where it can be cut off. `operator`: the people
 //! - `tape`: what is kept. `check`: the reference that judges it, which knows nothing of the engine
 //!
 //! A seed is a bug report: `orchestrate sim --seed N` shows what happened, the same each time.
 
+mod bucket;
 mod check;
 mod disk;
 mod library;
@@ -35,6 +36,10 @@ use self::operator::Operator;
 use self::process::{Order, Process};
 use self::tape::Tape;
 use crate::engine::Clock;
+use crate::engine::journal::{Entry, Record};
+
+/// The share of runs that are kept in a bucket, where machines take them from one another.
+const IN_BUCKET: (u32, u32) = (1, 12);
 
 /// Something that is deliberately broken, to show that the check sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub enum Flaw {
     NoLock,
     /// Three writes out of four are not synced, and lost with the process.
     NoSync,
+    /// A change leaves without asking whether the lease still holds.
+    NoGate,
 }
 
 /// What to simulate.
@@ -86,6 +93,8 @@ pub struct Counts {
     pub deaths_at_sends: u64,
     /// Second commands to a run that a process works on.
     pub seconds: u64,
+    /// Runs in a bucket that were taken from a process which had not given them up.
+    pub takeovers: u64,
     /// Requests that left a process.
     pub calls: u64,
     /// Requests that met a fault.
@@ -106,6 +115,7 @@ impl AddAssign for Counts {
         self.deaths_at_writes += other.deaths_at_writes;
         self.deaths_at_sends += other.deaths_at_sends;
         self.seconds += other.seconds;
+        self.takeovers += other.takeovers;
         self.calls += other.calls;
         self.faults += other.faults;
         self.faults_planned += other.faults_planned;
@@ -124,10 +134,11 @@ impl Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { seeds, processes, calls, faults, seconds, succeeded, rolled_back, .. } = self;
+        let Self { seeds, processes, calls, faults, seconds, takeovers, .. } = self;
+        let Self { succeeded, rolled_back, .. } = self;
         write!(
             f,
-            "{seeds} seeds, {processes} processes, {} crash points ({} awaits, {} writes, {} requests), {faults} faults in {calls} calls, {seconds} second operators; {succeeded} succeeded, {rolled_back} rolled back",
+            "{seeds} seeds, {processes} processes, {} crash points ({} awaits, {} writes, {} requests), {faults} faults in {calls} calls, {seconds} second operators, {takeovers} takeovers; {succeeded} succeeded, {rolled_back} rolled back",
             self.deaths(),
             self.deaths_at_awaits,
             self.deaths_at_writes,
@@ -185,15 +196,24 @@ pub fn reach(library: &Library, playbook: &str) -> Reach {
 fn play(
     known: &Known,
     seed: u64,
-    rng: StdRng,
+    mut rng: StdRng,
     options: Options<'_>,
     script: Option<&Script<'_>>,
 ) -> Story {
     virtually(async {
         let (sandbox, clock) = known.begin().await;
-        let disk = Disk::new(options.flaw);
+        let in_bucket = match options.flaw {
+            Some(flaw) => flaw == Flaw::NoGate,
+            None => script.is_none() && rng.random_ratio(IN_BUCKET.0, IN_BUCKET.1),
+        };
+        let disk = if in_bucket {
+            Disk::bucket(clock.clone(), options.flaw)
+        } else {
+            Disk::new(options.flaw)
+        };
         let tape = Tape::new(clock.clone(), options.trace);
-        tape.say(format_args!("seed {seed}: {}", known.name));
+        let kept = if in_bucket { ", kept in a bucket" } else { "" };
+        tape.say(format_args!("seed {seed}: {}{kept}", known.name));
         let mut operator = Operator {
             known,
             sandbox: &sandbox,
@@ -226,6 +246,9 @@ fn play(
         violations.extend(broken);
         let violations: Vec<String> = violations.iter().map(Violation::to_string).collect();
         counts.seeds = 1;
+        let taken_over = |entry: &&Entry| matches!(entry.record, Record::TakenOver { .. });
+        let entries = disk.read().unwrap_or_default();
+        counts.takeovers = entries.iter().filter(taken_over).count() as u64;
         counts.calls = sent.len() as u64;
         counts.faults = sent.iter().filter(|sent| sent.call.fault.is_some()).count() as u64;
         counts.succeeded = u64::from(rest == "succeeded");

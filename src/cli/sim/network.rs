@@ -23,7 +23,29 @@ pub(super) struct Way {
     pub(super) disk: Disk,
     pub(super) tape: Tape,
     pub(super) life: Arc<Life>,
-    delays: Option<Mutex<StdRng>>,
+    delays: Delays,
+}
+
+/// How long what a process sends is under way, there and back.
+#[derive(Debug, Default)]
+pub(super) struct Delays(Option<Mutex<StdRng>>);
+
+impl Delays {
+    /// Drawn from `seed`; none, and nothing takes any time.
+    pub(super) fn of(seed: Option<u64>) -> Self {
+        Self(seed.map(|seed| Mutex::new(StdRng::seed_from_u64(seed))))
+    }
+
+    /// The time there and the time back.
+    pub(super) fn draw(&self) -> (Duration, Duration) {
+        let Some(delays) = &self.0 else { return Default::default() };
+        let mut rng = delays.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut draw = || {
+            let most = if rng.random_ratio(1, 40) { LONGEST.as_millis() } else { 40 };
+            Duration::from_millis(rng.random_range(1..=u64::try_from(most).unwrap_or(40)))
+        };
+        (draw(), draw())
+    }
 }
 
 impl Way {
@@ -40,25 +62,14 @@ impl Way {
             disk: disk.clone(),
             tape: tape.clone(),
             life: Arc::clone(life),
-            delays: seed.map(|seed| Mutex::new(StdRng::seed_from_u64(seed))),
+            delays: Delays::of(seed),
         }
-    }
-
-    /// The time there and the time back.
-    fn delays(&self) -> (Duration, Duration) {
-        let Some(delays) = &self.delays else { return Default::default() };
-        let mut rng = delays.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut draw = || {
-            let most = if rng.random_ratio(1, 40) { LONGEST.as_millis() } else { 40 };
-            Duration::from_millis(rng.random_range(1..=u64::try_from(most).unwrap_or(40)))
-        };
-        (draw(), draw())
     }
 }
 
 impl Network for Way {
     fn carry(&self, request: Whole) -> BoxFuture<'static, Reply> {
-        let (there, back) = self.delays();
+        let (there, back) = self.delays.draw();
         let (sandbox, disk, tape) = (self.sandbox.clone(), self.disk.clone(), self.tape.clone());
         let life = Arc::clone(&self.life);
         Box::pin(async move {

@@ -217,6 +217,12 @@ impl Operator<'_> {
         if rng.random_bool(0.12) {
             fate.second = Some(poll(rng));
         }
+        if self.disk.is_bucket() && rng.random_bool(0.35) {
+            // Somebody takes the run up elsewhere meanwhile; and then it wakes.
+            let at = poll(rng);
+            fate.stall = Some((at, Duration::from_secs(rng.random_range(20..600))));
+            fate.second = Some(at);
+        }
         if rng.random_bool(0.12) {
             let all = [Trouble::Full, Trouble::Torn, Trouble::Unsynced, Trouble::ReadOnly];
             let trouble = all[rng.random_range(0..all.len())];

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use orchestrate_sandbox::{Sandbox, http_client};
 use tokio_util::sync::CancellationToken;
 
+use super::Flaw;
+use super::bucket;
 use super::disk::Disk;
 use super::life::Life;
-use super::network::Way;
+use super::network::{Delays, Way};
 use super::tape::Tape;
-use crate::aws::{self, Settings};
+use crate::aws::{self, Clients, Settings};
 use crate::cli::commands::{resume, rollback};
 use crate::cli::sandboxed::model_plane;
-use crate::engine::journal::{Journal, Record, Rest, RollbackReason};
+use crate::engine::journal::{Entry, Journal, JournalError, Record, Rest, RollbackReason};
 use crate::engine::{Clock, End, Engine, EventKind, Failure, Ledger, RunState, Sink};
 use crate::plan::Plan;
 use crate::report::{Place, Style, render_summary};
+use crate::state::{Lease, LeaseGate, Opened, keep};
 use crate::steps::{Env, Registry, registry};
 
 /// What a person asks of the program.
@@ -54,14 +57,33 @@ pub(super) struct Process<'a> {
     pub(super) delays: Option<u64>,
 }
 
+/// A run that is this process's.
+struct Taken {
+    journal: Box<dyn Journal>,
+    /// None where the lock dies with its process.
+    lease: Option<Rc<dyn Lease>>,
+    entries: Vec<Entry>,
+}
+
+/// Gives the lease up at the end; if that fails, it ends by itself.
+async fn given_up(ending: Ending, lease: Option<Rc<dyn Lease>>) -> Ending {
+    if let Some(lease) = lease {
+        let _ = lease.release().await;
+    }
+    ending
+}
+
 const SOMEBODY: &str = "somebody";
 
 fn refused(why: impl ToString) -> Ending {
     Ending::Refused { locked: false, why: why.to_string() }
 }
 
-fn unusable(error: &crate::engine::journal::JournalError) -> Ending {
-    let locked = matches!(error, crate::engine::journal::JournalError::Locked);
+fn unusable(error: &JournalError) -> Ending {
+    let locked = matches!(
+        error,
+        JournalError::Locked | JournalError::Held { .. } | JournalError::Lost { .. }
+    );
     Ending::Refused { locked, why: error.to_string() }
 }
 
@@ -75,25 +97,44 @@ impl Process<'_> {
         order: Order,
     ) -> Ending {
         if order == Order::Begin {
-            let kinds = match self.connect(life, clock).await {
-                Ok(kinds) => kinds,
+            let (kinds, clients) = match self.connect(life, clock).await {
+                Ok(connected) => connected,
                 Err(failure) => return refused(failure),
             };
-            let journal = match self.disk.create(life) {
-                Ok(journal) => Box::new(journal),
+            let taken = match self.take(life, clock, true).await {
+                Ok(taken) => taken,
                 Err(error) => return unusable(&error),
             };
+            self.gate(&clients, taken.lease.as_ref(), clock);
+            let journal = taken.journal;
             let ledger = Ledger::begin(journal, self.header(), clock.clone(), self.sink(life));
-            return match ledger.await {
-                Ok(ledger) => self.drive(life, ledger, &kinds, clock, cancel).await,
+            let ending = match ledger.await {
+                Ok(ledger) => {
+                    self.drive(life, ledger, &kinds, clock, cancel, taken.lease.as_deref()).await
+                }
                 Err(failure) => Ending::Engine(End::Broken(failure)),
             };
+            return given_up(ending, taken.lease).await;
         }
-        let (journal, entries) = match self.disk.open(life) {
-            Ok(opened) => opened,
+        let taken = match self.take(life, clock, false).await {
+            Ok(taken) => taken,
             Err(error) => return unusable(&error),
         };
-        let journal: Box<dyn Journal> = Box::new(journal);
+        let lease = taken.lease.clone();
+        let ending = self.go_on(life, clock, cancel, order, taken).await;
+        given_up(ending, lease).await
+    }
+
+    /// What a command does with a run that is this process's.
+    async fn go_on(
+        &self,
+        life: &Arc<Life>,
+        clock: &Clock,
+        cancel: &CancellationToken,
+        order: Order,
+        taken: Taken,
+    ) -> Ending {
+        let Taken { journal, lease, entries } = taken;
         let ledger = match Ledger::resume(journal, &entries, clock.clone(), self.sink(life)) {
             Ok(ledger) => ledger,
             Err(error) => return refused(format!("the journal contradicts itself: {error}")),
@@ -119,19 +160,52 @@ impl Process<'_> {
             }
             return Ending::Answered;
         }
-        let kinds = match self.connect(life, clock).await {
-            Ok(kinds) => kinds,
+        let (kinds, clients) = match self.connect(life, clock).await {
+            Ok(connected) => connected,
             Err(failure) => return refused(failure),
         };
+        self.gate(&clients, lease.as_ref(), clock);
         for record in more {
             if let Err(failure) = ledger.record(anonymous(record)).await {
                 return Ending::Engine(End::Broken(failure));
             }
         }
-        self.drive(life, ledger, &kinds, clock, cancel).await
+        self.drive(life, ledger, &kinds, clock, cancel, lease.as_deref()).await
     }
 
-    async fn connect(&self, life: &Arc<Life>, clock: &Clock) -> Result<Registry, Failure> {
+    /// Takes the run, wherever it is kept.
+    async fn take(
+        &self,
+        life: &Arc<Life>,
+        clock: &Clock,
+        new: bool,
+    ) -> Result<Taken, JournalError> {
+        if self.disk.is_bucket() {
+            let run = self.run.parse().expect("the simulation's ids are run ids");
+            let delays = Delays::of(self.delays.map(|seed| seed.wrapping_add(u64::from(life.id))));
+            let opened = bucket::take(self.disk, life, clock, delays, &run, new).await?;
+            let Opened { journal, lease, entries } = opened;
+            return Ok(Taken { journal, lease: Some(lease), entries });
+        }
+        let (journal, entries) =
+            if new { (self.disk.create(life)?, Vec::new()) } else { self.disk.open(life)? };
+        Ok(Taken { journal: Box::new(journal), lease: None, entries })
+    }
+
+    /// No change leaves without the lease.
+    fn gate(&self, clients: &Clients, lease: Option<&Rc<dyn Lease>>, clock: &Clock) {
+        if let Some(lease) = lease
+            && self.disk.flaw() != Some(Flaw::NoGate)
+        {
+            clients.gates.add(Rc::new(LeaseGate::new(Rc::clone(lease), clock.clone())));
+        }
+    }
+
+    async fn connect(
+        &self,
+        life: &Arc<Life>,
+        clock: &Clock,
+    ) -> Result<(Registry, Clients), Failure> {
         let way = Way::new(self.sandbox, self.disk, self.tape, life, self.delays);
         let settings = Settings {
             clock: clock.clone(),
@@ -142,7 +216,8 @@ impl Process<'_> {
         let clients = aws::connect(&settings).await?;
         let identity = aws::identify(&clients).await?;
         let data = Rc::new(model_plane(self.sandbox.clone(), clock.clone()));
-        Ok(registry(&Rc::new(Env::new(clients, identity, data, clock))))
+        let kinds = registry(&Rc::new(Env::new(clients.clone(), identity, data, clock)));
+        Ok((kinds, clients))
     }
 
     async fn drive(
@@ -152,10 +227,23 @@ impl Process<'_> {
         kinds: &Registry,
         clock: &Clock,
         cancel: &CancellationToken,
+        lease: Option<&dyn Lease>,
     ) -> Ending {
         let ledger = Rc::new(ledger);
         let engine = Engine::new(kinds, Rc::clone(&ledger), clock.clone(), cancel.clone());
-        let end = engine.run().await;
+        let keeping = async {
+            if let Some(lease) = lease {
+                keep(lease, clock).await;
+                // Another process has the run: this one comes to its end at its next record.
+                cancel.cancel();
+            }
+            std::future::pending::<()>().await;
+        };
+        let end = tokio::select! {
+            biased;
+            () = keeping => End::Interrupted,
+            end = engine.run() => end,
+        };
         if let End::Rest(Rest::Stuck { .. }) = end {
             let place = Place { journal: String::new(), flags: String::new() };
             life.say(ledger.state(|s| render_summary(s, &place, false, Style::default())));

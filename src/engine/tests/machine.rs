@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::world::{Act, Fixture, pivot, plan};
-use crate::engine::journal::{Change, Entry, Record, Resource, Rest, RollbackReason};
-use crate::engine::{Class, Failure, Progress, RunState, Undo};
-use crate::plan::Plan;
+use crate::engine::journal::{Change, Entry, Record, Resource, Rest, Role, RollbackReason, Steer};
+use crate::engine::{Class, Failure, Phase, Progress, RunState, StepState, Undo};
+use crate::plan::{Effect, Plan, Template, UndoPolicy};
 
 fn header(plan: Plan) -> Record {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -216,6 +216,10 @@ fn only_a_recorded_stuck_forgives_a_failed_step() {
     assert_eq!(undo.step("a").undo, Undo::NotBegun);
     let rejected = state(plan("a"), "a:start a:ask a:no stuck resume");
     assert!(rejected.step("a").decision.is_none());
+    // An answer of yes is not forgotten, nor one that the step has gone on with.
+    for words in ["a:start a:ask a:yes stuck resume", "a:start a:ask a:no a:start stuck resume"] {
+        assert!(state(plan("a"), words).step("a").decision.is_some(), "{words}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,4 +240,254 @@ fn a_record_of_a_lower_epoch_cannot_follow() {
     for (epoch, may) in [(1, false), (3, false), (4, true), (5, true)] {
         assert_eq!(state.check(&of(4, epoch)).is_ok(), may, "{epoch}");
     }
+}
+
+/// The state of step `a` after these records, a minute apart, and the minute of the last one.
+fn step_after(records: Vec<Record>) -> (StepState, RunState) {
+    let mut state = RunState::begin(&entry(1, header(plan("a")))).expect("a header");
+    for record in records {
+        let seq = state.seq + 1;
+        let at = minute(seq);
+        state.apply(&Entry { seq, epoch: seq, at, record }).expect("legal");
+        assert_eq!((state.seq, state.epoch, state.last_at), (seq, seq, at));
+    }
+    (state.step("a").clone(), state)
+}
+
+fn minute(seq: u64) -> jiff::Timestamp {
+    let begin: jiff::Timestamp = "2026-03-01T12:00:00Z".parse().expect("a timestamp");
+    begin + jiff::SignedDuration::from_mins(seq.cast_signed())
+}
+
+#[test]
+fn what_each_record_of_a_step_says_is_in_its_state() {
+    let a = || "a".to_owned();
+    let resource = Resource {
+        what: "thing".to_owned(),
+        name: "one".to_owned(),
+        arn: Some("arn:one".to_owned()),
+        role: Role::Creates,
+    };
+    let mut records = Vec::new();
+    let mut then = |record: Record| {
+        records.push(record);
+        step_after(records.clone()).0
+    };
+    let step = then(Record::StepStarted { step: a(), attempt: 1 });
+    assert_eq!((step.progress, step.attempts), (Progress::Running, 1));
+    assert_eq!((step.started_at, step.ended_at), (Some(minute(2)), None));
+    let step = then(Record::Intended {
+        step: a(),
+        prepared: json!({"name": "one"}),
+        resources: vec![resource.clone()],
+    });
+    assert_eq!((step.prepared, step.resources), (Some(json!({"name": "one"})), vec![resource]));
+    let (subject, state) = ("thing one".to_owned(), "creating".to_owned());
+    let step = then(Record::Observed { step: a(), subject, state });
+    assert_eq!(step.observed, Some(("thing one".to_owned(), "creating".to_owned())));
+    let step = then(Record::Noted { step: a(), note: json!({"half": "done"}) });
+    assert_eq!(step.note, Some(json!({"half": "done"})));
+    let failed =
+        Record::AttemptFailed { step: a(), attempt: 1, failure: failure(), retry_in_secs: Some(1) };
+    let step = then(failed);
+    assert_eq!((step.progress, step.failure), (Progress::Running, Some(failure())));
+    let step = then(Record::StepStarted { step: a(), attempt: 2 });
+    assert_eq!((step.attempts, step.started_at), (2, Some(minute(2))), "it began when it began");
+    let question = "go on?".to_owned();
+    let step = then(Record::ApprovalAsked { step: a(), question: question.clone() });
+    assert_eq!((step.progress, step.question), (Progress::Asking, Some(question)));
+    let (by, comment) = ("ops".to_owned(), Some("fine".to_owned()));
+    let step = then(Record::Decided { step: a(), approved: true, by, comment });
+    let decision = step.decision.expect("an answer");
+    assert!(decision.approved);
+    assert_eq!((decision.by.as_str(), decision.comment.as_deref()), ("ops", Some("fine")));
+    assert_eq!(decision.at, minute(9));
+    let step = then(Record::StepStarted { step: a(), attempt: 3 });
+    assert!(step.decision.is_some(), "the answer stays until it is asked again");
+    let output = json!({"name": "one"});
+    let step =
+        then(Record::Succeeded { step: a(), change: Change::Adopted, output: output.clone() });
+    assert_eq!((step.progress, step.change), (Progress::Succeeded, Some(Change::Adopted)));
+    assert_eq!((step.output, step.failure, step.ended_at), (Some(output), None, Some(minute(11))));
+    let reason = RollbackReason::Asked { by: "ops".to_owned(), past_pivot: false };
+    then(Record::RollbackStarted { reason });
+    let step = then(Record::UndoStarted { step: a(), attempt: 1 });
+    assert_eq!((step.undo, step.undo_attempts), (Undo::Running, 1));
+    let failed = Record::UndoAttemptFailed {
+        step: a(),
+        attempt: 1,
+        failure: failure(),
+        retry_in_secs: Some(1),
+    };
+    assert_eq!(then(failed).failure, Some(failure()));
+    assert_eq!(then(Record::UndoStarted { step: a(), attempt: 2 }).undo_attempts, 2);
+    let mut fails = records.clone();
+    fails.push(Record::UndoFailed { step: a(), failure: Failure::new(Class::Fatal, "never") });
+    let (step, state) = step_after(fails);
+    assert_eq!(
+        (step.undo, step.failure),
+        (Undo::Failed, Some(Failure::new(Class::Fatal, "never")))
+    );
+    assert!(state.undo_failed().is_some());
+    let mut leaves = records.clone();
+    leaves.push(Record::Left { step: a(), reason: "nothing brings it back".to_owned() });
+    let (step, _) = step_after(leaves);
+    let words = vec!["nothing brings it back".to_owned()];
+    assert_eq!((step.undo, step.undo_words), (Undo::Left, words));
+    records.push(Record::Undone { step: a(), did: vec!["removed one".to_owned()] });
+    let (step, state) = step_after(records);
+    assert_eq!((step.undo, step.undo_words), (Undo::Undone, vec!["removed one".to_owned()]));
+    assert!(state.undo_failed().is_none() && state.to_undo().is_empty());
+}
+
+#[test]
+fn a_failed_step_tells_when_and_why_and_an_answer_does_not_outlive_its_question() {
+    let a = || "a".to_owned();
+    let begun = || Record::StepStarted { step: a(), attempt: 1 };
+    let (step, state) = step_after(vec![begun(), Record::Failed { step: a(), failure: failure() }]);
+    assert_eq!((step.progress, step.failure), (Progress::Failed, Some(failure())));
+    assert_eq!(step.ended_at, Some(minute(3)));
+    assert_eq!(state.failed().map(|(planned, _)| planned.id.as_str()), Some("a"));
+    let ask = || Record::ApprovalAsked { step: a(), question: "go on?".to_owned() };
+    let no = Record::Decided { step: a(), approved: false, by: "ops".to_owned(), comment: None };
+    let (step, state) = step_after(vec![begun(), ask(), no.clone()]);
+    assert!(step.decision.is_some_and(|decision| !decision.approved));
+    assert_eq!(state.rejected().map(|(planned, _)| planned.id.as_str()), Some("a"));
+    assert_eq!(state.asking().map(|(planned, _)| planned.id.as_str()), Some("a"));
+    let again = Record::StepStarted { step: a(), attempt: 2 };
+    let (step, state) = step_after(vec![begun(), ask(), no, again, ask()]);
+    assert_eq!(step.decision, None, "put again");
+    assert!(state.rejected().is_none() && state.failed().is_none());
+}
+
+#[test]
+fn what_each_record_of_the_run_says_is_in_its_state() {
+    let by = || "ops@host".to_owned();
+    let (_, state) = step_after(Vec::new());
+    assert_eq!(state.header.run.as_str(), "0123456789");
+    let header = &state.header;
+    assert_eq!((header.tool.as_str(), header.by.as_str()), ("0.0.0", "test"));
+    assert_eq!((header.account.as_str(), header.region.as_str()), ("123456789012", "us-east-1"));
+    assert!(!header.embedded && header.at == minute(0), "{header:?}");
+    assert_eq!((state.phase, state.rest, state.interrupted), (Phase::Forward, None, None));
+    let (_, state) = step_after(vec![Record::Interrupted { by: "SIGINT".to_owned() }]);
+    assert_eq!(state.interrupted.as_deref(), Some("SIGINT"));
+    let began = Record::StepStarted { step: "a".to_owned(), attempt: 1 };
+    let (_, state) = step_after(vec![Record::Interrupted { by: "SIGINT".to_owned() }, began]);
+    assert_eq!(state.interrupted, None, "it goes on");
+    let stuck = Rest::Stuck { step: "a".to_owned(), failure: failure() };
+    let (_, state) = step_after(vec![Record::Rested(stuck.clone())]);
+    assert_eq!(state.rest, Some(stuck.clone()));
+    let over = Record::TakenOver { by: by(), held_by: "laptop".to_owned(), comment: None };
+    let (_, state) = step_after(vec![Record::Rested(stuck.clone()), over]);
+    assert_eq!(state.rest, Some(stuck.clone()), "who has it is no news of the run");
+    let (_, state) = step_after(vec![Record::Rested(stuck), Record::Resumed { by: by() }]);
+    assert_eq!(state.rest, None);
+    let reason = RollbackReason::Asked { by: by(), past_pivot: true };
+    let (_, state) = step_after(vec![Record::RollbackStarted { reason: reason.clone() }]);
+    assert_eq!(state.phase, Phase::Back(reason));
+}
+
+#[test]
+fn what_people_say_from_outside_counts_from_its_record_to_its_end() {
+    let steer = |steer: Steer| Record::Steered {
+        steer,
+        by: "ops".to_owned(),
+        comment: Some("wait".to_owned()),
+    };
+    let hold = || Steer::Hold { before: "a".to_owned() };
+    let let_go = || Steer::LetGo { before: "a".to_owned() };
+    let (_, state) = step_after(vec![steer(Steer::Pause), steer(hold())]);
+    let paused = state.paused.clone().expect("paused");
+    assert_eq!((paused.by.as_str(), paused.comment.as_deref()), ("ops", Some("wait")));
+    assert_eq!((paused.at, state.paused_secs), (minute(2), 0));
+    assert_eq!(state.holds.get("a").map(|held| held.at), Some(minute(3)));
+    assert!(!state.may_steer(&Steer::Pause) && !state.may_steer(&hold()), "they count already");
+    assert!(state.may_steer(&Steer::GoOn) && state.may_steer(&let_go()));
+    let on = vec![steer(Steer::Pause), steer(hold()), steer(Steer::GoOn), steer(let_go())];
+    let (_, state) = step_after(on.clone());
+    assert_eq!((state.paused.is_none(), state.paused_secs, state.holds.len()), (true, 120, 0));
+    assert!(!state.may_steer(&Steer::GoOn) && !state.may_steer(&let_go()));
+    let twice = [on, vec![steer(Steer::Pause), steer(Steer::GoOn)]].concat();
+    assert_eq!(step_after(twice).1.paused_secs, 180, "all pauses");
+    let (_, state) = step_after(vec![steer(Steer::Pause), steer(hold()), steer(Steer::Cancel)]);
+    assert!(state.paused.is_none() && state.holds.is_empty(), "a cancel is not held up");
+    assert_eq!(state.cancelled.as_ref().map(|cancel| cancel.at), Some(minute(4)));
+    assert!(!state.may_steer(&Steer::Cancel), "once is enough");
+    let reason = RollbackReason::Cancelled { by: "ops".to_owned() };
+    let (_, state) = step_after(vec![steer(Steer::Cancel), Record::RollbackStarted { reason }]);
+    assert!(state.cancelled.is_none(), "it has begun");
+    for wanted in [hold(), Steer::Cancel] {
+        assert!(!state.may_steer(&wanted), "{wanted:?} on the way back");
+    }
+    let (_, fresh) = step_after(Vec::new());
+    assert!(fresh.check(&Entry { epoch: 2, ..entry(2, steer(Steer::Pause)) }).is_ok());
+    let refused = fresh.check(&Entry { epoch: 2, ..entry(2, steer(Steer::GoOn)) });
+    assert!(refused.is_err(), "there is no pause to end");
+    let begun = vec![Record::StepStarted { step: "a".to_owned(), attempt: 1 }];
+    let (_, state) = step_after(begun);
+    assert!(!state.may_steer(&hold()), "it has begun");
+    assert!(!state.may_steer(&Steer::Hold { before: "z".to_owned() }), "there is none");
+    assert!(state.may_steer(&Steer::Cancel));
+}
+
+#[test]
+fn a_cancel_comes_too_late_once_the_applications_may_have_moved() {
+    let swapped = || pivot(plan("a b"), "a");
+    for (words, may, inside) in [
+        ("", true, false),
+        ("a:start", true, false),
+        ("a:start a:intend", false, true),
+        ("a:start a:intend a:succeed", false, false),
+    ] {
+        let state = state(swapped(), words);
+        assert_eq!(state.may_steer(&Steer::Cancel), may, "{words}");
+        assert_eq!(state.in_pivot().is_some(), inside, "{words}");
+    }
+    let plain = state(plan("a b"), "a:start a:intend");
+    assert!(plain.may_steer(&Steer::Cancel) && plain.in_pivot().is_none());
+    let back = state(swapped(), "a:start a:intend a:rollback");
+    assert!(back.in_pivot().is_none(), "on the way back it is undone");
+}
+
+#[test]
+fn who_asks_last_without_an_answer_is_named_first() {
+    let two = || plan("(a|b)2");
+    let named = |words: &str| state(two(), words).asking().map(|(planned, _)| planned.id.clone());
+    assert_eq!(named("a:start a:ask b:start b:ask").as_deref(), Some("a"));
+    assert_eq!(named("a:start a:ask a:yes b:start b:ask").as_deref(), Some("b"));
+    assert_eq!(named("a:start a:ask a:yes b:start").as_deref(), Some("a"));
+    assert_eq!(named("a:start b:start"), None);
+    assert!(state(two(), "a:start a:ask a:yes").rejected().is_none());
+}
+
+#[test]
+fn the_outputs_of_what_succeeded_are_those_of_the_playbook() {
+    let mut given = plan("a b");
+    given.outputs = Some(Template::Literal(json!({"endpoint": "new"})));
+    let done = state(given, "a:start a:succeed");
+    assert_eq!(done.playbook_outputs().get("endpoint"), Some(&json!("new")));
+    assert_eq!(done.outputs().keys().collect::<Vec<_>>(), ["a"]);
+    let mut mapped = plan("a");
+    let named = |name: &str| (name.to_owned(), Template::Literal(json!(name)));
+    mapped.outputs = Some(Template::Map([named("one"), named("two")].into()));
+    let outputs = state(mapped, "").playbook_outputs();
+    assert_eq!(
+        outputs.into_iter().collect::<Vec<_>>(),
+        [("one".to_owned(), json!("one")), ("two".to_owned(), json!("two"))]
+    );
+    assert!(state(plan("a"), "").playbook_outputs().is_empty());
+    let steps: Vec<&str> = done.steps().map(|(planned, _)| planned.id.as_str()).collect();
+    assert_eq!(steps, ["a", "b"]);
+}
+
+#[test]
+fn what_a_rollback_does_is_what_the_step_declares() {
+    let with = |effect: Effect| {
+        let plan = super::world::with(plan("a"), "a", |step| step.effect = effect);
+        RunState::undo_policy(&plan.stages[0].lanes[0][0]).clone()
+    };
+    assert_eq!(with(Effect::Mutates(UndoPolicy::Pivot)), UndoPolicy::Pivot);
+    let UndoPolicy::None(why) = with(Effect::ReadOnly) else { panic!("nothing to undo") };
+    assert_eq!(why, "it changes nothing");
 }

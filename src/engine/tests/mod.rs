@@ -1,6 +1,7 @@
 mod crash;
 mod forward;
 mod journal;
+mod ledger;
 mod machine;
 mod parallel;
 mod polling;
