@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 use super::id::RunId;
 use super::journal::{Change, Entry, Record, Resource, Rest, RollbackReason, Steer};
-use crate::plan::{Effect, Plan, PlannedStep, ResolveError, RunFacts, Template, UndoPolicy};
+use crate::plan::{Effect, Plan, PlannedStep, ResolveError, RunFacts, Stage, Template, UndoPolicy};
 
 /// Who may work where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -170,6 +170,10 @@ pub struct RunState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Steered>,
     steps: BTreeMap<String, StepState>,
+    /// Stages from the first on whose steps have all succeeded, which none ever takes back: looked through once, so that
+    /// replay does not grow with the square of the steps.
+    #[serde(skip)]
+    finished: usize,
 }
 
 /// A record that cannot follow those before it.
@@ -214,6 +218,7 @@ impl RunState {
             paused_secs: 0,
             holds: BTreeMap::new(),
             cancelled: None,
+            finished: 0,
         })
     }
 
@@ -271,7 +276,19 @@ impl RunState {
             self.rest = None;
         }
         self.take(entry);
+        if matches!(entry.record, Record::Succeeded { .. }) {
+            self.pass_stages();
+        }
         Ok(())
+    }
+
+    fn pass_stages(&mut self) {
+        let done = |stage: &Stage| {
+            let mut steps = stage.lanes.iter().flatten();
+            steps.all(|step| self.step(&step.id).progress == Progress::Succeeded)
+        };
+        let passed = self.plan.stages.iter().skip(self.finished).take_while(|stage| done(stage));
+        self.finished += passed.count();
     }
 
     fn may_follow(&self, record: &Record) -> bool {
@@ -512,7 +529,7 @@ impl RunState {
     /// than the stage allows. Empty when every step is done. Includes steps that run already or ask.
     #[must_use]
     pub fn runnable(&self) -> Vec<&PlannedStep> {
-        for stage in &self.plan.stages {
+        for stage in self.plan.stages.iter().skip(self.finished) {
             let open: Vec<&PlannedStep> = stage
                 .lanes
                 .iter()
