@@ -39,7 +39,7 @@ use crate::engine::Clock;
 use crate::engine::journal::{Entry, Record};
 
 /// The share of runs that are kept in a bucket, where machines take them from one another.
-const IN_BUCKET: (u32, u32) = (1, 12);
+const IN_BUCKET: (u32, u32) = (1, 30);
 
 /// Something that is deliberately broken, to show that the check sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
