@@ -9,7 +9,8 @@ use source::{expect_none, files, from_root, paths, read, words};
 
 /// The order in which data flows: each module, and which others it may use.
 const EDGES: &[(&str, &[&str])] = &[
-    ("playbook", &[]),
+    ("schedule", &[]),
+    ("playbook", &["schedule"]),
     ("plan", &["playbook"]),
     ("engine", &["plan", "playbook"]),
     ("aws", &["engine"]),
@@ -21,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("permissions", &["plan", "playbook"]),
     ("steps", &["aws", "cost", "engine", "facts", "permissions", "plan", "playbook", "survey"]),
     ("state", &["aws", "engine"]),
+    ("scheduler", &["engine", "schedule", "state"]),
     ("report", &["advise", "cost", "engine", "plan", "playbook"]),
     (
         "cli",
@@ -35,6 +37,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "plan",
             "playbook",
             "report",
+            "schedule",
+            "scheduler",
             "state",
             "steps",
             "survey",
