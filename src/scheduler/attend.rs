@@ -17,8 +17,6 @@ use crate::engine::{Asked, Clock, Failure, RunId};
 use crate::schedule::{Head, Open, Reason, Schedule, decide};
 use crate::state::ask;
 
-/// The longest time between two looks: as long as a clock that was set goes unnoticed.
-const LOOK: Duration = Duration::from_secs(30);
 /// Until a run is tried again that could not be worked on.
 const AGAIN: Duration = Duration::from_secs(15);
 /// Until a run is looked at again that another process works on.
@@ -113,6 +111,8 @@ pub struct Attendant<'a> {
     pub offer: &'a Offer,
     /// What is told of it.
     pub seen: &'a RefCell<Seen>,
+    /// The longest time between two looks: as long as a clock that was set, or a word of somebody else, goes unnoticed.
+    pub rhythm: Duration,
 }
 
 enum Fared {
@@ -131,7 +131,7 @@ impl Attendant<'_> {
         let mut trouble = TROUBLE.0;
         loop {
             let stopping = stop.is_cancelled();
-            let mut pause = LOOK;
+            let mut pause = self.rhythm;
             if !stopping {
                 match self.turn().await {
                     Ok((head, wake)) => {
@@ -153,7 +153,7 @@ impl Attendant<'_> {
                         let until = wake.map(|wake| wake.duration_since(self.clock.now()));
                         let until =
                             until.map(|until| Duration::try_from(until).unwrap_or_default());
-                        pause = until.unwrap_or(LOOK).min(LOOK);
+                        pause = until.unwrap_or(self.rhythm).min(self.rhythm);
                         for (since, rest) in later.values() {
                             pause = pause.min(rest.saturating_sub(since.elapsed()));
                         }
@@ -171,7 +171,9 @@ impl Attendant<'_> {
             if stopping && working.is_empty() {
                 return;
             }
+            // In a fixed order, so that a simulation repeats.
             tokio::select! {
+                biased;
                 Some((run, fared)) = working.next(), if !working.is_empty() => {
                     taken.remove(&run);
                     if let Fared::Later(pause) = fared {
@@ -256,6 +258,7 @@ impl Attendant<'_> {
                 while let Err(failure) = self.book.settle(&open, &end, pauses()).await {
                     self.seen.borrow_mut().trouble = Some(failure.to_string());
                     tokio::select! {
+                        biased;
                         () = self.clock.sleep(trouble) => trouble = (trouble * 2).min(TROUBLE.1),
                         () = stop.cancelled() => return Fared::Later(AGAIN),
                     }

@@ -25,6 +25,8 @@ use crate::scheduler::{Attendant, Book, Offer, Seen};
 
 /// For how long a run that cannot begin is tried again before its occurrence counts as refused.
 const PATIENCE: Duration = Duration::from_secs(900);
+/// The longest time between two looks at a schedule.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// One playbook that is attended to.
 pub(super) struct Room {
@@ -191,6 +193,7 @@ impl House {
             worker: &worker,
             offer: &room.offer,
             seen: &room.seen,
+            rhythm: LOOK,
         };
         attendant.attend(&self.stop).await;
         room.attended.set(false);
