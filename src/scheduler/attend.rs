@@ -20,7 +20,7 @@ use crate::state::ask;
 /// Until a run is tried again that could not be worked on.
 const AGAIN: Duration = Duration::from_secs(15);
 /// Until a run is looked at again that another process works on.
-const BUSY: Duration = Duration::from_secs(20);
+const BUSY: Duration = Duration::from_secs(60);
 /// Until a run is looked at again that waits for a person.
 const WAITING: Duration = Duration::from_secs(60);
 /// Between two tries while the place that keeps all this does not answer: the first, and the longest.

@@ -1,6 +1,7 @@
 //! Holds every write of a head against what was declared. It reads the bytes, and the times of the model.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Included};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -86,7 +87,7 @@ impl Judge<'_> {
         for (at, open) in is.iter().filter(|(at, _)| !was.contains_key(at)) {
             self.submitted(*at, open, now, before, held, found);
         }
-        for at in self.times.range(plus(from, 1)..=to) {
+        for at in self.times.range((Excluded(from), Included(to))) {
             if !is.contains_key(at) && holds != Some(*at) {
                 out += 1;
                 self.left_out(*at, now, before, after, found);

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -34,12 +33,27 @@ pub(super) enum Catch {
     All(Option<u64>, Option<usize>),
 }
 
-pub(super) fn weekday(local: DateTime) -> i8 {
-    local.date().weekday().to_sunday_zero_offset()
-}
+/// What the clock on the wall shows, in minutes since the beginning of 1970 there: nothing is reckoned but an offset.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Shown(i64);
 
-fn minute_of(local: DateTime) -> DateTime {
-    local.with().second(0).subsec_nanosecond(0).build().expect("a minute")
+impl Shown {
+    fn at(tz: &TimeZone, at: Timestamp) -> Self {
+        Self((at.as_second() + i64::from(tz.to_offset(at).seconds())).div_euclid(60))
+    }
+
+    fn minute(self) -> i8 {
+        self.0.rem_euclid(60) as i8
+    }
+
+    fn hour(self) -> i8 {
+        self.0.div_euclid(60).rem_euclid(24) as i8
+    }
+
+    /// 0 is Sunday; that day was a Thursday.
+    fn weekday(self) -> i8 {
+        (self.0.div_euclid(24 * 60) + 4).rem_euclid(7) as i8
+    }
 }
 
 impl Declared {
@@ -47,35 +61,32 @@ impl Declared {
         TimeZone::get(self.zone).expect("a zone")
     }
 
-    fn fits(&self, local: DateTime) -> bool {
-        self.minutes.contains(&local.minute())
-            && self.hours.contains(&local.hour())
-            && self.weekdays.contains(&weekday(local))
+    fn fits(&self, shown: Shown) -> bool {
+        self.minutes.contains(&shown.minute())
+            && self.hours.contains(&shown.hour())
+            && self.weekdays.contains(&shown.weekday())
     }
 
     /// Every time from one instant to another.
     pub(super) fn times(&self, from: Timestamp, to: Timestamp) -> BTreeSet<Timestamp> {
         let tz = self.tz();
         let minute = SignedDuration::from_mins(1);
-        let mut shown = HashSet::new();
+        let mut over = HashSet::new();
         let mut times = BTreeSet::new();
         let mut at = from;
-        let mut before = minute_of(tz.to_datetime(from - minute));
+        let mut before = Shown::at(&tz, from - minute);
         while at < to {
-            let local = minute_of(tz.to_datetime(at));
+            let shown = Shown::at(&tz, at);
             // A minute that the clock has shown before is over.
-            if shown.insert(local) && self.fits(local) {
+            if self.fits(shown) && over.insert(shown) {
                 times.insert(at);
             }
             // Minutes that it has jumped over.
-            let mut missing = before + minute;
-            while self.moves && missing < local {
-                if self.fits(missing) {
-                    times.insert(at);
-                }
-                missing = missing + minute;
+            let mut missing = (before.0 + 1..shown.0).map(Shown);
+            if self.moves && missing.any(|missing| self.fits(missing)) {
+                times.insert(at);
             }
-            before = local;
+            before = shown;
             at += minute;
         }
         times
@@ -90,8 +101,8 @@ impl Declared {
 
     pub(super) fn is_dark(&self, at: Timestamp) -> bool {
         let Some((from, to, days)) = &self.dark else { return false };
-        let local = self.tz().to_datetime(at);
-        let (hour, today) = (local.hour(), weekday(local));
+        let shown = Shown::at(&self.tz(), at);
+        let (hour, today) = (shown.hour(), shown.weekday());
         let yesterday = (today + 6) % 7;
         if from < to {
             return days.contains(&today) && (*from..*to).contains(&hour);

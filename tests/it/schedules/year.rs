@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use orchestrate::engine::Clock;
-use orchestrate::plan::check;
-use orchestrate::playbook::Source;
+use orchestrate::playbook::{Source, read};
 use orchestrate::schedule::Schedule;
 use orchestrate::scheduler::{Attendant, Book, Offer, Seen, lift};
-use orchestrate::steps::catalog;
 use rand::RngExt;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +30,7 @@ fn declared() -> Vec<Declared> {
         name: "utc",
         zone: "UTC",
         minutes: vec![0],
-        hours: (0..24).step_by(2).collect(),
+        hours: (0..24).step_by(4).collect(),
         weekdays: all(),
         moves: false,
         jitter: 600,
@@ -57,7 +55,7 @@ fn declared() -> Vec<Declared> {
         Declared {
             name: "new-york",
             zone: "America/New_York",
-            hours: (0..24).collect(),
+            hours: vec![0, 1, 2, 3, 9, 15, 21],
             jitter: 0,
             catch_up: Catch::Latest(None),
             ..plain.clone()
@@ -103,7 +101,7 @@ fn declared() -> Vec<Declared> {
 
 fn schedule(declared: &Declared) -> Schedule {
     let source = Source::new("test.yaml".to_owned(), declared.written());
-    let (playbook, problems) = check(&source, &catalog());
+    let (playbook, problems) = read(&source, &BTreeSet::from(["pause"]));
     assert!(problems.is_empty(), "{}\n{}", problems.render(false), declared.written());
     playbook.and_then(|playbook| playbook.schedule).expect("a schedule").value
 }
@@ -313,7 +311,7 @@ fn a_quiet_year_in_every_zone_runs_exactly_the_times_on_the_wall() {
             rough: false,
             fails: 0,
             longest: 1,
-            rhythm: Duration::from_secs(3600),
+            rhythm: Duration::from_secs(DAY),
         };
         let lived = live(&declared, 1, &trouble);
         right(declared.name, &lived);
@@ -349,7 +347,7 @@ fn a_year_of_crashes_clock_jumps_and_two_schedulers_runs_every_occurrence_as_its
             rough: true,
             fails: 30,
             longest: 75,
-            rhythm: Duration::from_secs(900),
+            rhythm: Duration::from_secs(3600),
         };
         let lived = live(&declared, 40 + index as u64, &trouble);
         right(declared.name, &lived);
@@ -376,16 +374,18 @@ fn a_scheduler_that_dies_at_any_await_loses_and_doubles_nothing() {
     for declared in
         declared().into_iter().filter(|declared| ["lord-howe", "new-york"].contains(&declared.name))
     {
-        let mut most = 1;
-        // As long as a process still dies at that poll.
-        while most < 400 {
-            let lived = live_dying(&declared, most);
-            right(&format!("{} dying at poll {most}", declared.name), &lived);
+        // Until no process lives long enough to die there.
+        for nth in 1.. {
+            let lived = live_dying(&declared, nth);
+            right(&format!("{} dying at poll {nth}", declared.name), &lived);
             tried += 1;
-            most += 1;
+            if lived.deaths == 0 {
+                break;
+            }
         }
     }
-    assert!(tried > 500);
+    println!("died at {tried} polls");
+    assert!(tried > 100, "only {tried}");
 }
 
 /// Six hours in which every process dies at its nth poll, the first of two at a time.
@@ -400,7 +400,7 @@ fn live_dying(declared: &Declared, nth: u64) -> Lived {
         rough: false,
         fails: 0,
         longest: 30,
-        rhythm: Duration::from_secs(900),
+        rhythm: Duration::from_secs(1800),
     };
     virtually(async {
         let from: Timestamp = "2026-04-04T12:00:00Z".parse().expect("an instant");
@@ -425,18 +425,17 @@ fn live_dying(declared: &Declared, nth: u64) -> Lived {
                 rhythm: trouble.rhythm,
             };
             let stop = CancellationToken::new();
-            let _ = tokio::time::timeout(
-                Duration::from_secs(3600),
-                until_poll(attendant.attend(&stop), nth),
-            )
-            .await;
-            *deaths.borrow_mut() += 1;
+            let life = until_poll(attendant.attend(&stop), nth);
+            if tokio::time::timeout(Duration::from_secs(3600), life).await.is_ok() {
+                *deaths.borrow_mut() += 1;
+            }
         }
-        let end = plus(clock.now(), 12 * 3600);
+        let end = plus(clock.now(), 3 * 3600);
         slot(declared, &schedule, &kept, &world, 99, &trouble, end, &deaths, &named).await;
         let times = declared.times(from - SignedDuration::from_hours(48), end);
         let found = Judge { declared, times: times.clone() }.judge(&kept, &world);
         let deaths = *deaths.borrow();
+        // The calm end counts as none.
         lived = Some(Lived { found, deaths, decided: end, end, times });
     });
     lived.expect("it was lived")
