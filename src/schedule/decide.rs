@@ -69,13 +69,18 @@ impl Turn<'_> {
         self.head.submit(Open { at, run, why, submitted, by, cancel, stuck });
     }
 
+    /// Whether its time has come by this clock: another scheduler's, by which it waits, may be ahead.
+    fn is_due(&self, at: Timestamp) -> bool {
+        self.schedule.due(&self.head.playbook, at) <= self.now
+    }
+
     /// The one that waited for another to finish.
     fn waiting(&mut self) {
         let Some(at) = self.head.buffered else { return };
         if self.head.paused.is_some() {
             self.head.buffered = None;
             self.head.skip(at, Skipped::Paused);
-        } else if self.head.open.is_empty() && !self.dark() {
+        } else if self.head.open.is_empty() && !self.dark() && self.is_due(at) {
             self.head.buffered = None;
             self.submit(at, Reason::Buffered);
         }

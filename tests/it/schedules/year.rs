@@ -338,19 +338,28 @@ fn a_quiet_year_in_every_zone_runs_exactly_the_times_on_the_wall() {
 fn a_year_of_crashes_clock_jumps_and_two_schedulers_runs_every_occurrence_as_its_policy_says() {
     let mut reasons = std::collections::BTreeMap::new();
     let mut deaths = 0;
-    for (index, declared) in declared().into_iter().enumerate() {
-        let trouble = Trouble {
-            days: 365,
-            schedulers: 2,
-            polls: Some(6_000),
-            down: 20,
-            rough: true,
-            fails: 30,
-            longest: 75,
-            rhythm: Duration::from_secs(3600),
-        };
-        let lived = live(&declared, 40 + index as u64, &trouble);
-        right(declared.name, &lived);
+    let trouble = Trouble {
+        days: 365,
+        schedulers: 2,
+        polls: Some(6_000),
+        down: 20,
+        rough: true,
+        fails: 30,
+        longest: 75,
+        rhythm: Duration::from_secs(3600),
+    };
+    let zones = declared();
+    // Each year is a world of its own.
+    let lives: Vec<Lived> = std::thread::scope(|scope| {
+        let years = zones.iter().enumerate().map(|(index, declared)| {
+            let trouble = &trouble;
+            scope.spawn(move || live(declared, 40 + index as u64, trouble))
+        });
+        let years: Vec<_> = years.collect();
+        years.into_iter().map(|year| year.join().expect("it is lived")).collect()
+    });
+    for (declared, lived) in zones.iter().zip(&lives) {
+        right(declared.name, lived);
         deaths += lived.deaths;
         for (why, count) in &lived.found.reasons {
             *reasons.entry(why.clone()).or_insert(0) += count;
