@@ -111,6 +111,7 @@ pub fn of_plan(
         run: Estimate::default(),
         month: Estimate::default(),
         saved: Estimate::default(),
+        unknown: false,
     };
     for step in steps {
         for effect in &step.effects {
@@ -118,8 +119,11 @@ pub fn of_plan(
         }
     }
     let source = source.map(|shape| estimate(prices, region, shape));
-    let Pen { run, month, saved, .. } = pen;
-    let (run, month, saved) = (summed(run), summed(month), summed(saved));
+    let Pen { run, month, saved, unknown, .. } = pen;
+    let (mut run, mut month, saved) = (summed(run), summed(month), summed(saved));
+    if unknown {
+        (run.total, month.total) = (None, None);
+    }
     let all = [Some(&run), Some(&month), Some(&saved), source.as_ref()];
     let items = all.into_iter().flatten().flat_map(|estimate| &estimate.items);
     PlanCost {
@@ -148,6 +152,8 @@ struct Pen<'a> {
     run: Estimate,
     month: Estimate,
     saved: Estimate,
+    /// Whether nodes are among what has no price: then no sum would mean anything.
+    unknown: bool,
 }
 
 impl Pen<'_> {
@@ -169,6 +175,7 @@ impl Pen<'_> {
                 for item in month.items {
                     self.stays(step, item);
                 }
+                self.unknown |= month.total.is_none();
                 let unpriced = month.unpriced.into_iter().map(|what| format!("{step}: {what}"));
                 self.month.unpriced.extend(unpriced);
             }

@@ -7,6 +7,8 @@ pub struct Access {
     pub on: bool,
     /// Whether any key is open to it.
     pub keys: bool,
+    /// Whether all keys are.
+    pub all_keys: bool,
     /// Whether it has selectors: rules in parentheses, which may allow more and are not weighed here.
     pub selectors: bool,
     commands: Vec<Rule>,
@@ -48,7 +50,19 @@ const KNOWN: &[Known] = &[
     Known("cluster|slots", &["slow"]),
     Known("ping", &["fast", "connection"]),
     Known("readonly", &["fast", "connection"]),
+    Known("scan", &["keyspace", "read", "slow"]),
+    Known("dbsize", &["keyspace", "read", "fast"]),
+    Known("time", &["fast"]),
+    Known("info", &["slow", "dangerous"]),
+    Known("memory|usage", &["read", "slow"]),
+    Known("function|list", &["slow", "scripting"]),
 ];
+
+/// What `redis.compare` calls, besides reading values.
+const COMPARING: [&str; 8] =
+    ["get", "scan", "dbsize", "time", "info", "memory|usage", "cluster|slots", FUNCTIONS];
+/// Since version 7.0.
+const FUNCTIONS: &str = "function|list";
 
 const WRITES: usize = 12;
 
@@ -82,14 +96,20 @@ impl Access {
     /// Reads an access string. What it does not know it passes over.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        let mut access = Self { on: false, keys: false, selectors: false, commands: Vec::new() };
+        let mut access = Self {
+            on: false,
+            keys: false,
+            all_keys: false,
+            selectors: false,
+            commands: Vec::new(),
+        };
         for word in words(text) {
             let folded = word.to_ascii_lowercase();
             match folded.as_str() {
                 "on" => access.on = true,
                 "off" => access.on = false,
-                "allkeys" => access.keys = true,
-                "resetkeys" => access.keys = false,
+                "allkeys" | "~*" | "%rw~*" => (access.keys, access.all_keys) = (true, true),
+                "resetkeys" => (access.keys, access.all_keys) = (false, false),
                 "allcommands" => access.commands.push(Rule { allow: true, what: What::All }),
                 "nocommands" => access.commands.push(Rule { allow: false, what: What::All }),
                 "reset" => access = Self::read(""),
@@ -139,6 +159,22 @@ impl Access {
             lacks.push("+readonly (clients cannot read from replicas)");
         }
         lacks
+    }
+}
+
+impl Access {
+    /// What a user lacks who is to read everything for a comparison, as rules that give it. Selectors are not weighed.
+    #[must_use]
+    pub fn lacks_for_comparing(&self, functions: bool) -> Vec<String> {
+        if self.selectors {
+            return Vec::new();
+        }
+        let keys = (!self.all_keys).then(|| "~*".to_owned());
+        let commands = COMPARING.iter().filter(|name| functions || **name != FUNCTIONS);
+        let commands = commands.filter(|name| !self.may(name));
+        let rule =
+            |name: &&str| if *name == "get" { "+@read".to_owned() } else { format!("+{name}") };
+        keys.into_iter().chain(commands.map(rule)).collect()
     }
 }
 

@@ -46,6 +46,15 @@ pub struct Grant {
     pub telling: bool,
 }
 
+/// Actions that know no resources: a policy allows them on `*` or not at all (service authorization reference). Of the
+/// others on `*`, a policy may allow just what the run will name.
+const WITHOUT_RESOURCES: [&str; 4] = [
+    "cloudwatch:GetMetricData",
+    "memorydb:DescribeEngineVersions",
+    "s3:ListAllMyBuckets",
+    "ssm:DescribeParameters",
+];
+
 /// Everything that the steps of a plan need, in their order. What a wider grant of the same action covers is left out.
 #[must_use]
 pub fn grants(plan: &Plan, declared: &Declared<'_>, place: &Place) -> Vec<Grant> {
@@ -66,7 +75,10 @@ pub fn grants(plan: &Plan, declared: &Declared<'_>, place: &Place) -> Vec<Grant>
                     (given.operator.to_owned(), given.key.to_owned(), values)
                 });
                 let given = given.collect();
-                let (example, telling) = example(&resource);
+                let (example, telling) = match written(&resource).as_str() {
+                    "*" if WITHOUT_RESOURCES.contains(&action.name) => ("*".to_owned(), true),
+                    _ => example(&resource),
+                };
                 let grant = Grant {
                     action: action.name.to_owned(),
                     resource: written(&resource),

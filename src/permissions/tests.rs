@@ -138,6 +138,13 @@ fn what_is_not_given_is_not_granted() {
             "arn:aws:secretsmanager:eu-west-1:123456789012:secret:c-??????",
         ),
         ("ssm:GetParameter", "arn:aws:ssm:eu-west-1:123456789012:parameter/a/b"),
+        // For the plan alone: who may do what it takes.
+        ("elasticache:DescribeReplicationGroups", "*"),
+        ("elasticache:DescribeCacheClusters", "*"),
+        ("elasticache:DescribeUserGroups", "*"),
+        ("elasticache:DescribeUsers", "*"),
+        ("memorydb:DescribeACLs", "*"),
+        ("memorydb:DescribeUsers", "*"),
     ];
     assert_eq!(found, expected.map(|(a, r)| (a.to_owned(), r.to_owned())));
 }

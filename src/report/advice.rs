@@ -145,7 +145,7 @@ fn break_even(what: &str, even: &BreakEven) -> Vec<String> {
     let (month, year) = (even.premium_a_month, even.premium_a_year);
     if year <= crate::cost::Money::ZERO {
         lines.push(format!(
-            "{what} costs no more than today ({} a month): it pays from the first loss it prevents.",
+            "{what} costs no more ({} a month): it pays from the first loss it prevents.",
             month.signed_cents()
         ));
         return lines;

@@ -26,8 +26,14 @@ pub const ALL: &[(&str, &str)] = &[
         "caller.permissions",
         "whoever runs the plan may do what its steps need, by the policy simulator",
     ),
+    ("check.engine", "the engine that files are held against reads what the source writes"),
     ("compare.endpoint", "a server that is to be compared answers from here"),
+    ("compare.login", "the servers that are to be compared let the user in"),
     ("compare.password", "the password for a comparison can be read"),
+    (
+        "compare.rights",
+        "the user of a comparison may do what it takes, at the source and under the target's ACL",
+    ),
     ("export.snapshot", "a snapshot that is there already can be exported"),
     ("snapshot.exists", "a snapshot that is to be deleted is there"),
     ("snapshot.name", "no other snapshot has the name that a new one is to get"),
@@ -58,6 +64,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("source.users", "each RBAC user of the source can be had in MemoryDB"),
     ("source.writers", "who can write to the source, and that the right can be taken from them"),
     ("swap.login", "the value of a target logs in as a user"),
+    ("swap.port", "clients learn of another port, where it changes"),
     ("swap.rotation", "a secret is not rotated while it is swapped"),
     ("swap.source", "a target names the source whose data is copied"),
     (
@@ -69,6 +76,10 @@ pub const ALL: &[(&str, &str)] = &[
     ("swap.way_back", "the endpoint that the targets name answers, so that a swap can be put back"),
     ("swap.writable", "nothing that can be read stands against writing a target"),
     ("target.acl", "the ACL exists and is active, or means no authentication"),
+    (
+        "target.acl.source_rights",
+        "users who can log in, write and reach all keys at the source can under the ACL",
+    ),
     (
         "target.acl.source_users",
         "users who log in to the source have a user of their name in the ACL",

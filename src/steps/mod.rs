@@ -31,6 +31,7 @@ use std::rc::Rc;
 pub use env::Env;
 pub use need::Need;
 pub use permitted::permissions_findings;
+pub(crate) use s3::bucket_fault;
 pub use step::{About, Cargo, Done, Sketch, Step, Touch, about};
 
 use crate::engine::{Kind, Kinds};

@@ -318,7 +318,7 @@ fn refusal(principal: &str, grants: &[Grant], verdict: Option<&Verdict>) -> Find
     if !grants.iter().all(|grant| grant.telling) {
         let what = format!(
             "whether {principal} may do {what}: the names are known when the run gets there, and its policies do not \
-             allow all of them"
+             allow it on every one"
         );
         return Finding::cannot_know(CHECK, what).mend(add());
     }

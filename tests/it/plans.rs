@@ -148,6 +148,86 @@ fn the_wait_for_a_record_is_part_of_the_time_a_plan_tells() {
         .says(&format!("if it takes {minutes} minutes"));
 }
 
+/// A group with a reader that may not list functions, and whose password is kept rightly and wrongly.
+const COMPARED: &str = r#"{
+    "users": [
+        { "id": "shop-default", "name": "default", "access_string": "off -@all", "passwords": ["sandbox-password-of-no-value"] },
+        { "id": "shop-reader", "name": "reader", "passwords": ["sandbox-password-of-no-value"],
+          "access_string": "on ~* -@all +@read +@connection +scan +dbsize +time +info +cluster|slots +memory|usage" }
+    ],
+    "user_groups": [{ "id": "shop-users", "users": ["shop-default", "shop-reader"] }],
+    "replication_groups": [
+        { "id": "shop", "cluster_mode": true, "tls": true, "user_group": "shop-users" },
+        { "id": "twin", "cluster_mode": true, "tls": true, "user_group": "shop-users" }
+    ],
+    "memorydb_users": [{ "name": "app", "access_string": "on ~* &* +@all", "passwords": ["sandbox-password-of-no-value"] }],
+    "acls": [{ "name": "shop-acl", "users": ["app"] }],
+    "buckets": [{ "name": "acme-move", "ready_for_exports": true }],
+    "secrets": [
+        { "name": "reader", "value": { "text": "sandbox-password-of-no-value" } },
+        { "name": "wrong", "value": { "text": "not-the-password-of-anybody" } }
+    ]
+}"#;
+
+#[test]
+fn who_cannot_compare_is_told_before_and_fails_so() {
+    let place = Place::new();
+    let seed = place.write("seed.json", COMPARED);
+    let served =
+        Served::start(&place, &["--speed", "100000", "--seed", seed.to_str().expect("UTF-8")]);
+    let head = "playbook: v1\nname: compared\nguard: { account: \"123456789012\", region: us-east-1 }\nsteps:\n";
+    let moved = |secret: &str| {
+        format!(
+            "{head}  - id: snapshot\n    elasticache.create_snapshot: {{ replication_group: shop }}\n  - id: export\n    \
+             elasticache.export_snapshot: {{ snapshot: '${{{{ steps.snapshot.name }}}}', bucket: acme-move }}\n  - id: cluster\n    \
+             memorydb.create_cluster: {{ name: shop-mdb, node_type: db.r7g.large, acl: shop-acl, engine: valkey, engine_version: '7.3', \
+             restore_from: '${{{{ steps.export.objects }}}}' }}\n  - id: compare\n    redis.compare:\n      source: {{ endpoint: \
+             '${{{{ steps.snapshot.endpoint }}}}', user: reader, password: 'secretsmanager:{secret}' }}\n      target: {{ endpoint: \
+             '${{{{ steps.cluster.endpoint }}}}', user: reader, password: 'secretsmanager:reader' }}\n"
+        )
+    };
+    let plan = |name: &str, text: String| {
+        let file = place.write(name, text);
+        served.run(&place, &["plan", file.to_str().expect("UTF-8")])
+    };
+    plan("moved.yaml", moved("reader"))
+        .ends_with(5)
+        .says("the source lets user \"reader\" in")
+        .says("lacks +function|list for a comparison")
+        .says("ACL \"shop-acl\" has no user \"reader\" to compare by");
+    plan("wrong.yaml", moved("wrong"))
+        .ends_with(5)
+        .says("the source does not let user \"reader\" in")
+        .says("[compare.login]");
+    assert_untouched(&served);
+    // The same reader, between two groups that are there: what the plan said is what comes.
+    let listed = ["elasticache", "describe-replication-groups"];
+    let listed = stranger(&served, "aws", &listed);
+    let listed: Value = serde_json::from_str(&listed.out).expect("JSON");
+    let ends: Vec<String> = listed["ReplicationGroups"]
+        .as_array()
+        .expect("groups")
+        .iter()
+        .map(|group| {
+            let at = &group["ConfigurationEndpoint"];
+            format!("{}:{}", at["Address"].as_str().expect("a host"), at["Port"])
+        })
+        .collect();
+    let side = |at: &str| {
+        format!("{{ endpoint: '{at}', user: reader, password: 'secretsmanager:reader' }}")
+    };
+    let text = format!(
+        "{head}  - id: compare\n    redis.compare:\n      source: {}\n      target: {}\n",
+        side(&ends[0]),
+        side(&ends[1])
+    );
+    let file = place.write("twins.yaml", text);
+    served
+        .run(&place, &["run", file.to_str().expect("UTF-8"), "--yes"])
+        .ends_with(1)
+        .says("function");
+}
+
 #[test]
 fn a_kept_plan_is_carried_out() {
     let place = Place::new();

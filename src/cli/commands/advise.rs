@@ -194,7 +194,7 @@ fn view(args: &AdviseArgs, answers: &Answers, priced: &Priced) -> Result<AdviceV
     let service = service(&advice, &premiums);
     let difference = comparison.as_ref().zip(service).and_then(|(c, service)| c.premium(service));
     Ok(AdviceView {
-        break_even: pays(args, &advice, &premiums),
+        break_even: pays(args, &advice, &premiums, comparison.as_ref()),
         seen: priced.live.as_ref().map(|live| live.seen.clone()).unwrap_or_default(),
         difference: difference.filter(|_| advice.recommendation != Recommendation::Stay),
         advice,
@@ -250,6 +250,7 @@ fn pays(
     args: &AdviseArgs,
     advice: &Advice,
     premiums: &Premiums,
+    comparison: Option<&Comparison>,
 ) -> Option<(String, crate::cost::BreakEven)> {
     if advice.recommendation == Recommendation::Stay && advice.keeps > Level::Cache {
         return None;
@@ -262,7 +263,18 @@ fn pays(
         Service::ElastiCache => None,
     }?;
     let odds = Odds { a_loss_costs: args.loss_costs, losses_a_year: args.losses_a_year };
-    Some((service.to_string(), break_even(premium, odds)))
+    // What another engine alone would save is no merit of durability.
+    let plain = comparison.and_then(|c| c.premium(Service::ElastiCache)).map(|plain| plain.month);
+    Some(match plain.filter(|plain| *plain < crate::cost::Money::ZERO) {
+        None => (service.to_string(), break_even(premium, odds)),
+        Some(plain) => {
+            let what = format!(
+                "{service}, against plain ElastiCache on the cheaper engine ({} a month against today)",
+                plain.signed_cents()
+            );
+            (what, break_even(premium - plain, odds))
+        }
+    })
 }
 
 #[cfg(test)]

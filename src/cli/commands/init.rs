@@ -13,7 +13,7 @@ use crate::init::{self, Failed, Kinds, Options, Reader, Refusal, Wanted, Written
 use crate::plan::{Catalog, check};
 use crate::playbook::Source;
 use crate::report::escape;
-use crate::steps::catalog;
+use crate::steps::{bucket_fault, catalog};
 use crate::survey::Survey;
 
 /// Names that are told of those there are.
@@ -71,6 +71,12 @@ fn options(args: &InitArgs) -> Result<Options, CommandError> {
                 .because("a password itself would end up in the playbook")
                 .hint("write secretsmanager:<name>, secretsmanager:<name>#<field> or ssm:<name>"));
         }
+    }
+    if let Some(bucket) = &args.bucket
+        && let Some(fault) = bucket_fault(&json!({ "bucket": bucket }))
+    {
+        let error = CommandError::new(Exit::Usage, fault.message);
+        return Err(error.hint("give the bucket's name alone, as `aws s3 ls` lists it"));
     }
     let reader = match (&args.reader, &args.source_password, &args.target_password) {
         (Some(user), Some(source), Some(target)) => Some(Reader {

@@ -110,7 +110,10 @@ pub(super) async fn findings(env: &Env, args: &Value, targets: &[Target], cx: &C
         seen.extend(look);
     }
     let to = ends.sample(&env.identity.region);
-    findings.extend(way_back::finding(env, cx, ends.from.as_ref(), to.as_ref(), &seen).await);
+    let source = ends.source.as_ref().and_then(|source| source.endpoint.as_ref());
+    let source = source.map(|at| Endpoint { host: at.host.clone(), port: at.port });
+    let known = (ends.from.as_ref(), to.as_ref(), source.as_ref());
+    findings.extend(way_back::finding(env, cx, known, &seen).await);
     findings
 }
 
@@ -193,6 +196,7 @@ async fn one<'t>(
         Kept::Secret(secret) => Some(rotation(place, target, secret, &env.identity.region)),
         Kept::Record(record) => Some(ttl(ends, place, record)),
     });
+    findings.extend(port(ends, place, &seen));
     findings.extend(tls(ends, place, &form));
     findings.extend(login(ends, place, &form, &seen));
     (findings, Some((place, seen)))
@@ -309,12 +313,10 @@ fn parameter_writable(
             )),
         );
     }
-    let kind = if parameter.is_encrypted() { "encrypted" } else { "plain" };
+    let kind = if parameter.is_encrypted() { "an encrypted" } else { "a plain" };
     facts(Finding::ok(
         CHECK,
-        format!(
-            "{place} is a {kind} parameter; whether it may be written is tried before the swap"
-        ),
+        format!("{place} is {kind} parameter; whether it may be written is tried before the swap"),
     ))
 }
 
@@ -387,6 +389,18 @@ fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
                 ttl.saturating_add(600)
             ),
         )
+    } else if let Some(settle) =
+        ends.settle.filter(|settle| i128::from(ttl) > i128::from(settle.as_secs()))
+    {
+        Finding::cannot_know(
+            CHECK,
+            format!(
+                "{place} has a TTL of {ttl} s, and the step waits only {} s (`settle`): clients may be sent to the old endpoint \
+                 for longer than that",
+                settle.as_secs()
+            ),
+        )
+        .mend(format!("leave `settle` out, and the step waits as long as the TTL says; or lower it, and {lower}"))
     } else if ttl > SHORT_TTL {
         Finding::ok(
             CHECK,
@@ -404,6 +418,31 @@ fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
     finding.seen("ttl", ttl)
 }
 
+/// A value without a port leaves it to the clients, who go on using the old one.
+fn port(ends: &Ends, place: Place<'_>, seen: &Look) -> Option<Finding> {
+    const CHECK: &str = "swap.port";
+    let was = ends.source.as_ref()?.endpoint.as_ref()?;
+    let will = ends.to.as_ref().map(|to| to.port).or(ends.cluster.as_ref().map(|c| c.port))?;
+    if seen.named.port.is_some() {
+        return Some(Finding::ok(CHECK, format!("{place} names the port too")));
+    }
+    Some(if was.port == will {
+        Finding::ok(CHECK, format!("{place} names no port, and both ends are at {will}"))
+    } else {
+        Finding::cannot_know(
+            CHECK,
+            format!(
+                "{place} names no port: the source is at {}, the new endpoint at {will}, and clients go on using the one they have",
+                was.port
+            ),
+        )
+        .mend(format!(
+            "make the new cluster with `port: {}`, or have the applications take the other port at the same moment",
+            was.port
+        ))
+    })
+}
+
 /// Whether what the applications read tells them of TLS, where that changes.
 fn tls(ends: &Ends, place: Place<'_>, form: &Form) -> Option<Finding> {
     const CHECK: &str = "swap.tls";
@@ -411,8 +450,9 @@ fn tls(ends: &Ends, place: Place<'_>, form: &Form) -> Option<Finding> {
     let Cluster { name: cluster, tls: will, .. } = ends.cluster.as_ref()?;
     let will = (*will)?;
     let finding = if was == will {
-        let speaks = if will { "speak TLS" } else { "do not speak TLS" };
-        Finding::ok(CHECK, format!("clients that read {place} {speaks} now, and will then"))
+        let speaks =
+            if will { "speak TLS now, and will then" } else { "do not speak TLS now, nor then" };
+        Finding::ok(CHECK, format!("clients that read {place} {speaks}"))
     } else if form.carries_tls() && ends.tls == Some(will) {
         Finding::ok(CHECK, format!("{place} tells of TLS too, and is changed with the endpoint"))
     } else {

@@ -141,12 +141,11 @@ pub(super) fn no_host(place: Place<'_>) -> Failure {
 }
 
 /// What the step will say of its way back, as far as reading tells: all but the permissions. `to`: the new endpoint, or
-/// one in its shape.
+/// one in its shape. `source`: where the group that is copied is reached.
 pub(super) async fn finding(
     env: &Env,
     cx: &Cx,
-    from: Option<&Endpoint>,
-    to: Option<&Endpoint>,
+    (from, to, source): (Option<&Endpoint>, Option<&Endpoint>, Option<&Endpoint>),
     seen: &[(Place<'_>, Look)],
 ) -> Option<Finding> {
     const CHECK: &str = "swap.way_back";
@@ -177,8 +176,19 @@ pub(super) async fn finding(
                 .mend("say it at the step, `from: <host>:<port>`, and it is tried now"),
         );
     };
+    if let Some(source) = source.filter(|at| same_host(&at.host, &old.host) && at.port != old.port)
+        && way_back.port.is_none()
+        && from.is_none()
+    {
+        let what = format!(
+            "no target names the old port, and the step takes it to be the new one, {}; the source is at {}, so that the old \
+             endpoint would not answer",
+            old.port, source.port
+        );
+        return Some(Finding::will_fail(CHECK, what, format!("say at the step: `from: {source}`")));
+    }
     Some(match env.data.answers(&old.host, old.port).await {
-        Ok(()) => Finding::ok(CHECK, format!("the old endpoint {old} answers from here")),
+        Ok(()) => Finding::ok(CHECK, format!("the old endpoint {old} takes connections from here")),
         Err(failure) if cx.accept_no_way_back => Finding::ok(
             CHECK,
             format!("the old endpoint {old} does not answer from here, and the playbook accepts that: {failure}"),

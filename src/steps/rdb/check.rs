@@ -17,6 +17,7 @@ use crate::aws::split_s3_object_arn;
 use crate::cost::CostEffect;
 use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding};
+use crate::facts;
 use crate::permissions::Phases;
 use crate::plan::{Effect, Fault};
 use crate::steps::redis::{counted, grouped};
@@ -132,6 +133,13 @@ impl Step for Check {
         action("s3:ListBucket", "{objects.bucket}", Phases::RUN)
             .helps("a file that is missing is told as one that may not be read"),
         action("s3:GetObject", "{objects}", Phases::RUN),
+        // Before a run: what the source writes.
+        action("elasticache:DescribeReplicationGroups", "*", Phases::PLAN)
+            .when("engine")
+            .helps("whether the engine reads what the source writes is not told"),
+        action("elasticache:DescribeCacheClusters", "*", Phases::PLAN)
+            .when("engine")
+            .helps("whether the engine reads what the source writes is not told"),
     ];
     const EFFECT: Effect = Effect::ReadOnly;
     const TIMEOUT: Duration = Duration::from_secs(6 * 3600);
@@ -169,12 +177,13 @@ impl Step for Check {
         objects.filter_map(|o| Some(Need::Object(o.as_str()?.to_owned()))).collect()
     }
 
-    async fn preflight(_env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
+    async fn preflight(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
         let objects = args["objects"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        objects
-            .filter_map(|arn| place(arn).err())
-            .map(|failure| Finding::of("arguments", &failure))
-            .collect()
+        let wrong = objects.filter_map(|arn| place(arn).err());
+        let mut findings: Vec<Finding> =
+            wrong.map(|failure| Finding::of("arguments", &failure)).collect();
+        findings.extend(engine(env, args, cx).await);
+        findings
     }
 
     async fn prepare(
@@ -325,6 +334,36 @@ impl<'a> Progress<'a> {
         let detail = format!("{} so far", counted(self.keys.get(), "key", "keys"));
         self.cx.progress(&self.subject, &state, Some(detail), self.started);
     }
+}
+
+/// Whether the engine that the files are held against reads what the source of the plan writes.
+async fn engine(env: &Env, args: &Value, cx: &Cx) -> Option<Finding> {
+    const CHECK: &str = "check.engine";
+    let engine = args["engine"].as_str()?;
+    let version = args["engine_version"].as_str();
+    let step = cx.around.upstream("elasticache.create_snapshot")?;
+    let id = step.args["replication_group"].as_str()?;
+    let found = match env.survey.group(id).await {
+        Ok(found) => found,
+        Err(failure) => return Some(Finding::cannot_know(CHECK, failure.to_string())),
+    };
+    let group = found.as_ref().as_ref()?;
+    let (from, of) = (group.engine.as_str(), group.engine_version().unwrap_or_default());
+    let head = facts::written_by(from, of)?;
+    let newest = facts::newest_readable(engine, version);
+    let to = format!("{engine} {}", version.unwrap_or_default());
+    let to = to.trim_end();
+    Some(if !head.valkey && head.version <= newest {
+        Finding::ok(CHECK, format!("{to} reads the {head} that \"{id}\" writes"))
+    } else {
+        Finding::will_fail(
+            CHECK,
+            format!(
+                "\"{id}\" ({from} {of}) writes {head}, and {to} does not read that: no file would pass"
+            ),
+            "hold the files against the engine and version of the new cluster",
+        )
+    })
 }
 
 #[cfg(test)]

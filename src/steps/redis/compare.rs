@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::foreseen;
 use super::plane::Store;
 use super::select::{Selection, bound};
 use super::show::{counted, grouped, show};
-use super::side::{Side, check, faults};
+use super::side::{Side, faults};
 use super::walk::{Tally, Walk};
 use crate::engine::journal::Resource;
 use crate::engine::{Cx, Failure, Finding};
@@ -18,6 +19,9 @@ use crate::permissions::Phases;
 use crate::plan::{Effect, Fault};
 use crate::playbook::parse_duration;
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action};
+
+/// What is not told without a right to look.
+const UNSEEN: &str = "whether the users of a comparison may do what it takes is not told";
 
 /// Clocks of the two servers that are further apart than this are worth a word.
 const SKEW_WORTH_A_WORD_MS: u64 = 1_000;
@@ -141,6 +145,13 @@ impl Step for Compare {
         action("secretsmanager:GetSecretValue", "secret:{target.password}", Phases::PLAN_RUN),
         action("ssm:GetParameter", "parameter/{source.password}", Phases::PLAN_RUN),
         action("ssm:GetParameter", "parameter/{target.password}", Phases::PLAN_RUN),
+        // Before a run: whether its users are there and may do what it takes.
+        action("elasticache:DescribeReplicationGroups", "*", Phases::PLAN).helps(UNSEEN),
+        action("elasticache:DescribeCacheClusters", "*", Phases::PLAN).helps(UNSEEN),
+        action("elasticache:DescribeUserGroups", "*", Phases::PLAN).helps(UNSEEN),
+        action("elasticache:DescribeUsers", "*", Phases::PLAN).helps(UNSEEN),
+        action("memorydb:DescribeACLs", "*", Phases::PLAN).helps(UNSEEN),
+        action("memorydb:DescribeUsers", "*", Phases::PLAN).helps(UNSEEN),
     ];
     const EFFECT: Effect = Effect::ReadOnly;
     const TIMEOUT: Duration = Duration::from_secs(6 * 3600);
@@ -184,9 +195,11 @@ impl Step for Compare {
             .collect()
     }
 
-    async fn preflight(env: &Env, args: &Value, _: &Cx) -> Vec<Finding> {
-        let mut findings = check(env, args, "source").await;
-        findings.extend(check(env, args, "target").await);
+    async fn preflight(env: &Env, args: &Value, cx: &Cx) -> Vec<Finding> {
+        let (source, target) =
+            futures::join!(foreseen::source(env, args, cx), foreseen::target(env, args, cx));
+        let mut findings = source;
+        findings.extend(target);
         if let Some(text) = args["ttl_tolerance"].as_str()
             && let Err(why) = parse_duration(text)
         {

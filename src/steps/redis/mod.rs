@@ -3,6 +3,7 @@
 mod canon;
 pub(crate) mod compare;
 mod difference;
+mod foreseen;
 mod model;
 mod plane;
 mod select;

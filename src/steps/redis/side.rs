@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::plane::Target;
+use super::plane::{Secret, Target};
 use crate::engine::{Failure, Finding};
 use crate::plan::Fault;
 use crate::steps::Env;
@@ -73,14 +73,21 @@ pub(super) fn faults(args: &Value, name: &str) -> Vec<Fault> {
     faults
 }
 
-/// Read-only checks of the side called `name` in `args`, whose values may be missing or null.
-pub(super) async fn check(env: &Env, args: &Value, name: &str) -> Vec<Finding> {
+/// Read-only checks of the side called `name` in `args`, whose values may be missing or null. `at`: where it will be
+/// reached and whether with TLS, if that is there already.
+pub(super) async fn check(
+    env: &Env,
+    args: &Value,
+    name: &str,
+    at: Option<(&str, bool)>,
+) -> Vec<Finding> {
     let side = &args[name];
     let mut findings = Vec::new();
-    match side["endpoint"].as_str() {
+    let mut reached = None;
+    match side["endpoint"].as_str().or(at.map(|(endpoint, _)| endpoint)) {
         None => findings.push(Finding::ok(
             "compare.endpoint",
-            format!("the {name}'s endpoint comes from an earlier step, and is tried when the run gets there"),
+            format!("the {name} is made by an earlier step, and its endpoint is tried when the run gets there"),
         )),
         Some(text) => findings.push(match endpoint(text) {
             Err(failure) => Finding::will_fail(
@@ -89,7 +96,10 @@ pub(super) async fn check(env: &Env, args: &Value, name: &str) -> Vec<Finding> {
                 format!("write the {name}'s endpoint as `host:port`"),
             ),
             Ok((host, port)) => match env.data.answers(&host, port).await {
-                Ok(()) => Finding::ok("compare.endpoint", format!("the {name} answers at {text}")),
+                Ok(()) => {
+                    reached = Some((host, port));
+                    Finding::ok("compare.endpoint", format!("the {name} takes connections at {text}"))
+                }
                 Err(failure) => Finding::will_fail(
                     "compare.endpoint",
                     format!("the {name} does not answer: {failure}"),
@@ -100,30 +110,70 @@ pub(super) async fn check(env: &Env, args: &Value, name: &str) -> Vec<Finding> {
             },
         }),
     }
+    let mut password = Ok(None);
     if let Some(text) = side["password"].as_str() {
-        findings.push(match text.parse::<SecretRef>() {
-            Err(error) => Finding::will_fail(
-                "compare.password",
-                format!("the {name}'s password is no reference: {error}"),
-                "keep the password in Secrets Manager or Parameter Store and name it here",
-            ),
-            Ok(secret) => match reveal(env, &secret).await {
-                Ok(_) => {
-                    Finding::ok("compare.password", format!("the {name}'s password can be read"))
-                }
-                Err(failure) if failure.class.may_pass() => Finding::cannot_know(
-                    "compare.password",
-                    format!("the {name}'s password: {failure}"),
-                ),
-                Err(failure) => Finding::will_fail(
-                    "compare.password",
-                    format!("the {name}'s password: {failure}"),
-                    "make the secret readable for the caller, or name another",
-                ),
+        let (finding, held) = of_password(env, text, name).await;
+        password = held.map(Some).ok_or(());
+        findings.push(finding);
+    }
+    if let (Some((host, port)), Ok(password)) = (reached, password) {
+        let target = Target {
+            host,
+            port,
+            tls: match (side.get("tls"), at) {
+                (Some(Value::Null), Some((_, tls))) => tls,
+                (given, _) => given.and_then(Value::as_bool).unwrap_or(true),
             },
-        });
+            user: side["user"].as_str().map(str::to_owned),
+            password,
+        };
+        findings.extend(enters(env, &target, name).await);
     }
     findings
+}
+
+/// Whether a server lets the user in.
+async fn enters(env: &Env, target: &Target, name: &str) -> Option<Finding> {
+    const CHECK: &str = "compare.login";
+    let who = target.user.as_deref().unwrap_or("default");
+    Some(match env.data.open(target).await {
+        Ok(_) => Finding::ok(CHECK, format!("the {name} lets user \"{who}\" in")),
+        Err(failure) => Finding::will_fail(
+            CHECK,
+            format!("the {name} does not let user \"{who}\" in: {failure}"),
+            failure.mend.unwrap_or_else(|| {
+                format!("correct `user`, `password` and `tls` of the {name}, or the user there")
+            }),
+        ),
+    })
+}
+
+/// What is to be said of a reference to a password, and the password if it can be read.
+async fn of_password(env: &Env, text: &str, name: &str) -> (Finding, Option<Secret>) {
+    let mut held = None;
+    let finding = match text.parse::<SecretRef>() {
+        Err(error) => Finding::will_fail(
+            "compare.password",
+            format!("the {name}'s password is no reference: {error}"),
+            "keep the password in Secrets Manager or Parameter Store and name it here",
+        ),
+        Ok(secret) => match reveal(env, &secret).await {
+            Ok(secret) => {
+                held = Some(secret);
+                Finding::ok("compare.password", format!("the {name}'s password can be read"))
+            }
+            Err(failure) if failure.class.may_pass() => Finding::cannot_know(
+                "compare.password",
+                format!("the {name}'s password: {failure}"),
+            ),
+            Err(failure) => Finding::will_fail(
+                "compare.password",
+                format!("the {name}'s password: {failure}"),
+                "make the secret readable for the caller, or name another",
+            ),
+        },
+    };
+    (finding, held)
 }
 
 #[cfg(test)]

@@ -50,6 +50,18 @@ steps:
       target: { endpoint: 'clustercfg.twin.sandbox.invalid:6379', user: reader, password: secretsmanager:demo/reader }
 ";
 
+/// The files are looked into before anything is made of them.
+const CHECKED: &[(&str, &str)] = &[(
+    "  - id: cluster\n",
+    "  - id: files\n    rdb.check: { objects: '${{ steps.export.objects }}', engine: valkey, engine_version: '7.3' }\n  - id: cluster\n",
+)];
+
+/// The same, against an engine that reads less.
+const OLD_ENGINE: &[(&str, &str)] = &[
+    CHECKED[0],
+    ("engine: valkey, engine_version: '7.3' }", "engine: redis, engine_version: '6.2' }"),
+];
+
 /// A group with a snapshot of an earlier day.
 fn with_snapshot(seed: &mut Seed) {
     seed.replication_groups.push(orchestrate_sandbox::SeedReplicationGroup {
@@ -394,6 +406,20 @@ pub(super) fn rows() -> Vec<Row> {
             seed: with_snapshot,
             found: ("delete", Found::WillFail),
             then: fails("delete", "demo-earlier-00"),
+            ..Row::default()
+        },
+        Row {
+            check: "check.engine",
+            edits: CHECKED,
+            found: ("files", Found::Ok),
+            ..Row::default()
+        },
+        Row {
+            check: "check.engine",
+            case: "an engine that is too old",
+            edits: OLD_ENGINE,
+            found: ("files", Found::WillFail),
+            then: fails("files", "redis 6.2"),
             ..Row::default()
         },
         Row {

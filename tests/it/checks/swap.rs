@@ -119,6 +119,22 @@ pub(super) fn rows() -> Vec<Row> {
             then: fails("switch", "the old endpoint old.example.com:6379 does not answer"),
             ..Row::default()
         },
+        bare("swap.port"),
+        Row {
+            check: "swap.port",
+            case: "a record, and another port",
+            edits: &[
+                (PLAIN, RECORD.1),
+                ("name: demo-mdb\n", "name: demo-mdb\n      port: 7000\n"),
+                (
+                    "endpoint.swap:",
+                    "endpoint.swap:\n      from: 'clustercfg.demo.sandbox.invalid:6379'",
+                ),
+            ],
+            found: WARNED,
+            then: Then::Goes(&[]),
+            ..Row::default()
+        },
         bare("swap.way_back"),
         of("swap.way_back", &[RECORD]),
         Row {

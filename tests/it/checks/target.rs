@@ -301,6 +301,24 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        check: "target.acl.source_rights",
+        seed: |seed| users(seed, &[("app", "on ~app:* &* +@all"), ("reader", "on ~* &* +@all")]),
+        verdict: Verdict::CannotKnow,
+        says: &["user \"app\" may not touch all keys", "could at the source"],
+        mend: "aws memorydb update-user --user-name app --access-string 'on ~* &* +@all'",
+        then: Then::Holds(available),
+        ..ROW
+    },
+    Row {
+        check: "target.acl.source_rights",
+        seed: |seed| users(seed, &[("app", "off ~* &* +@all"), ("reader", "on ~* &* +@all")]),
+        verdict: Verdict::CannotKnow,
+        says: &["user \"app\" is off"],
+        mend: "aws memorydb update-user --user-name app",
+        then: Then::Holds(available),
+        ..ROW
+    },
+    Row {
         check: "target.acl.source_users",
         seed: |seed| users(seed, &[("app", "on ~* &* +@all")]),
         verdict: Verdict::CannotKnow,

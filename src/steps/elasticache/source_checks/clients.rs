@@ -70,7 +70,8 @@ fn tls(source: &Source<'_>) -> Finding {
             ),
         ),
         Some(target) => {
-            Finding::ok(CHECK, format!("\"{id}\" {speaks}, and so will \"{}\"", target.name))
+            let same = if tls { "so will" } else { "neither will" };
+            Finding::ok(CHECK, format!("\"{id}\" {speaks}, and {same} \"{}\"", target.name))
         }
         None => Finding::ok(CHECK, format!("\"{id}\" {speaks}")),
     };
@@ -167,9 +168,10 @@ async fn users(env: &Env, source: &Source<'_>) -> Finding {
             );
         }
     };
-    let mut lost = Vec::new();
+    let (mut lost, mut access) = (Vec::new(), None);
     // Who cannot log in has nothing to lose.
     for user in users.iter().filter(|user| is_on(&user.access)) {
+        let before = lost.len();
         if user.name == "default" {
             lost.push(format!(
                 "user \"{}\" has the name default, which only open-access has",
@@ -186,6 +188,9 @@ async fn users(env: &Env, source: &Source<'_>) -> Finding {
                 user.id
             ));
         }
+        if lost.len() > before && access.is_none() {
+            access = Some(user.access.clone());
+        }
     }
     let names: Vec<String> =
         users.iter().map(|user| format!("{}: {}", user.id, user.access)).collect();
@@ -201,14 +206,15 @@ async fn users(env: &Env, source: &Source<'_>) -> Finding {
         .mend(format!(
             "give these clients another user with a password, NAME, at both ends, before the swap:\n\
              aws elasticache create-user --user-id NAME --user-name NAME --engine {} --passwords \"$PASSWORD\" \
-             --access-string 'on ~* &* +@all' --region {region}\n\
+             --access-string {access} --region {region}\n\
              aws elasticache modify-user-group --user-group-id {} --user-ids-to-add NAME --region {region}\n\
              aws memorydb create-user --user-name NAME --authentication-mode Type=password,Passwords=\"$PASSWORD\" \
-             --access-string 'on ~* &* +@all' --region {region}\n\
+             --access-string {access} --region {region}\n\
              aws memorydb update-acl --acl-name {} --user-names-to-add NAME --region {region}",
             source.group.engine,
             shell(&groups[0]),
             shell(target.acl.as_deref().unwrap_or("ACL")),
+            access = shell(&access.unwrap_or_default()),
             region = source.region
         )),
         Some(_) => Finding::ok(

@@ -9,7 +9,7 @@ use super::super::{Env, Failure, Finding, OPEN_ACCESS, Op, no_acl};
 use super::source::Source;
 use super::{mind, unread};
 use crate::aws::{found, shell};
-use crate::facts::Access;
+use crate::facts::{Access, without_forbidden};
 use crate::steps::creation;
 use crate::steps::redis::counted;
 use crate::survey::User;
@@ -17,6 +17,7 @@ use crate::survey::User;
 const ACL: &str = "target.acl";
 const USERS: &str = "target.acl.users";
 const SOURCE_USERS: &str = "target.acl.source_users";
+const RIGHTS: &str = "target.acl.source_rights";
 /// Longest name of a user (MemoryDB API reference, CreateUser).
 const LONGEST_USER: usize = 40;
 
@@ -54,11 +55,15 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Fi
     let names: Vec<String> = acl.user_names().to_vec();
     let mut findings =
         vec![state(&name, acl.status().unwrap_or("unknown"), &names, &env.identity.region)];
-    findings.push(match users(env, &names).await {
-        Ok(users) => what_users_can(&name, &users, &env.identity.region),
+    let users = users(env, &names).await;
+    findings.push(match &users {
+        Ok(users) => what_users_can(&name, users, &env.identity.region),
         Err(failure) => Finding::cannot_know(USERS, failure.to_string()),
     });
     findings.extend(source_users(env, &name, Some(&names), source).await);
+    if let Ok(users) = &users {
+        findings.extend(narrower(env, &name, users, source).await);
+    }
     findings
 }
 
@@ -112,12 +117,19 @@ fn what_users_can(acl: &str, users: &BTreeMap<String, String>, region: &str) -> 
     if enters.is_empty() {
         problems.push(format!("nobody may log in under ACL \"{acl}\""));
         mends.push(format!(
-            "aws memorydb update-acl --acl-name {acl} --user-names-to-add USER --region {region}"
+            "aws memorydb update-acl --acl-name {acl} --user-names-to-add USER --region {region}\nwhere USER is one that \
+             applications may log in as"
         ));
     } else if !enters.iter().any(|(_, access)| access.writes()) {
         problems.push(format!("nobody may write under ACL \"{acl}\""));
-        mends.push(update(enters[0].0, "on ~* &* +@all"));
-        given = Some(enters[0].0);
+        // Of several it is not for this program to choose the one that gets every right.
+        if let [(only, _)] = enters[..] {
+            mends.push(update(only, "on ~* &* +@all"));
+            given = Some(*only);
+        } else {
+            let command = update("USER", "on ~* &* +@all");
+            mends.push(format!("{command}\nwhere USER is the one that applications write as"));
+        }
     }
     for (name, _) in read.iter().filter(|(_, access)| !access.on) {
         problems.push(format!("user \"{name}\" is off"));
@@ -152,6 +164,58 @@ fn what_users_can(acl: &str, users: &BTreeMap<String, String>, region: &str) -> 
         .mend(mends.join("\n")),
     };
     finding.seen("access strings", json!(users))
+}
+
+/// Whether users of the source may do less under the ACL than they may there, as far as two access strings tell. What the
+/// two say otherwise is not weighed.
+async fn narrower(
+    env: &Env,
+    acl: &str,
+    users: &BTreeMap<String, String>,
+    source: &Source,
+) -> Option<Finding> {
+    let groups = &source.group()?.user_groups;
+    let (mut less, mut mends, mut seen) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for group in groups {
+        // That they cannot be read is said beside this.
+        for user in env.survey.users(group).await.ok()?.iter() {
+            let name = user.name.to_ascii_lowercase();
+            let (Some(access), false) = (users.get(&name), seen.contains_key(&name)) else {
+                continue;
+            };
+            seen.insert(name.clone(), access.clone());
+            let (there, here) = (Access::read(&user.access), Access::read(access));
+            let what = match () {
+                () if !there.on => continue,
+                () if !here.on => "is off",
+                () if there.writes() && !here.writes() => "may write nothing",
+                () if there.all_keys && !here.all_keys && !here.selectors => {
+                    "may not touch all keys"
+                }
+                () => continue,
+            };
+            less.push(format!("user \"{name}\" {what} under ACL \"{acl}\""));
+            mends.push(format!(
+                "aws memorydb update-user --user-name {} --access-string {} --region {}",
+                shell(&name),
+                shell(&without_forbidden(&user.access).0),
+                env.identity.region
+            ));
+        }
+    }
+    if seen.is_empty() {
+        return None;
+    }
+    Some(if less.is_empty() {
+        Finding::ok(RIGHTS, format!("nobody of the source may plainly do less under ACL \"{acl}\""))
+    } else {
+        let what = less.join("; ");
+        Finding::cannot_know(
+            RIGHTS,
+            format!("{what}, and could at the source; whether clients need it is not known"),
+        )
+        .mend(mends.join("\n"))
+    })
 }
 
 /// The commands that make users, and put them into the ACL, or make it with them.

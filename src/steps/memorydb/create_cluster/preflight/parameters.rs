@@ -35,7 +35,7 @@ pub(super) async fn findings(
                 return findings;
             }
             Ok(Some(found)) => {
-                findings.push(fits(env, name, &found, engine));
+                findings.push(fits(env, name, &found, engine).await);
                 family = Some(found);
             }
         }
@@ -77,7 +77,7 @@ async fn missing(env: &Env, name: &str, family: Option<&str>, source: &Source) -
     Finding::will_fail(GROUP, what, commands.join("\n"))
 }
 
-fn fits(env: &Env, name: &str, found: &str, engine: &Engine) -> Finding {
+async fn fits(env: &Env, name: &str, found: &str, engine: &Engine) -> Finding {
     let finding = match &engine.family {
         Some(wanted) if wanted != found => {
             let engine = format!(
@@ -91,20 +91,32 @@ fn fits(env: &Env, name: &str, found: &str, engine: &Engine) -> Finding {
                     "parameter group \"{name}\" is of family {found}, and {} needs {wanted}",
                     engine.trim()
                 ),
-                format!(
-                    "{}; or leave `parameter_group` out for {}",
-                    create(
-                        env,
-                        &format!("{name}-{}", wanted.trim_start_matches("memorydb_")),
-                        wanted
-                    ),
-                    facts::default_parameter_group(wanted)
-                ),
+                another(env, name, wanted).await,
             )
         }
         _ => Finding::ok(GROUP, format!("parameter group \"{name}\" is of family {found}")),
     };
     finding.seen("family", found)
+}
+
+/// The commands that make a group of the family wanted, with what the one named sets and that family has.
+async fn another(env: &Env, name: &str, wanted: &str) -> String {
+    let new = format!("{name}-{}", wanted.trim_start_matches("memorydb_"));
+    let default = facts::default_parameter_group(wanted);
+    let (has, can) = futures::join!(values(env, name), values(env, &default));
+    let mut lines = vec![create(env, &new, wanted)];
+    // Without a right to read them, or without that group here, it is said without the values.
+    if let (Ok(has), Ok(can)) = (has, can) {
+        let differs = |(name, value): &(String, String)| can.get(name).is_some_and(|v| v != value);
+        let set: BTreeMap<String, String> = has.into_iter().filter(differs).collect();
+        if !set.is_empty() {
+            lines.extend(update(env, &new, &set));
+        }
+    }
+    lines.push(format!(
+        "then `parameter_group: {new}` in the playbook; or leave `parameter_group` out for {default}"
+    ));
+    lines.join("\n")
 }
 
 /// Nothing of this fails a step; applications notice.
