@@ -43,7 +43,7 @@ pub(super) async fn run(
             .because(error.to_string())
             .hint("choose another address with --listen; port 0 takes a free one")
     })?;
-    let address = listener.local_addr().map_or_else(|_| args.listen, |address| address);
+    let address = listener.local_addr().unwrap_or(args.listen);
     let stop = CancellationToken::new();
     let house = Rc::new(House::new(runs, Box::new(Aws { ca }), output, stop.clone()));
     let mut library = library::Library::new(&args.dir)?;

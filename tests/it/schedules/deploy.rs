@@ -95,6 +95,8 @@ fn the_files_that_call_the_program_can_be_read_by_what_reads_them() {
             "file://deploy/eventbridge/nightly.json",
             "--generate-cli-skeleton",
             "output",
+            "--region",
+            "us-east-1",
         ],
     );
     said.ends_with(0).says("ScheduleArn");

@@ -122,6 +122,7 @@ struct Trouble {
 }
 
 /// One slot in which a scheduler runs, dies and is started again, until `end`.
+#[allow(clippy::too_many_arguments, reason = "what a slot shares with the others, as it is")]
 async fn slot(
     declared: &Declared,
     schedule: &Schedule,
@@ -250,8 +251,7 @@ fn live(declared: &Declared, seed: u64, trouble: &Trouble) -> Lived {
         let times = declared.times(from - SignedDuration::from_hours(48), plus(end, 0));
         let judge = Judge { declared, times: times.clone() };
         let mut found = judge.judge(&kept, &world);
-        let heads = kept.heads.borrow();
-        let last = &heads.last().expect("a head").head;
+        let last = kept.heads.borrow().last().expect("a head").head.clone();
         let decided = last["decided"].as_str().and_then(|at| at.parse().ok()).expect("decided");
         // Everything that is due by now is decided, but for what waits for one that is not finished.
         if last["open"].as_array().is_some_and(Vec::is_empty) && last["buffered"].is_null() {
