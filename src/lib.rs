@@ -2,6 +2,7 @@
 //!
 //! Data flows one way, and the modules are named in that order:
 //!
+//! - `schedule`: when a playbook runs by itself: times and policies, pure;
 //! - `playbook`: YAML text to a tree with positions;
 //! - `plan`: tree and inputs to a plan;
 //! - `permissions`: what a plan needs to the least policy for it;
@@ -12,6 +13,7 @@
 //! - `init`: a live source to a playbook;
 //! - `aws`: clients, error classes, identity;
 //! - `state`: where runs are kept: journals, leases, what people ask of a run;
+//! - `scheduler`: occurrences, each submitted once and carried to its end;
 //! - `cost`: prices and shapes to estimates;
 //! - `advise`: answers to a recommendation;
 //! - `report`: events to terminal and JSON;
@@ -28,6 +30,8 @@ pub mod permissions;
 pub mod plan;
 pub mod playbook;
 pub mod report;
+pub mod schedule;
+pub mod scheduler;
 pub mod state;
 pub mod steps;
 pub mod survey;

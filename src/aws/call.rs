@@ -8,6 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
 use super::class::class_of;
+use super::tally;
 use crate::engine::{Answer, Class, Failure};
 
 /// An API operation, and whether it can change anything.
@@ -47,10 +48,10 @@ pub async fn call<T, E>(
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    match request.await {
-        Ok(answer) => Ok(answer),
-        Err(error) => Err(failure(op, &error)),
-    }
+    let answer = request.await.map_err(|error| failure(op, &error));
+    let throttled = answer.as_ref().is_err_and(|failure| failure.class == Class::Throttled);
+    tally::count(op.service, throttled);
+    answer
 }
 
 /// An answer, or `None` where the service says that there is no such thing.

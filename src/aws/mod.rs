@@ -8,6 +8,7 @@ mod conditional;
 mod gate;
 mod identity;
 mod shell;
+mod tally;
 
 pub use arn::{elasticache_arn, memorydb_arn, s3_object_arn, split_s3_object_arn};
 pub use call::{Op, call, found};
@@ -17,3 +18,4 @@ pub use conditional::{Condition, Object, get_object, list_keys, put_object};
 pub use gate::{Gate, Gates};
 pub use identity::{Identity, identify};
 pub use shell::shell;
+pub use tally::{Calls, calls};

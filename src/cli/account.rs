@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use async_trait::async_trait;
+
 use super::error::CommandError;
 use super::exit::Exit;
 #[cfg(feature = "sandbox")]
@@ -27,6 +29,29 @@ pub(crate) struct Account {
     /// The sandbox inside this process, if there is one.
     #[cfg(feature = "sandbox")]
     pub(crate) embedded: Option<Embedded>,
+}
+
+/// What connects to an account.
+#[async_trait(?Send)]
+pub(crate) trait Connect {
+    /// Connects for a plan.
+    ///
+    /// # Errors
+    /// As `Account::connect`.
+    async fn connect(&self, plan: &Plan) -> Result<Account, CommandError>;
+}
+
+/// Connects to AWS, or to whatever the standard AWS variables name.
+pub(crate) struct Aws {
+    /// Certificates to trust besides the system's.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+#[async_trait(?Send)]
+impl Connect for Aws {
+    async fn connect(&self, plan: &Plan) -> Result<Account, CommandError> {
+        Account::connect(plan, self.ca.clone()).await
+    }
 }
 
 impl Account {
@@ -72,7 +97,11 @@ impl Account {
         Ok(account)
     }
 
-    async fn with(
+    /// An account that `clients` reach.
+    ///
+    /// # Errors
+    /// `Refused` without an answer from STS, or against the plan's guard.
+    pub(crate) async fn with(
         clock: Clock,
         clients: Clients,
         data: Rc<dyn DataPlane>,

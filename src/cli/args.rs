@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -61,6 +62,79 @@ pub struct RunArgs {
     pub sandbox: bool,
 }
 
+/// Running a playbook, perhaps as one of its occurrences.
+#[derive(Debug, Args)]
+pub struct RunOnceArgs {
+    /// How to run it.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Carry out exactly the occurrence of this time, such as 2026-11-23T02:15:00Z, and only if nobody has; `now` is the newest time of the playbook's schedule
+    #[arg(long, value_name = "TIME")]
+    pub occurrence: Option<String>,
+}
+
+/// Serving schedules.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The directory; files of inputs beside playbooks are called <playbook>.inputs.yaml
+    pub dir: PathBuf,
+    /// Where /healthz and /metrics are answered; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9180")]
+    pub listen: SocketAddr,
+}
+
+/// What to do with a schedule.
+#[derive(Debug, Subcommand)]
+pub enum ScheduleCommand {
+    /// Print the next times, by the playbook alone
+    Next {
+        /// The playbook
+        playbook: PathBuf,
+        /// How many
+        #[arg(long, short = 'n', default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+        /// After which time [default: now]
+        #[arg(long, value_name = "TIME")]
+        after: Option<String>,
+    },
+    /// List what became of the occurrences so far
+    List {
+        /// The playbook
+        playbook: PathBuf,
+        /// How many of those that came to an end: the newest
+        #[arg(long, short = 'n', default_value_t = 20)]
+        count: usize,
+    },
+    /// Begin nothing more until it is resumed
+    Pause {
+        /// The playbook
+        playbook: PathBuf,
+        /// Words to keep
+        #[arg(long, short = 'm')]
+        comment: Option<String>,
+    },
+    /// Go on; what came due meanwhile is left out
+    Resume {
+        /// The playbook
+        playbook: PathBuf,
+    },
+    /// Run the occurrences of a span of time that have no success, one after the other
+    Backfill {
+        /// The playbook
+        #[command(flatten)]
+        playbook: PlaybookArgs,
+        /// The first time
+        #[arg(long, value_name = "TIME")]
+        from: String,
+        /// The last time [default: now]
+        #[arg(long, value_name = "TIME")]
+        to: Option<String>,
+        /// Do not ask whether to go on after they are shown
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -81,8 +155,16 @@ pub enum Command {
     Iam(IamArgs),
     /// Run a playbook that moves data: show the plan, ask, carry it out
     Migrate(RunArgs),
-    /// Run any playbook
-    Run(RunArgs),
+    /// Run any playbook; or exactly one occurrence of it, however often the command is given
+    Run(RunOnceArgs),
+    /// Show, pause or fill in the schedule of a playbook
+    Schedule {
+        /// What to do with it
+        #[command(subcommand)]
+        command: ScheduleCommand,
+    },
+    /// Run the schedules of the playbooks in a directory until stopped
+    Serve(ServeArgs),
     /// Go on with a run that was stopped, is stuck, or has been approved; let one go on that is paused or held
     Resume {
         /// The run: an id or its beginning; the latest if left out

@@ -44,6 +44,15 @@ pub(crate) enum Beginning {
     Known(Vec<Entry>, Vec<Record>),
 }
 
+/// How a run is driven: who watches, and who stops it.
+#[derive(Clone, Debug)]
+pub(crate) enum Manner {
+    /// It is what this process is for: signals stop it, and whoever sits at the terminal is asked.
+    Alone,
+    /// One of several: each of its lines begins with a label, nobody is asked, and the token stops it.
+    Among { label: String, stop: CancellationToken },
+}
+
 /// Carries a run to its next rest and says how it ended.
 ///
 /// # Errors
@@ -53,10 +62,15 @@ pub(crate) async fn drive(
     opened: Opened,
     runs: &Runs,
     beginning: Beginning,
+    manner: &Manner,
     output: Output,
 ) -> Result<Exit, CommandError> {
     let Opened { journal, lease, .. } = opened;
-    let report: Rc<RefCell<Box<dyn Report>>> = Rc::new(RefCell::new(output.report()));
+    let report = match manner {
+        Manner::Alone => output.report(),
+        Manner::Among { label, .. } => output.labelled(label),
+    };
+    let report: Rc<RefCell<Box<dyn Report>>> = Rc::new(RefCell::new(report));
     let sink: Sink = {
         let report = Rc::clone(&report);
         Rc::new(move |event: &Event| report.borrow_mut().event(event))
@@ -105,7 +119,16 @@ pub(crate) async fn drive(
         cancel.cancel();
         std::future::pending::<()>().await;
     };
-    let signals = watch_signals(run.clone(), cancel.clone(), Rc::clone(&report));
+    let signals = async {
+        match manner {
+            Manner::Alone => watch_signals(run.clone(), cancel.clone(), Rc::clone(&report)).await,
+            Manner::Among { stop, .. } => {
+                stop.cancelled().await;
+                cancel.cancel();
+                std::future::pending().await
+            }
+        }
+    };
     let ticking = async {
         loop {
             tokio::time::sleep(TICK).await;
@@ -118,7 +141,8 @@ pub(crate) async fn drive(
                 Engine::new(&account.registry, Rc::clone(&ledger), clock.clone(), cancel.clone());
             let end = engine.steered(Rc::clone(&helm)).run().await;
             let End::Rest(Rest::Waiting { step }) = &end else { return end };
-            if output.json || !ask::somebody_is_there() {
+            let alone = matches!(manner, Manner::Alone);
+            if output.json || !alone || !ask::somebody_is_there() {
                 return end;
             }
             report.borrow_mut().close();
@@ -145,7 +169,7 @@ pub(crate) async fn drive(
         let clusters = ledger.state(|state| Clusters::of(&state.plan, account));
         clusters.disclaim(&run, runs).await;
     }
-    Ok(conclude(&end, &ledger, place, output))
+    Ok(conclude(&end, &ledger, place, manner, output))
 }
 
 /// Asks the person at the terminal what an `approve` step wants to know. `None`: decide later.
@@ -165,7 +189,7 @@ async fn decide(ledger: &Ledger, step: &str) -> Option<Record> {
     Some(Record::Decided { step: step.to_owned(), approved, by: myself(), comment: None })
 }
 
-fn conclude(end: &End, ledger: &Ledger, place: &Place, output: Output) -> Exit {
+fn conclude(end: &End, ledger: &Ledger, place: &Place, manner: &Manner, output: Output) -> Exit {
     let exit = match end {
         End::Rest(Rest::Succeeded) => Exit::Done,
         End::Rest(Rest::RolledBack | Rest::Cancelled) => {
@@ -184,7 +208,11 @@ fn conclude(end: &End, ledger: &Ledger, place: &Place, output: Output) -> Exit {
         End::Interrupted => Exit::Interrupted,
         End::Broken(_) => Exit::State,
     };
-    output.say(&ledger.state(|s| render_summary(s, place, false, output.style)));
+    let summary = ledger.state(|s| render_summary(s, place, false, output.style));
+    match manner {
+        Manner::Alone => output.say(&summary),
+        Manner::Among { label, .. } => output.say_labelled(label, &summary),
+    }
     if let End::Broken(failure) = end {
         let error = lost(failure);
         output.complain(&error.render(output.err_style));

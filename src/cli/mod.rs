@@ -19,11 +19,13 @@ pub mod reading;
 #[cfg(feature = "sandbox")]
 pub mod sandboxed;
 mod saved;
+mod serve;
 mod signals;
 #[cfg(feature = "sandbox")]
 pub mod sim;
 mod state;
 mod view;
+mod worker;
 
 pub use args::Cli;
 pub use commands::{init_kinds, main};

@@ -69,6 +69,24 @@ impl Output {
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
+    /// Text on standard output, each line of it labelled; nothing with `--json`.
+    pub(crate) fn say_labelled(&self, label: &str, text: &str) {
+        if !self.json {
+            let mut out = Labelled::new(label);
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+        }
+    }
+
+    /// The report of a run among several.
+    #[must_use]
+    pub(crate) fn labelled(&self, label: &str) -> Box<dyn Report> {
+        if self.json {
+            Box::new(Json::new(std::io::stdout()))
+        } else {
+            Box::new(Lines::new(Labelled::new(label)))
+        }
+    }
+
     /// The report of a run.
     #[must_use]
     pub(crate) fn report(&self) -> Box<dyn Report> {
@@ -79,5 +97,37 @@ impl Output {
         } else {
             Box::new(Lines::new(std::io::stdout()))
         }
+    }
+}
+
+/// Standard output, whole lines at a time, each with a label before it.
+struct Labelled {
+    label: String,
+    line: Vec<u8>,
+}
+
+impl Labelled {
+    fn new(label: &str) -> Self {
+        Self { label: label.to_owned(), line: Vec::new() }
+    }
+}
+
+impl Write for Labelled {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        for byte in bytes {
+            self.line.push(*byte);
+            if *byte == b'\n' {
+                let line = std::mem::take(&mut self.line);
+                if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                    let labelled = [self.label.as_bytes(), b"  ", &line].concat();
+                    std::io::stdout().write_all(&labelled)?;
+                }
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stdout().flush()
     }
 }

@@ -129,6 +129,12 @@ impl Runs {
         Ok(Self { store, flags, clock, rhythm })
     }
 
+    /// Runs in a place that somebody else has made.
+    #[cfg(test)]
+    pub(crate) fn over(store: Box<dyn Store>, clock: Clock) -> Self {
+        Self { store, flags: String::new(), clock, rhythm: Duration::from_secs(5) }
+    }
+
     /// The place itself.
     pub(crate) fn store(&self) -> &dyn Store {
         self.store.as_ref()
@@ -143,6 +149,11 @@ impl Runs {
     /// A command about a run, as it has to be typed.
     pub(crate) fn typed(&self, command: &str, run: &RunId) -> String {
         format!("orchestrate {command} {run}{}", self.flags)
+    }
+
+    /// The flag that named the place, as it has to be typed again.
+    pub(crate) fn flags(&self) -> &str {
+        &self.flags
     }
 
     /// Takes a new run.

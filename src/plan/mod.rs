@@ -12,6 +12,7 @@ mod lineage;
 mod model;
 mod pivot;
 mod schema;
+mod schema_schedule;
 mod scope;
 mod shape;
 mod template;

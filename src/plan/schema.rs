@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::catalog::{Catalog, KindInfo};
 use super::editor::{describe, exemplify, list_words, snippet};
+use super::schema_schedule::schedule;
 use crate::playbook::{DEFAULT_PARALLEL, InputType, MAX_PARALLEL};
 
 const EXPRESSION: &str = "#/$defs/expression";
@@ -71,6 +72,7 @@ pub fn playbook_schema(catalog: &Catalog) -> Value {
                 "additionalProperties": { "$ref": "#/$defs/input" },
             },
             "timeout": { "$ref": "#/$defs/duration", "description": "How long the run may take." },
+            "schedule": schedule(),
             "steps": {
                 "type": "array",
                 "minItems": 1,

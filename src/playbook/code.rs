@@ -84,6 +84,10 @@ codes! {
     "P0061" BadInput "A given input does not fit its declaration."
     "P0062" UndeclaredInput "A given input is not declared by the playbook."
     "P0063" UnusedInput "An input is declared and never used."
+    "P0070" BadCron "A cron expression cannot be read, or fits no day."
+    "P0071" UnknownZone "No time zone has this name."
+    "P0072" BadBlackout "A blackout window cannot be read."
+    "P0073" BadSchedule "Keys of a schedule do not go together."
 }
 
 impl Serialize for Code {

@@ -10,13 +10,23 @@ use super::duration::parse_timeout;
 use super::fields::{Fields, check_name};
 use super::input::{InputDecl, InputType};
 use super::model::{GuardNode, Playbook};
+use super::schedule::lower_schedule;
 use super::source::{Located, Source, Span};
 use super::step::lower_items;
 use super::tree::{Key, Node, Value};
 use super::yaml;
 
-const KEYS: &[&str] =
-    &["playbook", "name", "description", "guard", "inputs", "timeout", "steps", "outputs"];
+const KEYS: &[&str] = &[
+    "playbook",
+    "name",
+    "description",
+    "guard",
+    "inputs",
+    "timeout",
+    "schedule",
+    "steps",
+    "outputs",
+];
 const INPUT_KEYS: &[&str] = &["type", "description", "default", "enum", "example"];
 
 /// Reads a playbook's form. `bare_kinds` are the step kinds without a dot in their name.
@@ -55,6 +65,7 @@ fn lower(
         guard: fields.get("guard").and_then(|node| lower_guard(node, source, problems)),
         inputs,
         timeout: fields.get("timeout").and_then(|node| lower_timeout(node, source, problems)),
+        schedule: fields.get("schedule").and_then(|node| lower_schedule(node, source, problems)),
         items,
         outputs: fields.get("outputs").and_then(|node| lower_outputs(node, source, problems)),
     })

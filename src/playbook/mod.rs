@@ -13,6 +13,7 @@ mod input;
 mod lower;
 mod model;
 mod scalar;
+mod schedule;
 mod source;
 mod step;
 mod syntax;

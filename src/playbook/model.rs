@@ -1,6 +1,7 @@
 use super::arg::Arg;
 use super::input::InputDecl;
 use super::source::{Located, Span};
+use crate::schedule::Schedule;
 
 /// A playbook as written: well formed, every part located, not yet checked against the step kinds.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Playbook {
     pub inputs: Vec<InputDecl>,
     /// A duration as text, or an expression that gives one.
     pub timeout: Option<Arg>,
+    /// When it runs by itself.
+    pub schedule: Option<Located<Schedule>>,
     /// The entries of `steps`, in order.
     pub items: Vec<Item>,
     /// What the run leaves for people and for `--inputs-from`: a mapping of names to values.

@@ -99,7 +99,14 @@ impl Store for Directory {
     }
 
     async fn create(&self, run: &RunId) -> Result<Opened, JournalError> {
-        Ok(Self::opened(FileJournal::create(&self.path(run))?, Vec::new()))
+        let path = self.path(run);
+        let journal = match FileJournal::create(&path) {
+            Err(JournalError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
+                FileJournal::begin_again(&path)?
+            }
+            made => made?,
+        };
+        Ok(Self::opened(journal, Vec::new()))
     }
 
     async fn open(&self, run: &RunId) -> Result<Opened, JournalError> {

@@ -68,7 +68,8 @@ pub trait Store {
     /// `Io`, `Store`.
     async fn holder(&self, run: &RunId) -> Result<Option<Holder>, JournalError>;
 
-    /// Makes the journal of a new run, with nothing in it, and takes it.
+    /// Makes the journal of a new run, with nothing in it, and takes it. One that a process left which died before its
+    /// first record is as good as none.
     ///
     /// # Errors
     /// If there is one already, or it cannot be made; nothing has been changed then.

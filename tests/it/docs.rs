@@ -98,6 +98,13 @@ fn the_reference_of_the_commands_is_generated() {
         "iam",
         "migrate",
         "run",
+        "schedule",
+        "schedule next",
+        "schedule list",
+        "schedule pause",
+        "schedule resume",
+        "schedule backfill",
+        "serve",
         "resume",
         "approve",
         "rollback",
@@ -113,7 +120,7 @@ fn the_reference_of_the_commands_is_generated() {
     ];
     let mut text = String::new();
     for name in names {
-        let arguments: Vec<&str> = [name, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
+        let arguments: Vec<&str> = name.split_whitespace().chain(["--help"]).collect();
         let said = place.run(&arguments);
         said.ends_with(0);
         let lines: Vec<&str> = said.out.lines().map(str::trim_end).collect();
@@ -146,9 +153,9 @@ fn the_examples_of_the_kinds_validate() {
     }
 }
 
-/// The playbooks that the page of the language shows.
+/// The playbooks that the pages of the language and of schedules show.
 fn shown() -> Vec<String> {
-    let page = read(&root().join("docs/playbook.md"));
+    let page = read(&root().join("docs/playbook.md")) + &read(&root().join("docs/schedules.md"));
     let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     blocks.map(str::to_owned).collect()
 }

@@ -27,6 +27,7 @@ mod policies;
 mod processes;
 mod program;
 mod rdb_files;
+mod schedules;
 mod schema;
 mod serverless;
 mod sim;

@@ -9,7 +9,8 @@ use source::{expect_none, files, from_root, paths, read, words};
 
 /// The order in which data flows: each module, and which others it may use.
 const EDGES: &[(&str, &[&str])] = &[
-    ("playbook", &[]),
+    ("schedule", &[]),
+    ("playbook", &["schedule"]),
     ("plan", &["playbook"]),
     ("engine", &["plan", "playbook"]),
     ("aws", &["engine"]),
@@ -21,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("permissions", &["plan", "playbook"]),
     ("steps", &["aws", "cost", "engine", "facts", "permissions", "plan", "playbook", "survey"]),
     ("state", &["aws", "engine"]),
+    ("scheduler", &["engine", "schedule", "state"]),
     ("report", &["advise", "cost", "engine", "plan", "playbook"]),
     (
         "cli",
@@ -35,6 +37,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "plan",
             "playbook",
             "report",
+            "schedule",
+            "scheduler",
             "state",
             "steps",
             "survey",
@@ -74,7 +78,9 @@ fn data_flows_one_way_through_the_modules() {
 fn playbook_plan_cost_and_advise_are_pure() {
     let mut problems = Vec::new();
     let impure_std = [["std", "env"], ["std", "fs"], ["std", "net"], ["std", "process"]];
-    for folder in ["src/playbook", "src/plan", "src/cost", "src/advise"] {
+    for folder in ["src/playbook", "src/schedule", "src/plan", "src/cost", "src/advise"] {
+        // Instants are what a schedule is about; they are handed in.
+        let handed = |word: &str| folder == "src/schedule" && word == "Timestamp";
         for file in files(folder, "rs") {
             let code = file.code();
             for (number, line) in code.lines().enumerate() {
@@ -85,7 +91,8 @@ fn playbook_plan_cost_and_advise_are_pure() {
                 }
                 for word in words(line) {
                     let outside = matches!(word, "tokio" | "fs_err" | "rand" | "await")
-                        || matches!(word, "Timestamp" | "SystemTime" | "Instant")
+                        || (matches!(word, "Timestamp" | "SystemTime" | "Instant")
+                            && !handed(word))
                         || word.starts_with("aws_");
                     if outside {
                         problems.push(format!("{}:{}: `{word}`", file.path, number + 1));

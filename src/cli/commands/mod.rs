@@ -8,6 +8,7 @@ mod iam;
 mod init;
 mod kinds;
 mod lever;
+mod occurrence;
 mod plan;
 pub(super) mod resume;
 pub(super) mod rollback;
@@ -15,6 +16,7 @@ mod run;
 mod runs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod schedule;
 mod schema;
 #[cfg(feature = "sandbox")]
 mod sim;
@@ -28,10 +30,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::args::{Cli, Command};
+use super::args::{Cli, Command, RunOnceArgs};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::output::Output;
+use super::serve;
 use super::state::Runs;
 
 pub use init::kinds as init_kinds;
@@ -83,8 +86,17 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CommandError> {
         Command::Migrate(args) => {
             block_on(async { run::run(args, true, runs().await?, ca, output).await })
         }
-        Command::Run(args) => {
-            block_on(async { run::run(args, false, runs().await?, ca, output).await })
+        Command::Run(RunOnceArgs { run, occurrence: None }) => {
+            block_on(async { run::run(run, false, runs().await?, ca, output).await })
+        }
+        Command::Run(RunOnceArgs { run, occurrence: Some(at) }) => {
+            block_on(async { occurrence::run(run, &at, &runs().await?, ca, output).await })
+        }
+        Command::Schedule { command } => {
+            block_on(async { schedule::run(command, &runs, ca, output).await })
+        }
+        Command::Serve(args) => {
+            block_on(async { serve::run(&args, runs().await?, ca, output).await })
         }
         Command::Resume { run } => {
             block_on(async { resume::run(run.as_deref(), runs().await?, ca, output).await })

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::steer::{self, lift};
-use crate::cli::account::Account;
+use crate::cli::account::{Aws, Connect};
 use crate::cli::claims::Clusters;
-use crate::cli::drive::{Beginning, drive, myself};
+use crate::cli::drive::{Beginning, Manner, drive, myself};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -57,25 +57,37 @@ pub(super) async fn take_up(
 ) -> Result<Exit, CommandError> {
     let opened = runs.open(id, output).await?;
     let lease = Rc::clone(&opened.lease);
-    let done = go_on(id, permit, runs, opened, ca, output).await;
+    let way = Way { connect: &Aws { ca }, manner: &Manner::Alone, lifts: true };
+    let done = go_on(id, permit, runs, opened, &way, output).await;
     // If this fails it ends by itself.
     let _ = lease.release().await;
     done
 }
 
-async fn go_on(
+/// How a run is gone on with.
+pub(in crate::cli) struct Way<'a> {
+    /// What connects to its account.
+    pub(in crate::cli) connect: &'a dyn Connect,
+    /// Who watches.
+    pub(in crate::cli) manner: &'a Manner,
+    /// Whether pauses and holds are lifted, as a person does who takes it up.
+    pub(in crate::cli) lifts: bool,
+}
+
+/// Goes on with a run that this process has taken.
+pub(in crate::cli) async fn go_on(
     id: &RunId,
     permit: impl FnOnce(&RunState, u64) -> Result<Vec<Record>, CommandError>,
     runs: &Runs,
     mut opened: Opened,
-    ca: Option<PathBuf>,
+    way: &Way<'_>,
     output: Output,
 ) -> Result<Exit, CommandError> {
     let entries = std::mem::take(&mut opened.entries);
     let state = replayed(id, &entries)?;
     still_there(&state)?;
     let more = permit(&state, last_of_others(&entries))?;
-    let account = Account::connect(&state.plan, ca).await.map_err(|error| {
+    let account = way.connect.connect(&state.plan).await.map_err(|error| {
         let Header { account, region, .. } = &state.header;
         error.hint(format!("run {id} works in account {account}, region {region}"))
     })?;
@@ -94,8 +106,11 @@ async fn go_on(
     account.not_halted(&state.plan).await?;
     // Also that of a run which had finished, and is undone now.
     Clusters::of(&state.plan, &account).claim(id, runs).await?;
-    lift(id, runs, false).await?;
-    drive(&account, opened, runs, Beginning::Known(entries, more), output).await
+    if way.lifts {
+        lift(id, runs, false).await?;
+    }
+    let beginning = Beginning::Known(entries, more);
+    drive(&account, opened, runs, beginning, way.manner, output).await
 }
 
 /// Refuses a run whose sandbox ended with its process.

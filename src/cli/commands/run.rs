@@ -8,7 +8,7 @@ use crate::cli::account::Account;
 use crate::cli::args::RunArgs;
 use crate::cli::ask;
 use crate::cli::claims::Clusters;
-use crate::cli::drive::{Beginning, drive, myself};
+use crate::cli::drive::{Beginning, Manner, drive, myself};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -98,7 +98,8 @@ async fn begin(
                 embedded: account.is_embedded(),
                 plan: Box::new(plan.clone()),
             };
-            drive(account, opened, runs, Beginning::New(Box::new(header)), output).await
+            let beginning = Beginning::New(Box::new(header));
+            drive(account, opened, runs, beginning, &Manner::Alone, output).await
         }
         Err(refused) => Err(refused),
     };
@@ -108,11 +109,11 @@ async fn begin(
 }
 
 #[cfg(feature = "sandbox")]
-fn embedded(args: &RunArgs) -> bool {
+pub(super) fn embedded(args: &RunArgs) -> bool {
     args.sandbox
 }
 
 #[cfg(not(feature = "sandbox"))]
-fn embedded(_: &RunArgs) -> bool {
+pub(super) fn embedded(_: &RunArgs) -> bool {
     false
 }

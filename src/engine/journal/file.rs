@@ -190,6 +190,23 @@ impl FileJournal {
         Ok(Self::over(Box::new(file)))
     }
 
+    /// Takes up a journal that a process made and died before its first record was whole.
+    ///
+    /// # Errors
+    /// `Locked` if that process lives; `AlreadyExists` if there is a record.
+    pub fn begin_again(path: &Path) -> Result<Self, JournalError> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        lock(&file)?;
+        // Read under the lock, by its own handle: the other may have written until just now.
+        if fs_err::read(path)?.contains(&b'\n') {
+            return Err(JournalError::Io(io::ErrorKind::AlreadyExists.into()));
+        }
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        file.sync_all()?;
+        Ok(Self::over(Box::new(file)))
+    }
+
     /// A journal over an empty file.
     #[must_use]
     pub fn over(file: Box<dyn Durable>) -> Self {

@@ -388,3 +388,20 @@ async fn an_entry_that_was_appended_survives_a_power_cut() {
         assert_eq!(bytes[..synced], text(&written), "entry {}", written.len());
     }
 }
+
+/// A process that made the file and died before its first record was whole has begun nothing.
+#[tokio::test(start_paused = true)]
+async fn a_journal_without_a_whole_record_is_begun_again_and_no_other() {
+    let entries = entries().await;
+    let line = encode(&entries[0]);
+    for torn in [&b""[..], &line.as_bytes()[..line.len() / 2]] {
+        let place = written(torn);
+        let mut journal = FileJournal::begin_again(&place.path).expect("nothing was begun");
+        assert!(FileJournal::begin_again(&place.path).is_err(), "it is taken");
+        journal.append(&entries[0]).await.expect("written");
+        drop(journal);
+        assert_eq!(FileJournal::open(&place.path).expect("opens").1, entries[..1]);
+        FileJournal::begin_again(&place.path).expect_err("it has a record");
+        assert_eq!(FileJournal::open(&place.path).expect("opens").1, entries[..1], "and keeps it");
+    }
+}
