@@ -152,6 +152,9 @@ pub struct SeedReplicationGroup {
     pub pending: BTreeMap<String, String>,
     /// For how many days daily snapshots are kept; 0 takes none.
     pub snapshot_retention_days: u32,
+    /// When the service has taken snapshots of it by itself, in hours before now. They hold the data of now, and count
+    /// only while daily snapshots are kept.
+    pub automatic_snapshots: Vec<u32>,
     /// When the daily snapshot is taken, in UTC.
     pub snapshot_window: String,
     /// When it is maintained, in UTC.
@@ -198,6 +201,7 @@ impl Default for SeedReplicationGroup {
             auth_token: false,
             pending: BTreeMap::new(),
             snapshot_retention_days: 0,
+            automatic_snapshots: Vec::new(),
             snapshot_window: "05:00-06:00".to_owned(),
             maintenance_window: "sun:07:00-sun:08:00".to_owned(),
             parameter_group: None,
@@ -364,6 +368,10 @@ pub struct SeedCluster {
     pub tls: bool,
     /// How many keys to fill it with.
     pub keys: u64,
+    /// For how many days daily snapshots are kept; 0 takes none.
+    pub snapshot_retention_days: u32,
+    /// When the service has taken snapshots of it by itself, as for replication groups.
+    pub automatic_snapshots: Vec<u32>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -378,6 +386,8 @@ impl Default for SeedCluster {
             acl: "open-access".to_owned(),
             tls: false,
             keys: 0,
+            snapshot_retention_days: 0,
+            automatic_snapshots: Vec::new(),
             tags: BTreeMap::new(),
         }
     }

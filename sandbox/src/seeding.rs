@@ -11,7 +11,7 @@ use crate::data::{Cluster, ClusterSpec, Fill, Pretence};
 use crate::elasticache::serverless::state as ec_serverless;
 use crate::elasticache::{self, state as ec};
 use crate::kms;
-use crate::memorydb::state as mdb;
+use crate::memorydb::{self, state as mdb};
 use crate::s3::state::{Bucket, Encryption, Object, Versioning};
 use crate::sandbox::SandboxError;
 use crate::seed::{
@@ -205,6 +205,7 @@ async fn replication_group(
         }
         fill(&cluster, seed.keys, seed.every_type, random_seed).await?;
     }
+    elasticache::seed_automatic(ctx, &id, &seed.automatic_snapshots).await;
     Ok(())
 }
 
@@ -315,7 +316,7 @@ async fn memorydb_cluster(
         parameter_group: "default.memorydb-redis7".to_owned(),
         security_groups: Vec::new(),
         kms_key: None,
-        retention: 0,
+        retention: u64::from(seed.snapshot_retention_days),
         data_tiering: false,
         tags: seed.tags.clone(),
         created: ctx.now,
@@ -324,7 +325,8 @@ async fn memorydb_cluster(
         shards: servers.shards(),
         cluster: Some(servers),
     };
-    ctx.world().memorydb.clusters.insert(name, cluster);
+    ctx.world().memorydb.clusters.insert(name.clone(), cluster);
+    memorydb::seed_automatic(ctx, &name, &seed.automatic_snapshots).await;
     Ok(())
 }
 

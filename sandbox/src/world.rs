@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) secretsmanager: SecretsManagerState,
     pub(crate) route53: Route53State,
     pub(crate) kms: KmsState,
+    /// The points that were put into CloudWatch, in order.
+    pub(crate) points: Vec<Value>,
 }
 
 /// The keys of a cluster: counted in the model; of real servers, what they were given.
@@ -43,8 +45,16 @@ impl World {
     /// What exists, in order, without anything that differs between two runs of the same effect: no timestamps, random
     /// ids, version numbers or request ids.
     pub(crate) fn describe(&self) -> Value {
-        const PARTS: [&str; 7] =
-            ["elasticache", "memorydb", "s3", "ssm", "secretsmanager", "route53", "kms"];
+        const PARTS: [&str; 8] = [
+            "elasticache",
+            "memorydb",
+            "s3",
+            "ssm",
+            "secretsmanager",
+            "route53",
+            "kms",
+            "monitoring",
+        ];
         PARTS.iter().map(|part| ((*part).to_owned(), self.describe_part(part))).collect()
     }
 
@@ -58,6 +68,7 @@ impl World {
             "secretsmanager" => self.secretsmanager.describe(),
             "route53" => self.route53.describe(),
             "kms" => self.kms.describe(),
+            "monitoring" => crate::cloudwatch::describe(&self.points),
             _ => Value::Null,
         }
     }

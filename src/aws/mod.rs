@@ -7,6 +7,7 @@ mod clients;
 mod conditional;
 mod gate;
 mod identity;
+mod pace;
 mod shell;
 
 pub use arn::{elasticache_arn, memorydb_arn, s3_object_arn, split_s3_object_arn};
@@ -16,4 +17,5 @@ pub use clients::{Clients, Settings, connect, is_region};
 pub use conditional::{Condition, Object, get_object, list_keys, put_object};
 pub use gate::{Gate, Gates};
 pub use identity::{Identity, identify};
+pub use pace::paced;
 pub use shell::shell;

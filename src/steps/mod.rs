@@ -7,10 +7,12 @@ mod assert;
 #[cfg(test)]
 mod check_tests;
 pub mod checks;
+mod cloudwatch;
 mod creation;
 mod elasticache;
 mod endpoint;
 mod env;
+mod exports;
 mod memorydb;
 mod need;
 mod ownership;
@@ -61,21 +63,31 @@ macro_rules! kinds {
 kinds![
     approve::Approve,
     assert::Assert,
+    cloudwatch::PutMetric,
     elasticache::CreateServerlessSnapshot,
     elasticache::CreateSnapshot,
     elasticache::DeleteServerlessSnapshot,
     elasticache::DeleteSnapshot,
+    elasticache::ExportFleet,
+    elasticache::ExportLatest,
     elasticache::ExportServerlessSnapshot,
     elasticache::ExportSnapshot,
     elasticache::FreezeWrites,
     elasticache::ThawWrites,
     endpoint::Swap,
+    memorydb::CopySnapshot,
     memorydb::CreateCluster,
+    memorydb::CreateSnapshot,
     memorydb::DeleteCluster,
+    memorydb::DeleteSnapshot,
+    memorydb::ExportSnapshot,
     pause::Pause,
     rdb::Check,
     redis::compare::Compare,
+    redis::count::Count,
     s3::DeleteObjects,
+    s3::NewestExport,
+    s3::PruneExports,
 ];
 
 /// The kinds by name.

@@ -13,6 +13,10 @@ pub enum Need {
     Snapshot(String),
     /// A manual snapshot of a serverless cache.
     ServerlessSnapshot(String),
+    /// A MemoryDB cluster with data.
+    Cluster(String),
+    /// That the service has taken snapshots of a replication group or MemoryDB cluster by itself, every day.
+    DailySnapshots(String),
     /// A bucket that both services may use, in this region.
     Bucket(String),
     /// Objects in S3, by ARN.

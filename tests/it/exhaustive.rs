@@ -149,6 +149,13 @@ fn every_call_of_the_clean_ups_meets_every_fault() {
 }
 
 #[test]
+fn every_operation_of_the_exports_meets_every_fault() {
+    let exports =
+        ["scheduled-export", "scheduled-export-memorydb", "export-fleet", "restore-drill"];
+    every_call_with_every_fault(&exports, Which::EveryOperation);
+}
+
+#[test]
 fn every_shipped_playbook_meets_every_fault() {
     let tried = [
         "quickstart",
@@ -157,6 +164,10 @@ fn every_shipped_playbook_meets_every_fault() {
         "serverless-to-memorydb",
         "cleanup-migration",
         "cleanup-serverless-migration",
+        "scheduled-export",
+        "scheduled-export-memorydb",
+        "export-fleet",
+        "restore-drill",
     ];
     assert_eq!(tried, SHIPPED, "put the new playbook into one of the tests above");
 }

@@ -436,9 +436,14 @@ without_each! {
     the_serverless_migration_says_which_permission_is_missing: "serverless-to-memorydb",
     the_clean_up_says_which_permission_is_missing: "cleanup-migration",
     the_serverless_clean_up_says_which_permission_is_missing: "cleanup-serverless-migration",
+    an_export_says_which_permission_is_missing: "scheduled-export",
+    a_memorydb_export_says_which_permission_is_missing: "scheduled-export-memorydb",
+    a_fleet_says_which_permission_is_missing: "export-fleet",
+    a_drill_says_which_permission_is_missing: "restore-drill",
     freezing_and_thawing_say_which_permission_is_missing: "freeze-and-thaw",
     creating_and_deleting_say_which_permission_is_missing: "create-and-delete",
     lanes_say_which_permission_is_missing: "several",
+    a_manual_export_says_which_permission_is_missing: "export-manual",
 }
 
 /// The simulator sees before the run what the run would meet.

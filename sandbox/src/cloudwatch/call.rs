@@ -15,11 +15,12 @@ const POINTS: u64 = 100_800;
 pub(crate) async fn call(ctx: &Ctx, operation: &str, input: &Value) -> Result<Value, ApiError> {
     match operation {
         "GetMetricData" => metric_data(ctx, input).await,
+        "PutMetricData" => super::put::metric_data(ctx, input),
         other => Err(ApiError::unknown_operation(other)),
     }
 }
 
-fn invalid(message: impl Into<String>) -> ApiError {
+pub(super) fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::bad("ValidationError", message)
 }
 

@@ -16,4 +16,5 @@ mod windows;
 pub(crate) use call::call;
 pub(crate) use groups::start as start_group;
 pub(crate) use settle::settle;
-pub(crate) use snapshots::seed_history;
+pub(crate) use snapshots::{seed_automatic, seed_history};
+pub(crate) use windows::opened;

@@ -15,3 +15,4 @@ mod tags;
 pub(crate) use call::call;
 pub(crate) use catalog::default_group_of;
 pub(crate) use settle::settle;
+pub(crate) use snapshots::seed_automatic;

@@ -22,14 +22,18 @@ type Files = Result<Vec<(String, Bytes)>, Failure>;
 
 /// Carries out what time has brought since the last request.
 pub(crate) async fn settle(ctx: &Ctx) {
-    let (stop, fill) = {
+    let (stop, fill, save) = {
         let mut world = ctx.world();
         snapshots(ctx, &mut world.memorydb);
         exports(ctx, &mut world);
         acls(ctx, &mut world.memorydb);
         let stop = ended(ctx, &mut world.memorydb);
-        (stop, to_fill(ctx, &mut world))
+        let save = super::snapshots::daily(ctx, &mut world.memorydb);
+        (stop, to_fill(ctx, &mut world), save)
     };
+    for name in save {
+        super::snapshots::save(ctx, &name).await;
+    }
     for cluster in stop {
         cluster.stop().await;
     }

@@ -161,7 +161,8 @@ impl Incoming {
                 let operation = parts.uri.path().rsplit_once("/operation/").map(|(_, op)| op);
                 let operation = operation.unwrap_or_default().to_owned();
                 let input = cbor::parse(&body).map_err(|error| (service, error))?;
-                (operation, String::new(), Input::Json(input))
+                let about = input["Namespace"].as_str().unwrap_or_default().to_owned();
+                (operation, about, Input::Json(input))
             }
             Service::MemoryDb
             | Service::Ssm
@@ -286,8 +287,12 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> (Rep
             return (reply, None);
         }
     };
-    let fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
     let (at, mutating) = (core.clock.now(), incoming.mutating());
+    let mut fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
+    let limited = !lock(&core.limits).take(incoming.service.name(), at);
+    if limited {
+        fault = Some(FaultKind::Throttle);
+    }
     let (service, operation) = (incoming.service.name().to_owned(), incoming.operation.clone());
     let resource = incoming.resource.clone();
     let mut call = Call {
@@ -298,7 +303,7 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> (Rep
         mutating,
         outcome: Outcome::Lost,
         effect: false,
-        fault: fault.as_ref().map(FaultKind::name),
+        fault: if limited { Some("rate_limit") } else { fault.as_ref().map(FaultKind::name) },
         request_id: String::new(),
         needs: Vec::new(),
     };

@@ -74,8 +74,9 @@ macro_rules! written {
     };
 }
 
-/// The weights are such that small runs are many and whole migrations are some: the latter cost ten times as much.
-static WRITTEN: [Written; 12] = written![
+/// The weights are such that small runs are many and whole migrations are some: the latter cost ten times as much. What
+/// has none is simulated by name alone.
+static WRITTEN: [Written; 16] = written![
     340 x QUICK "playbooks/" "parameter" &[], None;
     125 x QUICK "playbooks/" "swap" &[], None;
     180 x QUICK "playbooks/" "cluster" &[], None;
@@ -88,6 +89,10 @@ static WRITTEN: [Written; 12] = written![
     3 x 1.0 "../../../playbooks/" "serverless-to-memorydb" COMPARED, None;
     1 x 1.0 "../../../playbooks/" "cleanup-migration" &[], Some("elasticache-to-memorydb");
     1 x 1.0 "../../../playbooks/" "cleanup-serverless-migration" &[], Some("serverless-to-memorydb");
+    0 x QUICK "../../../playbooks/" "scheduled-export" &["group=prod", "bucket=exports"], None;
+    0 x QUICK "../../../playbooks/" "scheduled-export-memorydb" &["cluster=prod-mdb", "bucket=exports"], None;
+    0 x QUICK "../../../playbooks/" "export-fleet" &["pattern=prod-*", "bucket=exports"], None;
+    0 x QUICK "../../../playbooks/" "restore-drill" &["cluster=prod", "bucket=exports"], Some("scheduled-export");
 ];
 
 /// A playbook, ready to be simulated.
@@ -221,6 +226,7 @@ impl Known {
 fn small(mut seed: Seed) -> Seed {
     seed.replication_groups.iter_mut().for_each(|group| group.keys = KEYS);
     seed.serverless_caches.iter_mut().for_each(|cache| cache.keys = KEYS);
+    seed.clusters.iter_mut().for_each(|cluster| cluster.keys = KEYS);
     seed
 }
 

@@ -2,6 +2,7 @@
 
 mod canon;
 pub(crate) mod compare;
+pub(crate) mod count;
 mod difference;
 mod model;
 mod plane;
