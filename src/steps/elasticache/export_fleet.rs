@@ -19,7 +19,7 @@ use crate::steps::exports::{Of, manifest, out};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, s3};
 
 const MADE: &str = "snapshot:orc-*-snapshot*";
-const AUTOMATIC: &str = "snapshot:automatic.{pattern|*}-*";
+const AUTOMATIC: &str = "snapshot:automatic.*";
 
 /// Exports the newest snapshot of every replication group that a pattern and tags choose, each as
 /// `elasticache.export_latest` does: verified, and recorded in a manifest of its own.
@@ -119,19 +119,19 @@ impl Step for ExportFleet {
     const SUMMARY: &'static str = "export the newest snapshots of many replication groups";
     const ACTIONS: &'static [Action] = &[
         action("elasticache:DescribeReplicationGroups", "*", Phases::PLAN_RUN),
-        action("elasticache:ListTagsForResource", "replicationgroup:{pattern|*}", Phases::PLAN_RUN)
+        action("elasticache:ListTagsForResource", "replicationgroup:*", Phases::PLAN_RUN)
             .when("tags"),
         action("elasticache:DescribeSnapshots", "*", Phases::RUN),
         action("elasticache:DescribeSnapshots", MADE, Phases::UNDO),
         action("elasticache:DescribeSnapshots", AUTOMATIC, Phases::UNDO),
         action("elasticache:ListTagsForResource", MADE, Phases::RUN_UNDO),
-        action("elasticache:CreateSnapshot", "replicationgroup:{pattern|*}", Phases::RUN),
-        action("elasticache:CreateSnapshot", "cluster:{pattern|*}-*", Phases::RUN),
+        action("elasticache:CreateSnapshot", "replicationgroup:*", Phases::RUN),
+        action("elasticache:CreateSnapshot", "cluster:*", Phases::RUN),
         action("elasticache:CreateSnapshot", MADE, Phases::RUN),
         action("elasticache:AddTagsToResource", MADE, Phases::RUN),
         action("elasticache:CopySnapshot", AUTOMATIC, Phases::RUN),
         action("elasticache:CopySnapshot", MADE, Phases::RUN),
-        action("elasticache:CopySnapshot", "snapshot:{pattern|*}-*", Phases::RUN),
+        action("elasticache:CopySnapshot", "snapshot:*", Phases::RUN),
         action("elasticache:DeleteSnapshot", MADE, Phases::RUN_UNDO),
         action("elasticache:DescribeEvents", "*", Phases::RUN)
             .helps("if the service fails at it, its reason is not told"),
@@ -145,7 +145,7 @@ impl Step for ExportFleet {
         action("s3:GetObject", "{bucket}/*", Phases::RUN_UNDO),
         action("s3:DeleteObject", "{bucket}/*", Phases::RUN_UNDO),
     ];
-    const OUTPUTS: &'static [Foreseen] = &[("clusters", "{pattern|*}")];
+    const OUTPUTS: &'static [Foreseen] = &[("clusters", "*")];
     const GUESTS: &'static [Guest] = &[s3::Guest::ElastiCache.in_bucket("{bucket}")];
     const EFFECT: Effect = Effect::Mutates(UndoPolicy::Undo);
     const TIMEOUT: Duration = Duration::from_secs(24 * 3600);

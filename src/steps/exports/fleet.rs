@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 
 use super::latest::{self, Output, Prepared, Wanted};
 use crate::engine::{Class, Cx, Failure};
@@ -47,7 +47,7 @@ pub(in crate::steps) async fn execute(
         let stop = ended.failed.len() > limits.max_errors;
         while !stop && running.len() < ramp(in_a_row, limits.max_parallel) {
             let Some(wanted) = waiting.pop_front() else { break };
-            running.push(async move { (wanted, one(env, cx, wanted).await) });
+            running.push(async move { (wanted, one(env, cx, wanted).await) }.boxed_local());
         }
         let Some((wanted, result)) = running.next().await else { break };
         match result {
@@ -101,7 +101,7 @@ async fn one(env: &Env, cx: &Cx, wanted: &Wanted) -> Result<Output, Failure> {
                 prepared
             }
         };
-        match latest::execute(env, &cx, wanted, &prepared).await? {
+        match latest::execute(env, &cx, wanted, &prepared).boxed_local().await? {
             Done::Changed(output) | Done::Adopted(output) | Done::Unchanged(output) => Ok(output),
             Done::Ask(question) => {
                 Err(Failure::fatal("an export asked a question").because(question))

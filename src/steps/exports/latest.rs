@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
+use jiff::{Timestamp, Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -260,12 +262,14 @@ async fn take(
     Ok(match of {
         Of::ElastiCache => {
             let spec = elasticache::SnapshotSpec::of(cluster);
-            let (intent, taken) = elasticache::CreateSnapshot::prepare(env, &spec, &part).await?;
+            let (intent, taken) =
+                elasticache::CreateSnapshot::prepare(env, &spec, &part).boxed_local().await?;
             (Taking::ElastiCache(intent), taken)
         }
         Of::MemoryDb => {
             let spec = memorydb::SnapshotSpec::of(cluster);
-            let (intent, taken) = memorydb::CreateSnapshot::prepare(env, &spec, &part).await?;
+            let (intent, taken) =
+                memorydb::CreateSnapshot::prepare(env, &spec, &part).boxed_local().await?;
             (Taking::MemoryDb(intent), taken)
         }
     })
@@ -293,7 +297,7 @@ pub(in crate::steps) async fn execute(
     let (manifest, adopted) = match manifest::ours(env, cx, bucket, &key).await? {
         Some(manifest) => (manifest, true),
         None => {
-            let manifest = export(env, cx, wanted, prepared).await?;
+            let manifest = export(env, cx, wanted, prepared).boxed_local().await?;
             manifest::write(env, cx, &key, &manifest).await.map_err(|failure| {
                 failure.context(format!("the export of \"{cluster}\" is there and not recorded"))
             })?;
@@ -322,12 +326,15 @@ async fn export(
         From::Automatic { snapshot } => snapshot.clone(),
         From::Taken(Taking::ElastiCache(intent)) => {
             let spec = elasticache::SnapshotSpec::of(cluster);
-            let done = elasticache::CreateSnapshot::execute(env, &spec, intent, &part).await?;
+            let done = elasticache::CreateSnapshot::execute(env, &spec, intent, &part)
+                .boxed_local()
+                .await?;
             output(done)?.name
         }
         From::Taken(Taking::MemoryDb(intent)) => {
             let spec = memorydb::SnapshotSpec::of(cluster);
-            let done = memorydb::CreateSnapshot::execute(env, &spec, intent, &part).await?;
+            let done =
+                memorydb::CreateSnapshot::execute(env, &spec, intent, &part).boxed_local().await?;
             output(done)?.name
         }
     };
@@ -342,8 +349,9 @@ async fn export(
         }
     };
     let source = of.exportable_or_busy(env, &snapshot).await?;
-    let (files, _) = out::execute(env, &landing, &cx.part("export")).await?;
-    let files = verify::verify(env, cx, bucket, &files.keys).await?;
+    let part = cx.part("export");
+    let (files, _) = out::execute(env, &landing, &part).boxed_local().await?;
+    let files = verify::verify(env, cx, bucket, &files.keys).boxed_local().await?;
     let sum = |of: fn(&manifest::ExportedFile) -> u64| files.iter().map(of).sum::<u64>();
     let bytes = sum(|file| file.bytes);
     let history = manifest::history(env, bucket, cluster, HISTORY).await?;
@@ -353,7 +361,9 @@ async fn export(
             "\"{cluster}\" has no earlier export in this bucket: its size was held against nothing"
         ));
     }
-    let now = cx.clock.now();
+    // To the second: two clocks do not agree on more.
+    let whole = |at: Timestamp| at.round(Unit::Second).unwrap_or(at);
+    let now = whole(cx.clock.now());
     Ok(Manifest {
         format: FORMAT,
         tool: format!("orchestrate {}", env!("CARGO_PKG_VERSION")),
@@ -361,7 +371,7 @@ async fn export(
         cluster: cluster.clone(),
         run: cx.run.to_string(),
         step: cx.step.clone(),
-        taken_at: source.earliest().unwrap_or(now),
+        taken_at: source.earliest().map_or(now, whole),
         source: Source {
             automatic: super::is_automatic(&snapshot),
             snapshot,
@@ -375,7 +385,6 @@ async fn export(
         bytes,
         keys: sum(|file| file.keys),
         keys_with_expiry: sum(|file| file.keys_with_expiry),
-        keys_expired: sum(|file| file.keys_expired),
         files,
         band,
     })
@@ -412,11 +421,11 @@ async fn untake(
     match taking {
         Taking::ElastiCache(intent) => {
             let spec = elasticache::SnapshotSpec::of(cluster);
-            elasticache::CreateSnapshot::undo(env, &spec, intent, &part).await
+            elasticache::CreateSnapshot::undo(env, &spec, intent, &part).boxed_local().await
         }
         Taking::MemoryDb(intent) => {
             let spec = memorydb::SnapshotSpec::of(cluster);
-            memorydb::CreateSnapshot::undo(env, &spec, intent, &part).await
+            memorydb::CreateSnapshot::undo(env, &spec, intent, &part).boxed_local().await
         }
     }
 }

@@ -32,7 +32,6 @@ pub(crate) struct ExportedFile {
     pub(crate) checksum: String,
     pub(crate) keys: u64,
     pub(crate) keys_with_expiry: u64,
-    pub(crate) keys_expired: u64,
 }
 
 /// What was exported.
@@ -78,7 +77,6 @@ pub(crate) struct Manifest {
     pub(crate) bytes: u64,
     pub(crate) keys: u64,
     pub(crate) keys_with_expiry: u64,
-    pub(crate) keys_expired: u64,
     pub(crate) band: Band,
 }
 
@@ -212,6 +210,14 @@ pub(super) async fn write(
     }
 }
 
+/// Entity tags come with quotes from one request and, from some servers, without from another.
+fn same_tag(recorded: Option<&str>, found: Option<&str>) -> bool {
+    match (recorded, found) {
+        (Some(recorded), Some(found)) => recorded.trim_matches('"') == found.trim_matches('"'),
+        _ => true,
+    }
+}
+
 /// The manifests of a cluster in a bucket, newest first, `most` at most; and whether their files are there.
 ///
 /// # Errors
@@ -237,7 +243,7 @@ pub(in crate::steps) async fn history(
             listed.iter().any(|object| {
                 object.key == file.key
                     && object.bytes == file.bytes
-                    && (file.etag.is_none() || object.etag.is_none() || object.etag == file.etag)
+                    && same_tag(file.etag.as_deref(), object.etag.as_deref())
             })
         };
         let whole = !manifest.files.is_empty() && manifest.files.iter().all(there);

@@ -94,7 +94,7 @@ impl Step for NewestExport {
         const CHECK: &str = "export.newest";
         let (Some(bucket), Some(cluster)) = (args["bucket"].as_str(), args["cluster"].as_str())
         else {
-            return vec![Finding::cannot_know(CHECK, "bucket or cluster is not known yet")];
+            return Vec::new();
         };
         vec![match find(env, cx, bucket, cluster, args["max_age"].as_str()).await {
             Ok((key, manifest)) => Finding::ok(

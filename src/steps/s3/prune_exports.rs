@@ -97,6 +97,8 @@ pub(crate) struct Output {
     locked: Vec<String>,
 }
 
+const LISTING: &str = "see that the bucket is there, and allow s3:ListBucket on it and s3:GetObject on what is in it to the caller";
+
 /// `s3.prune_exports`.
 pub(crate) struct PruneExports;
 
@@ -105,13 +107,13 @@ impl Step for PruneExports {
     const SUMMARY: &'static str = "delete the exports of a cluster that no rule keeps";
     const ACTIONS: &'static [Action] = &[
         action("s3:ListBucket", "{bucket}", Phases::PLAN_RUN),
-        action("s3:GetObject", "{bucket}/{clusters:lower}-*", Phases::PLAN_RUN),
+        action("s3:GetObject", "{bucket}/*", Phases::PLAN_RUN),
         // HeadObject shows a lock only to who may see it (S3 API reference, HeadObject).
-        action("s3:GetObjectVersion", "{bucket}/{clusters:lower}-*", Phases::RUN),
-        action("s3:GetObjectRetention", "{bucket}/{clusters:lower}-*", Phases::RUN),
-        action("s3:GetObjectLegalHold", "{bucket}/{clusters:lower}-*", Phases::RUN),
-        action("s3:DeleteObject", "{bucket}/{clusters:lower}-*", Phases::RUN),
-        action("s3:DeleteObjectVersion", "{bucket}/{clusters:lower}-*", Phases::RUN),
+        action("s3:GetObjectVersion", "{bucket}/*", Phases::RUN),
+        action("s3:GetObjectRetention", "{bucket}/*", Phases::RUN),
+        action("s3:GetObjectLegalHold", "{bucket}/*", Phases::RUN),
+        action("s3:DeleteObject", "{bucket}/*", Phases::RUN),
+        action("s3:DeleteObjectVersion", "{bucket}/*", Phases::RUN),
     ];
     const EFFECT: Effect =
         Effect::Mutates(UndoPolicy::None(Cow::Borrowed("a deleted export cannot be brought back")));
@@ -174,19 +176,19 @@ impl Step for PruneExports {
         const CHECK: &str = "export.retention";
         let (Some(bucket), Some(clusters)) = (args["bucket"].as_str(), args["clusters"].as_array())
         else {
-            return vec![Finding::cannot_know(CHECK, "bucket or clusters are not known yet")];
+            return Vec::new();
         };
         let Ok(keep) = serde_json::from_value::<Keep>(args["keep"].clone()) else {
-            return vec![Finding::cannot_know(CHECK, "what is to be kept is not known yet")];
+            return Vec::new();
         };
         let mut findings = Vec::new();
         for cluster in clusters {
             let Some(cluster) = cluster.as_str() else {
-                findings.push(Finding::cannot_know(CHECK, "a cluster is not known yet"));
+                // The run finds it out.
                 continue;
             };
             findings.push(match sorted(env, bucket, cluster, &keep).await {
-                Err(failure) => Finding::of(CHECK, &failure),
+                Err(failure) => Finding::of(CHECK, &failure).mend(LISTING),
                 Ok(sorted) => Finding::ok(CHECK, sorted.words(cluster)),
             });
         }
