@@ -14,6 +14,7 @@ mod snapshots;
 mod users;
 mod window;
 
+pub(crate) use group::{describe, describe_node};
 pub use group::{Durable, Endpoint, Group, Node, Shard};
 pub use read::Survey;
 pub use serverless::Serverless;

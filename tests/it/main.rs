@@ -26,6 +26,7 @@ mod policies;
 mod processes;
 mod program;
 mod rdb_files;
+mod runbooks;
 mod schema;
 mod serverless;
 mod sim;

@@ -108,6 +108,11 @@ impl Node {
         Ok(connection)
     }
 
+    /// The password of the sandbox's own user.
+    pub(super) fn password(&self) -> &str {
+        &self.password
+    }
+
     /// A connection as the sandbox's own user.
     pub(crate) fn connect(&self) -> Result<Connection, DataError> {
         self.open().map_err(|error| DataError::server("connecting to a server", error))
