@@ -196,7 +196,9 @@ async fn replication_group(
             primaries: BTreeMap::new(),
             recovers: None,
         };
-        if let Some(name) = group.settings.parameter_group.clone().filter(|n| !n.starts_with("default.")) {
+        if let Some(name) =
+            group.settings.parameter_group.clone().filter(|n| !n.starts_with("default."))
+        {
             let major = seed.engine_version.split('.').next().unwrap_or_default();
             let family = format!("{}{major}", seed.engine);
             let values = seed.parameters.clone();

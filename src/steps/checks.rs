@@ -26,7 +26,10 @@ pub const ALL: &[(&str, &str)] = &[
         "caller.permissions",
         "whoever runs the plan may do what its steps need, by the policy simulator",
     ),
-    ("compare.endpoint", "a server that is to be compared, or written to by a canary, answers from here"),
+    (
+        "compare.endpoint",
+        "a server that is to be compared, or written to by a canary, answers from here",
+    ),
     ("compare.password", "the password for a comparison or a canary can be read"),
     ("export.snapshot", "a snapshot that is there already can be exported"),
     ("failover.quota", "fewer than 15 failovers were tested in the account in the last 24 hours"),

@@ -14,8 +14,8 @@ mod snapshots;
 mod users;
 mod window;
 
-pub(crate) use group::{describe, describe_node};
 pub use group::{Durable, Endpoint, Group, Node, Shard};
+pub(crate) use group::{describe, describe_node};
 pub use read::Survey;
 pub use serverless::Serverless;
 pub use shelves::{Held, Place, Shelf};

@@ -2,7 +2,7 @@
 
 use orchestrate::engine::End;
 use orchestrate::engine::journal::Rest;
-use orchestrate::steps::redis::{DataPlane, Secret, Target};
+use orchestrate::steps::redis::{Secret, Target};
 use orchestrate_sandbox::{FaultKind, FaultPlan, RandomFaults, Seed};
 use serde_json::{Map, Value, json};
 
@@ -238,7 +238,9 @@ fn runbooks_bear_faults_by_chance_or_say_what_is_left() {
                 let world = World::before(name).await;
                 let from = world.sandbox.calls().len();
                 let random = RandomFaults { seed, rate: 0.15, kinds: kinds() };
-                world.sandbox.set_faults(FaultPlan { random: Some(random), ..FaultPlan::default() });
+                world
+                    .sandbox
+                    .set_faults(FaultPlan { random: Some(random), ..FaultPlan::default() });
                 let done = world.run(&Disturb::default()).await;
                 world.sandbox.set_faults(FaultPlan::default());
                 intent_before_call(&done).unwrap_or_else(|e| panic!("{name} {seed}: {e}"));
@@ -257,10 +259,7 @@ fn runbooks_bear_faults_by_chance_or_say_what_is_left() {
                             by: "tester".to_owned(),
                         }];
                         let end = world.take_up(&done, more, &Disturb::default()).await;
-                        let rest = matches!(
-                            end.end,
-                            End::Rest(Rest::Succeeded | Rest::RolledBack)
-                        );
+                        let rest = matches!(end.end, End::Rest(Rest::Succeeded | Rest::RolledBack));
                         assert!(rest, "{name} {seed}: {:?}\n{}\n{}", end.end, end.story(), calls());
                         "stuck, then resumed"
                     }

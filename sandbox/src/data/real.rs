@@ -178,7 +178,11 @@ impl Drop for RealCluster {
 }
 
 /// Before 7.0 a rule cannot take a subcommand away; such rules are left out there.
-pub(super) fn set_user(connection: &mut Connection, user: &UserRules, major: u32) -> Result<(), DataError> {
+pub(super) fn set_user(
+    connection: &mut Connection,
+    user: &UserRules,
+    major: u32,
+) -> Result<(), DataError> {
     let known = |rule: &&String| major >= 7 || !(rule.starts_with('-') && rule.contains('|'));
     redis::cmd("ACL")
         .arg("SETUSER")

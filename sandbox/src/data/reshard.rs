@@ -40,8 +40,13 @@ pub(crate) fn reshard(cluster: &RealCluster, ids: &[String]) -> Result<(), DataE
     for at in 0..known {
         let Member { id, connection, .. } = &mut members[at];
         until(cluster, id, || {
-            let nodes: String = redis::cmd("CLUSTER").arg("NODES").query(connection).map_err(failed)?;
-            Ok(nodes.lines().filter(|line| line.contains("connected")).count() >= known)
+            let info: String =
+                redis::cmd("CLUSTER").arg("INFO").query(connection).map_err(failed)?;
+            let has = |wanted: &str| info.lines().any(|line| line.trim() == wanted);
+            // A new server takes no keys before it has heard who serves the slots.
+            Ok(has("cluster_state:ok")
+                && has(&format!("cluster_slots_ok:{}", slots::SLOTS))
+                && has(&format!("cluster_known_nodes:{known}")))
         })?;
     }
     let at = |id: &String| members.iter().position(|member| member.id == *id).unwrap_or(0);
@@ -96,7 +101,8 @@ fn join(cluster: &RealCluster, id: &str, first: &Node) -> Result<Member, DataErr
     for user in cluster.users.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         set_user(&mut connection, user, cluster.host.program.major())?;
     }
-    command(&mut connection, &["CLUSTER", "MEET", "127.0.0.1", &first.port.to_string()])
+    let (port, bus) = (first.port.to_string(), first.bus.to_string());
+    command(&mut connection, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus])
         .map_err(|error| DataError::server("joining a new shard", error))?;
     member(id.to_owned(), node)
 }

@@ -53,7 +53,8 @@ pub(crate) fn fail_over(cluster: &RealCluster, shard: &str) -> Result<(), DataEr
         false => vec![("port", port.as_str())],
     };
     if cluster.spec.cluster_mode {
-        let announced = if cluster.spec.tls { "cluster-announce-tls-port" } else { "cluster-announce-port" };
+        let announced =
+            if cluster.spec.tls { "cluster-announce-tls-port" } else { "cluster-announce-port" };
         address.push((announced, &port));
     }
     config(&mut to, &address).map_err(failed)?;
@@ -92,7 +93,8 @@ fn follow(
         return Ok(None);
     }
     let id: String = redis::cmd("CLUSTER").arg("MYID").query(from)?;
-    command(to, &["CLUSTER", "MEET", "127.0.0.1", &port])?;
+    let bus = primary.bus.to_string();
+    command(to, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus])?;
     let deadline = Instant::now() + PATIENCE;
     // It has to have heard of the primary first.
     loop {

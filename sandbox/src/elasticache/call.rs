@@ -1,6 +1,9 @@
 //! From an action to the function that answers it.
 
-use super::{copy, create, delete, events, failover, groups, modify, parameters, serverless, snapshots, tags, users};
+use super::{
+    copy, create, delete, events, failover, groups, modify, parameters, serverless, snapshots,
+    tags, users,
+};
 use crate::context::Ctx;
 use crate::names;
 use crate::wire::ApiError;

@@ -30,13 +30,17 @@ pub(super) async fn test(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
             let status = if recovering { "recovering a node" } else { group.status.as_str() };
             return Err(ApiError::bad(
                 "InvalidReplicationGroupState",
-                format!("Replication group {id} has status {status} which is not valid for TestFailover."),
+                format!(
+                    "Replication group {id} has status {status} which is not valid for TestFailover."
+                ),
             ));
         }
         if group.replicas == 0 {
             return Err(ApiError::bad(
                 "TestFailoverNotAvailableFault",
-                format!("TestFailover is not available: node group {shard_id} of {id} has no replica."),
+                format!(
+                    "TestFailover is not available: node group {shard_id} of {id} has no replica."
+                ),
             ));
         }
         let day = ctx.ago(std::time::Duration::from_secs(24 * 3600));

@@ -326,10 +326,12 @@ impl ElastiCacheState {
 
     /// See `World::describe`.
     pub(crate) fn describe(&self) -> Value {
+        // AWS's own is the same whether it was named or not.
+        let own = |name: Option<&String>| name.filter(|n| !n.starts_with("default.")).cloned();
         let groups: BTreeMap<_, _> = self.groups.iter().map(|(id, g)| {
             (id, json!({
                 "status": g.status, "engine": g.engine, "node_type": g.node_type,
-                "engine_version": g.engine_version, "parameter_group": g.settings.parameter_group,
+                "engine_version": g.engine_version, "parameter_group": own(g.settings.parameter_group.as_ref()),
                 "retention": g.settings.retention, "pending": g.settings.pending,
                 "shards": g.shards.len(), "replicas": g.replicas, "cluster_mode": g.cluster_mode,
                 "user_groups": g.user_groups, "tags": g.tags, "keys": key_count(g.cluster.as_ref(), g.keys),

@@ -207,13 +207,12 @@ impl Incoming {
     /// The bucket that a request to another service than S3 names.
     fn bucket(&self) -> Option<String> {
         let named = match &self.input {
-            Input::Form(params) => params
-                .get("TargetBucket")
-                .or(params.get("S3BucketName"))
-                .or_else(|| {
+            Input::Form(params) => {
+                params.get("TargetBucket").or(params.get("S3BucketName")).or_else(|| {
                     let file = params.get("SnapshotArns.SnapshotArn.1")?;
                     file.strip_prefix("arn:aws:s3:::")?.split('/').next()
-                }),
+                })
+            }
             Input::Json(input) => {
                 let file = input["SnapshotArns"][0].as_str();
                 let of_file =

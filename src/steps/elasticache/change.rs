@@ -92,7 +92,10 @@ impl Change {
             if is != self.before {
                 return Err(Failure::new(
                     Class::Conflict,
-                    format!("replication group \"{}\" was changed by somebody else meanwhile", self.group),
+                    format!(
+                        "replication group \"{}\" was changed by somebody else meanwhile",
+                        self.group
+                    ),
                 )
                 .because(format!("it had {}, and has {}", self.before.words(), is.words()))
                 .mend("see who changed it, then roll back and run again"));
@@ -172,3 +175,6 @@ impl Change {
         self.before.unmet(group).is_empty() && group::pending(group).is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

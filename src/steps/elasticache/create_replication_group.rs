@@ -176,10 +176,14 @@ impl Step for CreateReplicationGroup {
         action("elasticache:ListTagsForResource", "snapshot:{from_snapshot}", Phases::PLAN_RUN),
         action("elasticache:CreateReplicationGroup", "replicationgroup:{name}", Phases::RUN),
         action("elasticache:CreateReplicationGroup", "snapshot:{from_snapshot}", Phases::RUN),
-        // Which these are may be in the snapshot's tags alone.
         action("elasticache:CreateReplicationGroup", "parametergroup:*", Phases::RUN),
-        action("elasticache:CreateReplicationGroup", "subnetgroup:*", Phases::RUN),
-        action("elasticache:CreateReplicationGroup", "usergroup:*", Phases::RUN),
+        action("elasticache:CreateReplicationGroup", "subnetgroup:{subnet_group}", Phases::RUN),
+        action("elasticache:CreateReplicationGroup", "usergroup:{user_groups}", Phases::RUN),
+        // Which these are is in the snapshot's tags alone.
+        action("elasticache:CreateReplicationGroup", "subnetgroup:*", Phases::RUN)
+            .when("as_recorded"),
+        action("elasticache:CreateReplicationGroup", "usergroup:*", Phases::RUN)
+            .when("as_recorded"),
         action("elasticache:AddTagsToResource", "replicationgroup:{name}", Phases::RUN),
         action("s3:GetObject", "{restore_from}", Phases::RUN),
         // Without it S3 does not say that a file is missing (S3 API reference, HeadObject).
@@ -216,7 +220,8 @@ impl Step for CreateReplicationGroup {
         }
         if !given("from_snapshot") && !given("node_type") {
             faults.push(
-                Fault::new("no node type is given").mend("give `node_type`, such as cache.r7g.large"),
+                Fault::new("no node type is given")
+                    .mend("give `node_type`, such as cache.r7g.large"),
             );
         }
         if args["replicas_per_shard"].as_u64().is_some_and(|n| n > 5) {
@@ -288,7 +293,10 @@ impl Step for CreateReplicationGroup {
             findings.push(match env.survey.group(name).await {
                 Err(failure) => Finding::of("group.name", &failure),
                 Ok(group) => match group.as_ref() {
-                    None => Finding::ok("group.name", format!("no replication group is called \"{name}\" yet")),
+                    None => Finding::ok(
+                        "group.name",
+                        format!("no replication group is called \"{name}\" yet"),
+                    ),
                     Some(_) => Finding::will_fail(
                         "group.name",
                         format!("a replication group \"{name}\" exists already"),
@@ -300,7 +308,9 @@ impl Step for CreateReplicationGroup {
         if let Some(name) = args["from_snapshot"].as_str() {
             let recorded = args["as_recorded"].as_bool() == Some(true);
             findings.push(match snapshot(env, name, recorded).await {
-                Ok(_) => Finding::ok("group.snapshot", format!("snapshot \"{name}\" can be restored")),
+                Ok(_) => {
+                    Finding::ok("group.snapshot", format!("snapshot \"{name}\" can be restored"))
+                }
                 Err(failure) => Finding::of("group.snapshot", &failure),
             });
         }
@@ -375,7 +385,9 @@ impl Step for CreateReplicationGroup {
             if !matches!(status.as_str(), "available" | "create-failed") {
                 return Err(Failure::new(
                     Class::Busy,
-                    format!("replication group \"{name}\" is {status}; it can be deleted after that"),
+                    format!(
+                        "replication group \"{name}\" is {status}; it can be deleted after that"
+                    ),
                 ));
             }
             let request = env.aws.elasticache.delete_replication_group();
@@ -393,7 +405,8 @@ impl Step for CreateReplicationGroup {
 fn lacks_for_durability(args: &Value) -> Option<&'static str> {
     let snapshot = args.get("from_snapshot").is_some();
     let known = |key: &str| args.get(key).is_some_and(|value| !value.is_null());
-    let major = args["engine_version"].as_str().and_then(|v| v.split('.').next()?.parse::<u32>().ok());
+    let major =
+        args["engine_version"].as_str().and_then(|v| v.split('.').next()?.parse::<u32>().ok());
     if known("engine") && args["engine"].as_str() != Some("valkey")
         || major.is_some_and(|major| major < 9)
         || !snapshot && (args.get("engine").is_none() || args.get("engine_version").is_none())
@@ -422,7 +435,9 @@ async fn snapshot(env: &Env, name: &str, recorded: bool) -> Result<Option<Record
     match found.snapshot_status().unwrap_or("unknown").to_ascii_lowercase().as_str() {
         "available" | "restoring" => {}
         status @ ("failed" | "deleting") => {
-            return Err(Failure::fatal(format!("snapshot \"{name}\" is {status}, and cannot be restored")));
+            return Err(Failure::fatal(format!(
+                "snapshot \"{name}\" is {status}, and cannot be restored"
+            )));
         }
         status => {
             return Err(Failure::new(
@@ -439,7 +454,9 @@ async fn snapshot(env: &Env, name: &str, recorded: bool) -> Result<Option<Record
         (None, true) => Err(Failure::fatal(format!(
             "the tags of snapshot \"{name}\" do not tell what its group was like"
         ))
-        .because("only elasticache.delete_replication_group writes that down, in its final snapshot")
+        .because(
+            "only elasticache.delete_replication_group writes that down, in its final snapshot",
+        )
         .mend("leave `as_recorded` out, and give node type, networks, parameters and users here")),
         _ => Ok(None),
     }
@@ -453,7 +470,10 @@ async fn check_file(env: &Env, arn: &str) -> Result<(), Failure> {
             .mend("write it like arn:aws:s3:::bucket/key")
     })?;
     let found = s3::head(env, bucket, key).await?.ok_or_else(|| {
-        Failure::new(Class::NotFound, format!("there is no object s3://{bucket}/{key} to restore from"))
+        Failure::new(
+            Class::NotFound,
+            format!("there is no object s3://{bucket}/{key} to restore from"),
+        )
     })?;
     match found.encryption.filter(|encryption| encryption != "AES256") {
         None => Ok(()),
@@ -465,12 +485,7 @@ async fn check_file(env: &Env, arn: &str) -> Result<(), Failure> {
 }
 
 /// The arguments, with what was recorded where they say nothing.
-fn filled(
-    spec: &Spec,
-    recorded: Recorded,
-    name: String,
-    arn: String,
-) -> Result<Prepared, Failure> {
+fn filled(spec: &Spec, recorded: Recorded, name: String, arn: String) -> Result<Prepared, Failure> {
     let text = |given: &Option<String>, name: &str| given.clone().or_else(|| recorded.text(name));
     let list = |given: &Vec<String>, name: &str| match given.is_empty() {
         true => recorded.list(name),
@@ -551,7 +566,8 @@ async fn create(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<bool, Failure
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     let usual = format!("made by orchestrate run {}", cx.run);
-    let mode = wanted.cluster_mode.map(|on| if on { ClusterMode::Enabled } else { ClusterMode::Disabled });
+    let mode =
+        wanted.cluster_mode.map(|on| if on { ClusterMode::Enabled } else { ClusterMode::Disabled });
     let request = env
         .aws
         .elasticache
@@ -583,7 +599,8 @@ async fn create(env: &Env, prepared: &Prepared, cx: &Cx) -> Result<bool, Failure
         .set_port(prepared.port.map(i32::from))
         .set_notification_topic_arn(prepared.topic.clone())
         .set_tags(Some(tags));
-    match creation::ask(cx, env.aws.change(SERVICE, "CreateReplicationGroup", request.send())).await {
+    match creation::ask(cx, env.aws.change(SERVICE, "CreateReplicationGroup", request.send())).await
+    {
         Ok(_) => Ok(false),
         Err(failure) if failure.class == Class::Conflict => {
             match creation::until_visible(cx, || look::group(env, name)).await? {
@@ -654,7 +671,9 @@ fn output(prepared: &Prepared, found: &ReplicationGroup, cx: &Cx) -> Result<Outp
     })?;
     let same_endpoint = prepared.endpoint.as_ref().is_none_or(|was| *was == endpoint);
     if let (Some(was), false) = (&prepared.endpoint, same_endpoint) {
-        cx.warn(format!("the group was reached at {was} before and is at {endpoint} now: tell its clients"));
+        cx.warn(format!(
+            "the group was reached at {was} before and is at {endpoint} now: tell its clients"
+        ));
     }
     Ok(Output {
         name: prepared.name.clone(),

@@ -92,7 +92,8 @@ pub(crate) struct DeleteReplicationGroup;
 
 impl Step for DeleteReplicationGroup {
     const KIND: &'static str = "elasticache.delete_replication_group";
-    const SUMMARY: &'static str = "delete a replication group, with a final snapshot that tells what it was like";
+    const SUMMARY: &'static str =
+        "delete a replication group, with a final snapshot that tells what it was like";
     const ACTIONS: &'static [Action] = &[
         action(
             "elasticache:DescribeReplicationGroups",
@@ -159,9 +160,11 @@ impl Step for DeleteReplicationGroup {
             && !group.eq_ignore_ascii_case(named)
         {
             faults.push(
-                Fault::new(format!("`accept_data_loss_of` says \"{named}\", the group is \"{group}\""))
-                    .key("accept_data_loss_of")
-                    .mend(format!("write {group} if its data is to be deleted")),
+                Fault::new(format!(
+                    "`accept_data_loss_of` says \"{named}\", the group is \"{group}\""
+                ))
+                .key("accept_data_loss_of")
+                .mend(format!("write {group} if its data is to be deleted")),
             );
         }
         faults
@@ -173,13 +176,19 @@ impl Step for DeleteReplicationGroup {
         let snapshot = args["final_snapshot"].as_str().unwrap_or("…");
         Sketch {
             does: match kept {
-                true => format!("delete replication group \"{group}\", with final snapshot \"{snapshot}\""),
+                true => format!(
+                    "delete replication group \"{group}\", with final snapshot \"{snapshot}\""
+                ),
                 false => format!("delete replication group \"{group}\" AND ITS DATA"),
             },
             undo: None,
             loses: Some(match kept {
-                true => format!("replication group \"{group}\"; its data stays in the final snapshot"),
-                false => format!("replication group \"{group}\" and all its data; accepted by name"),
+                true => {
+                    format!("replication group \"{group}\"; its data stays in the final snapshot")
+                }
+                false => {
+                    format!("replication group \"{group}\" and all its data; accepted by name")
+                }
             }),
         }
     }
@@ -212,7 +221,9 @@ impl Step for DeleteReplicationGroup {
             return vec![Finding::ok("group.state", what)];
         };
         let mut findings = vec![match super::group::at_rest(group) {
-            Ok(()) => Finding::ok("group.state", format!("replication group \"{id}\" is available")),
+            Ok(()) => {
+                Finding::ok("group.state", format!("replication group \"{id}\" is available"))
+            }
             Err(failure) if failure.class == Class::Busy => {
                 Finding::cannot_know("group.state", failure.to_string()).mend(super::group::WAITS)
             }
@@ -223,12 +234,17 @@ impl Step for DeleteReplicationGroup {
         }
         let Some(snapshot) = args["final_snapshot"].as_str() else { return findings };
         findings.push(match look::snapshot(env, &snapshot.to_ascii_lowercase()).await {
-            Ok(None) => Finding::ok("snapshot.name", format!("no snapshot is called \"{snapshot}\" yet")),
+            Ok(None) => {
+                Finding::ok("snapshot.name", format!("no snapshot is called \"{snapshot}\" yet"))
+            }
             Ok(Some(_)) => Finding::of("snapshot.name", &taken(snapshot)),
             Err(failure) => Finding::of("snapshot.name", &failure),
         });
         findings.push(match record(env, id).await {
-            Ok(_) => Finding::ok("group.record", "what the group is like fits into the tags of its last snapshot"),
+            Ok(_) => Finding::ok(
+                "group.record",
+                "what the group is like fits into the tags of its last snapshot",
+            ),
             Err(failure) => Finding::of("group.record", &failure),
         });
         findings
@@ -244,6 +260,12 @@ impl Step for DeleteReplicationGroup {
             creation::checked_name("final snapshot name", name, LONGEST_SNAPSHOT_NAME)
         };
         let final_snapshot = spec.final_snapshot.as_ref().map(name).transpose()?;
+        let accepted =
+            spec.accept_data_loss_of.as_ref().is_some_and(|n| n.eq_ignore_ascii_case(&id));
+        if final_snapshot.is_none() && !accepted {
+            return Err(Failure::fatal(format!("the data of replication group \"{id}\" would be gone"))
+                .mend("name a `final_snapshot`; to delete the data, name the group as `accept_data_loss_of`"));
+        }
         // One "not found" may come from before the group was made, or while it is busy.
         let group = creation::until_visible(cx, || look::group(env, &id)).await?;
         let mut prepared = Prepared {
@@ -357,7 +379,8 @@ pub(super) async fn tags(env: &Env, arn: &str) -> Result<BTreeMap<String, String
         }
         failure.context(format!("could not read the tags of {arn}"))
     })?;
-    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
+    let pair =
+        |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
     Ok(answer.tag_list().iter().filter_map(pair).collect())
 }
 
@@ -424,7 +447,9 @@ async fn write_down(
     let request = request.set_tags(Some(missing));
     let answer = env.aws.change(SERVICE, "AddTagsToResource", request.send()).await;
     answer.map(drop).map_err(|failure| {
-        failure.context(format!("could not write down in the tags of \"{snapshot}\" what the group was like"))
+        failure.context(format!(
+            "could not write down in the tags of \"{snapshot}\" what the group was like"
+        ))
     })
 }
 

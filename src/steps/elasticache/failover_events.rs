@@ -161,18 +161,32 @@ mod tests {
         let members = ["prod-0001-001".to_owned(), "prod-0001-002".to_owned()];
         let other = [
             event(0, "prod", "Test Failover API called for node group 0002"),
-            event(9, "prod-0002-001", "Failover from primary node prod-0002-001 to replica node prod-0002-002 completed"),
+            event(
+                9,
+                "prod-0002-001",
+                "Failover from primary node prod-0002-001 to replica node prod-0002-002 completed",
+            ),
             event(99, "prod-0002-001", "Finished recovery for cache nodes 0001"),
         ];
         let progress = Progress::of(&other, "prod", "0001", &members);
         assert_eq!((progress.state(), progress.messages.len()), ("asked for", 0));
         let own = [
             event(0, "prod", "Test Failover API called for node group 0001"),
-            event(9, "prod", "Failover from primary node prod-0001-001 to replica node prod-0001-002 completed"),
+            event(
+                9,
+                "prod",
+                "Failover from primary node prod-0001-001 to replica node prod-0001-002 completed",
+            ),
             event(10, "prod-0001-001", "Recovering cache nodes 0001"),
             event(200, "prod-0001-001", "Finished recovery for cache nodes 0001"),
         ];
-        for (count, state) in [(0, "asked for"), (1, "failing over"), (2, "recovering"), (3, "recovering"), (4, "finished")] {
+        for (count, state) in [
+            (0, "asked for"),
+            (1, "failing over"),
+            (2, "recovering"),
+            (3, "recovering"),
+            (4, "finished"),
+        ] {
             assert_eq!(Progress::of(&own[..count], "prod", "0001", &members).state(), state);
         }
         // The end of an older recovery proves nothing of a failover that has not come.

@@ -25,7 +25,8 @@ const SETTLING: &str = "settling";
 /// State of the wait: it was modified, is available again, and is still not what was asked for.
 const NOT_DONE: &str = "not carried out";
 /// What is to be done about a busy group.
-pub(super) const WAITS: &str = "nothing: the step waits for it; `aws elasticache describe-events` says what it is at";
+pub(super) const WAITS: &str =
+    "nothing: the step waits for it; `aws elasticache describe-events` says what it is at";
 /// For how long a group may be available after a change without showing it: describes lag by a minute or two.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10 * 60);
 
@@ -84,7 +85,9 @@ pub(super) fn at_rest(group: &Group) -> Result<(), Failure> {
         status => {
             return Err(Failure::new(
                 Class::Busy,
-                format!("replication group \"{id}\" is {status}; AWS takes no change until it is available"),
+                format!(
+                    "replication group \"{id}\" is {status}; AWS takes no change until it is available"
+                ),
             ));
         }
     }

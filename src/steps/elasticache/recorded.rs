@@ -183,7 +183,10 @@ mod tests {
         let recorded = Recorded::of(&group, None, tags).unwrap();
         let written = recorded.tags();
         let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
-        assert!(written.iter().all(|(k, v)| k.chars().chain(v.chars()).all(allowed)), "{written:?}");
+        assert!(
+            written.iter().all(|(k, v)| k.chars().chain(v.chars()).all(allowed)),
+            "{written:?}"
+        );
         let read = Recorded::read(written.iter().map(|(k, v)| (k.as_str(), v.as_str()))).unwrap();
         assert_eq!(read, recorded);
         assert_eq!(read.list("user-groups"), ["a", "b"]);
@@ -195,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_token_that_nobody_can_read_back_is_no_way_to_park() {
-        let group = ReplicationGroup::builder().replication_group_id("prod").auth_token_enabled(true);
+        let group =
+            ReplicationGroup::builder().replication_group_id("prod").auth_token_enabled(true);
         let failure = Recorded::of(&group.build(), None, BTreeMap::new()).unwrap_err();
         assert!(failure.to_string().contains("AUTH token"), "{failure}");
     }

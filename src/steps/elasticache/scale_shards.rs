@@ -115,8 +115,7 @@ impl Step for ScaleShards {
         let (mut findings, group) = group::state_findings(env, id).await;
         let wanted = args["shards"].as_u64().and_then(|n| u32::try_from(n).ok());
         let retain = args["retain"].as_array().into_iter().flatten();
-        let retain: Vec<String> =
-            retain.filter_map(|id| id.as_str().map(str::to_owned)).collect();
+        let retain: Vec<String> = retain.filter_map(|id| id.as_str().map(str::to_owned)).collect();
         if let (Some(group), Some(wanted)) = (group, wanted) {
             let have = group.shards.len();
             findings.push(match layout(&group, wanted, &retain) {
@@ -187,8 +186,10 @@ fn layout(group: &Group, wanted: u32, retain: &[String]) -> Result<Vec<String>, 
     retain.sort();
     retain.dedup();
     if let Some(unknown) = retain.iter().find(|id| !have.contains(id)) {
-        return Err(Failure::fatal(format!("replication group \"{id}\" has no shard \"{unknown}\""))
-            .mend(format!("its shards are {}", have.join(", "))));
+        return Err(Failure::fatal(format!(
+            "replication group \"{id}\" has no shard \"{unknown}\""
+        ))
+        .mend(format!("its shards are {}", have.join(", "))));
     }
     if retain.len() != wanted {
         let named = retain.len();

@@ -128,7 +128,8 @@ pub(crate) struct TestFailover;
 
 impl Step for TestFailover {
     const KIND: &'static str = "elasticache.test_failover";
-    const SUMMARY: &'static str = "test the failover of a shard, with a canary that writes through it";
+    const SUMMARY: &'static str =
+        "test the failover of a shard, with a canary that writes through it";
     const ACTIONS: &'static [Action] = &[
         action(
             "elasticache:DescribeReplicationGroups",
@@ -141,11 +142,7 @@ impl Step for TestFailover {
             Phases::PLAN_RUN,
         ),
         action("elasticache:DescribeEvents", "*", Phases::PLAN_RUN),
-        action(
-            "elasticache:TestFailover",
-            "replicationgroup:{replication_group}",
-            Phases::RUN,
-        ),
+        action("elasticache:TestFailover", "replicationgroup:{replication_group}", Phases::RUN),
         action("secretsmanager:GetSecretValue", "secret:{canary.password}", Phases::PLAN_RUN),
         action("ssm:GetParameter", "parameter/{canary.password}", Phases::PLAN_RUN),
     ];
@@ -163,7 +160,8 @@ impl Step for TestFailover {
         let mut faults: Vec<Fault> =
             creation::empty_fault(args, "replication_group").into_iter().collect();
         // ElastiCache API reference, TestFailover: one to four digits.
-        let wrong = |id: &&str| id.is_empty() || id.len() > 4 || !id.bytes().all(|b| b.is_ascii_digit());
+        let wrong =
+            |id: &&str| id.is_empty() || id.len() > 4 || !id.bytes().all(|b| b.is_ascii_digit());
         if let Some(id) = args["shard"].as_str().filter(wrong) {
             let fault = Fault::new(format!("\"{id}\" is not the id of a shard")).key("shard");
             faults.push(fault.mend("write it with its zeros, in quotes: \"0001\""));
@@ -181,7 +179,8 @@ impl Step for TestFailover {
     fn sketch(args: &Value) -> Sketch {
         let group = args["replication_group"].as_str().unwrap_or("…");
         let shard = args["shard"].as_str().unwrap_or("0001");
-        let canary = if args["canary"].is_object() { ", with a canary writing through it" } else { "" };
+        let canary =
+            if args["canary"].is_object() { ", with a canary writing through it" } else { "" };
         Sketch {
             does: format!(
                 "take down the primary of shard {shard} of replication group \"{group}\"{canary}"
@@ -328,7 +327,15 @@ impl Step for TestFailover {
             Some(singing) => futures::future::join(failover, singing.sing(&stop)).await.0,
             None => failover.await,
         };
-        let seen = seen.map_err(|f| f.context(what()))?;
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(failure) => {
+                if let Some(singing) = singing {
+                    singing.forget().await;
+                }
+                return Err(failure.context(what()));
+            }
+        };
         let report = match singing {
             Some(singing) => Some(singing.report().await.map_err(|f| {
                 f.context("the failover is over, and the canary's writes could not be read back")
@@ -469,7 +476,9 @@ async fn canary_findings(env: &Env, args: &Value, group: Option<&Group>) -> Vec<
             Err(failure) => Finding::will_fail(
                 "compare.endpoint",
                 failure.to_string(),
-                failure.mend.unwrap_or_else(|| "run this where the group can be reached".to_owned()),
+                failure
+                    .mend
+                    .unwrap_or_else(|| "run this where the group can be reached".to_owned()),
             ),
         });
     }
@@ -498,13 +507,21 @@ mod tests {
             slots: slots.map(str::to_owned),
             nodes: Vec::new(),
         };
-        assert_eq!(ranges(&shard(Some("0-5461,9000-9001,16383"))), [(0, 5461), (9000, 9001), (16383, 16383)]);
+        assert_eq!(
+            ranges(&shard(Some("0-5461,9000-9001,16383"))),
+            [(0, 5461), (9000, 9001), (16383, 16383)]
+        );
         assert_eq!(ranges(&shard(None)), []);
     }
 
     #[test]
     fn a_shard_is_named_with_its_zeros() {
-        let faults = |shard: &str| TestFailover::check(&json!({"replication_group": "a", "shard": shard})).len();
-        assert_eq!([faults("0001"), faults("1"), faults("00001"), faults("one"), faults("")], [0, 0, 1, 1, 1]);
+        let faults = |shard: &str| {
+            TestFailover::check(&json!({"replication_group": "a", "shard": shard})).len()
+        };
+        assert_eq!(
+            [faults("0001"), faults("1"), faults("00001"), faults("one"), faults("")],
+            [0, 0, 1, 1, 1]
+        );
     }
 }

@@ -81,10 +81,10 @@ impl Values {
             unmet.push(Unmet { words: format!("the {what} is {is}, not {wanted}"), pending });
         };
         let differs = |is: &Option<String>, wanted: &Option<String>| {
-            wanted.as_ref().filter(|wanted| {
-                is.as_ref().is_none_or(|is| !is.eq_ignore_ascii_case(wanted))
-            })
-            .map(|wanted| (is.clone().unwrap_or_else(|| "not told".to_owned()), wanted.clone()))
+            wanted
+                .as_ref()
+                .filter(|wanted| is.as_ref().is_none_or(|is| !is.eq_ignore_ascii_case(wanted)))
+                .map(|wanted| (is.clone().unwrap_or_else(|| "not told".to_owned()), wanted.clone()))
         };
         if let Some((is, wanted)) = differs(&now.node_type, &self.node_type) {
             let pending = format!("node type {wanted}");
@@ -102,7 +102,8 @@ impl Values {
         if let Some((is, wanted)) = differs(&now.parameter_group, &self.parameter_group) {
             say("parameter group", is, wanted, String::new());
         }
-        let list = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
+        let list =
+            |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
         if let Some(wanted) = &self.user_groups
             && now.user_groups.as_deref() != Some(&sorted(wanted))
         {
@@ -150,12 +151,7 @@ impl Values {
     ///
     /// # Errors
     /// Those of the call.
-    pub(super) async fn ask(
-        &self,
-        env: &Env,
-        group: &Group,
-        at_once: bool,
-    ) -> Result<(), Failure> {
+    pub(super) async fn ask(&self, env: &Env, group: &Group, at_once: bool) -> Result<(), Failure> {
         let client = &env.aws.elasticache;
         let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         let id = &group.id;

@@ -120,6 +120,12 @@ impl Singing {
         self.report.failures = told.collect();
     }
 
+    /// Removes the key, if that can be done: nobody reads what was written.
+    pub(crate) async fn forget(mut self) {
+        // It expires by itself too.
+        let _ = self.canary.remove().await;
+    }
+
     /// Counts what was lost, and removes the key.
     ///
     /// # Errors

@@ -174,7 +174,10 @@ pub(super) fn rows() -> Vec<Row> {
             ..refused("group.snapshot", "there is none", COPY)
         },
         Row {
-            edits: &[("from_snapshot: demo-earlier-00", "from_snapshot: demo-earlier-00, as_recorded: true")],
+            edits: &[(
+                "from_snapshot: demo-earlier-00",
+                "from_snapshot: demo-earlier-00, as_recorded: true",
+            )],
             then: fails("step", "do not tell what its group was like"),
             ..refused("group.snapshot", "nothing was written down", COPY)
         },

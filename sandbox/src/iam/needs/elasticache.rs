@@ -97,7 +97,9 @@ pub(super) fn needs(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
             }
             needs
         }
-        "IncreaseReplicaCount" | "DecreaseReplicaCount" | "TestFailover"
+        "IncreaseReplicaCount"
+        | "DecreaseReplicaCount"
+        | "TestFailover"
         | "ModifyReplicationGroupShardConfiguration" => {
             vec![on(named("replicationgroup", "ReplicationGroupId"))]
         }

@@ -54,9 +54,9 @@ impl WireCanary {
             let link = self.link().await?;
             link.one(&cmd(words)).await
         });
-        let answer = asked.await.unwrap_or_else(|_| {
-            Err(Failure::new(Class::Transient, "no answer within a second"))
-        });
+        let answer = asked
+            .await
+            .unwrap_or_else(|_| Err(Failure::new(Class::Transient, "no answer within a second")));
         if answer.is_err() {
             self.link = None;
         }
