@@ -23,7 +23,7 @@ pub use cost::{render_comparison, render_plan_cost};
 pub use json::Json;
 pub use lines::Lines;
 pub use next::{NextCommand, Place, next_commands};
-pub use plan::{PlanView, StepView, TouchView, render_findings, render_plan};
+pub use plan::{PlanView, StepView, TouchView, render_findings, render_longer, render_plan};
 pub use sarif::Log as SarifLog;
 pub use status::{render_run_line, render_status};
 pub use style::Style;

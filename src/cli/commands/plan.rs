@@ -11,14 +11,14 @@ use crate::cli::output::Output;
 use crate::cli::reading::read;
 use crate::cli::saved::{Findings, Saved, replaceable};
 use crate::cli::state::Runs;
-use crate::cli::view::plan_view;
+use crate::cli::view::{plan_view, timeline_after};
 use crate::cli::{plan_cost, playbook_file, priced};
 use crate::cost::Prices;
 use crate::engine::journal::Rest;
 use crate::engine::{RunId, Verdict};
 use crate::plan::{Catalog, Plan};
 use crate::playbook::Source;
-use crate::report::{render_findings, render_plan, render_plan_cost};
+use crate::report::{render_findings, render_longer, render_plan, render_plan_cost};
 use crate::steps::{About, all, permissions_findings};
 
 pub(super) async fn run(
@@ -212,14 +212,20 @@ pub(super) async fn preflight(
     let (kinds, survey) = (&account.registry, &account.env.survey);
     let checks = read(plan, kinds, survey, &account.clock, &run);
     let caller = permissions_findings(&account.env, plan);
-    let (mut findings, caller, cost) =
-        futures::join!(checks, caller, plan_cost::of(plan, account, prices));
+    let (mut findings, caller, source) =
+        futures::join!(checks, caller, plan_cost::source(plan, account));
+    let cost = plan_cost::of(plan, &account.identity.region, prices, &source, &findings);
     if !caller.is_empty() {
         findings.insert(0, (CALLER.to_owned(), caller));
     }
     output.say(&render_plan_cost(&cost, output.style));
     output.json(&serde_json::json!({ "event": "plan_cost", "data": cost }));
     output.say(&render_findings(&findings, output.style));
+    let total = timeline_after(plan, &all(), &findings).ends();
+    let longer = render_longer(&findings, total, output.style);
+    if !longer.is_empty() {
+        output.say(&longer);
+    }
     output.json(&serde_json::json!({ "event": "checked", "data": findings }));
     findings
 }
