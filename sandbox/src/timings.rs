@@ -29,6 +29,8 @@ pub struct Timings {
     pub acl: Duration,
     /// A Route 53 change, from `PENDING` to `INSYNC`.
     pub dns_change: Duration,
+    /// From a new cluster to its first metrics.
+    pub metrics: Duration,
     /// How long a describe by name still answers not-found after a create.
     pub visibility: Duration,
 }
@@ -47,6 +49,7 @@ impl Default for Timings {
             modify_user: Duration::from_secs(20),
             acl: Duration::from_secs(30),
             dns_change: Duration::from_secs(40),
+            metrics: minutes(2),
             visibility: Duration::from_secs(2),
         }
     }
@@ -68,6 +71,7 @@ impl Timings {
             modify_user: scale(self.modify_user),
             acl: scale(self.acl),
             dns_change: scale(self.dns_change),
+            metrics: scale(self.metrics),
             visibility: scale(self.visibility),
         }
     }

@@ -29,6 +29,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("compare.endpoint", "a server that is to be compared answers from here"),
     ("compare.password", "the password for a comparison can be read"),
     ("export.snapshot", "a snapshot that is there already can be exported"),
+    ("gate.metrics", "metrics that a gate looks at have data and keep their limits now"),
     ("snapshot.exists", "a snapshot that is to be deleted is there"),
     ("snapshot.name", "no other snapshot has the name that a new one is to get"),
     ("source.auth", "clients of the source log in as they will have to at the target"),

@@ -7,6 +7,7 @@ mod assert;
 #[cfg(test)]
 mod check_tests;
 pub mod checks;
+mod cloudwatch;
 mod creation;
 mod elasticache;
 mod endpoint;
@@ -61,6 +62,7 @@ macro_rules! kinds {
 kinds![
     approve::Approve,
     assert::Assert,
+    cloudwatch::MetricGate,
     elasticache::CreateServerlessSnapshot,
     elasticache::CreateSnapshot,
     elasticache::DeleteServerlessSnapshot,

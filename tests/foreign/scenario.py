@@ -39,6 +39,7 @@ def tell(do, until):
     secrets(do)
     route53(do, until)
     others(do)
+    cloudwatch(do)
     s3_end(do)
 
 
@@ -311,6 +312,24 @@ def others(do):
     metric = {"Namespace": "AWS/ElastiCache", "MetricName": "BytesUsedForCache", "Dimensions": [{"Name": "CacheClusterId", "Value": "story-0001-001"}]}
     do("cloudwatch", "GetMetricData", StartTime="2026-01-01T00:00:00Z", EndTime="2026-01-01T01:00:00Z",
        MetricDataQueries=[{"Id": "used", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Maximum"}}])
+
+
+def cloudwatch(do):
+    alarm = {"AlarmName": "story-cpu", "Namespace": "AWS/MemoryDB", "MetricName": "EngineCPUUtilization", "Statistic": "Average",
+             "Dimensions": [{"Name": "ClusterName", "Value": "story"}], "Period": 60, "EvaluationPeriods": 5, "Threshold": 70.0,
+             "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "missing"}
+    do("cloudwatch", "PutMetricAlarm", **alarm, Tags=[{"Key": "story", "Value": "yes"}])
+    do("cloudwatch", "PutMetricAlarm", **{**alarm, "Threshold": 80.0})
+    do("cloudwatch", "SetAlarmState", AlarmName="story-cpu", StateValue="ALARM", StateReason="the story says so")
+    shown = do("cloudwatch", "DescribeAlarms", AlarmNames=["story-cpu"])
+    do("cloudwatch", "ListTagsForResource", ResourceARN=get(shown, "MetricAlarms", 0, "AlarmArn"))
+    do("cloudwatch", "DeleteAlarms", AlarmNames=["story-cpu"])
+    do("cloudwatch", "DescribeAlarms", AlarmNames=["story-cpu"])
+    body = '{"widgets":[{"type":"metric","x":0,"y":0,"width":6,"height":6,"properties":{"metrics":[["AWS/MemoryDB","CurrItems","ClusterName","story"]],"region":"us-east-1","title":"Keys"}}]}'
+    do("cloudwatch", "PutDashboard", DashboardName="story", DashboardBody=body)
+    do("cloudwatch", "GetDashboard", DashboardName="story")
+    do("cloudwatch", "DeleteDashboards", DashboardNames=["story"])
+    do("cloudwatch", "GetDashboard", DashboardName="story", fails="ResourceNotFound")
 
 
 def seeded(do):

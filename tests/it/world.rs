@@ -42,7 +42,7 @@ pub(crate) const CLEANUPS: [(&str, &str); 2] = [
 ];
 
 /// Playbooks that only the harness runs: kinds and shapes that no shipped one uses.
-const UNSHIPPED: [&str; 3] = ["freeze-and-thaw", "create-and-delete", "several"];
+const UNSHIPPED: [&str; 4] = ["freeze-and-thaw", "create-and-delete", "gate", "several"];
 
 /// Every playbook that must pass the harness.
 pub(crate) fn all_playbooks() -> impl Iterator<Item = &'static str> {

@@ -93,6 +93,7 @@ pub(super) fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
         created: ctx.now,
         visible: ctx.due(ctx.timings().visibility),
         keys: 0,
+        metrics_since: None,
         cluster: None,
         shards: Vec::new(),
     };

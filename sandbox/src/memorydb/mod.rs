@@ -13,5 +13,5 @@ pub(crate) mod state;
 mod tags;
 
 pub(crate) use call::call;
-pub(crate) use catalog::default_group_of;
+pub(crate) use catalog::{default_group_of, node_memory};
 pub(crate) use settle::settle;

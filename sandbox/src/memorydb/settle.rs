@@ -263,6 +263,7 @@ fn finish(ctx: &Ctx, of: &MdbCluster, due: &Due, filled: Result<(Cluster, u64), 
             cluster.shards = servers.shards();
             cluster.cluster = Some(servers);
             cluster.keys = keys;
+            cluster.metrics_since = Some(ctx.due(ctx.timings().metrics));
             // With automatic snapshots on, the first one starts before the cluster is ever seen as available.
             if cluster.retention > 0 {
                 cluster.status = "snapshotting".to_owned();

@@ -76,6 +76,8 @@ pub(crate) struct MdbCluster {
     pub(crate) created: Timestamp,
     pub(crate) visible: Timestamp,
     pub(crate) keys: u64,
+    /// Since when CloudWatch has data of it.
+    pub(crate) metrics_since: Option<Timestamp>,
     /// The servers; absent until they have started.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) shards: Vec<ShardInfo>,
