@@ -414,6 +414,8 @@ pub struct SeedCluster {
     pub tls: bool,
     /// How many keys to fill it with.
     pub keys: u64,
+    /// How many of its shards were failed over an hour ago.
+    pub failovers_today: u32,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -428,6 +430,7 @@ impl Default for SeedCluster {
             acl: "open-access".to_owned(),
             tls: false,
             keys: 0,
+            failovers_today: 0,
             tags: BTreeMap::new(),
         }
     }

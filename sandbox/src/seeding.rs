@@ -82,12 +82,7 @@ fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
     memorydb.linked_role_missing = seed.memorydb_first_use;
     for user in &seed.memorydb_users {
         let name = user.name.to_ascii_lowercase();
-        let user = mdb::User {
-            name: name.clone(),
-            access_string: user.access_string.clone(),
-            passwords: user.passwords.clone(),
-            tags: BTreeMap::new(),
-        };
+        let user = mdb::User::new(&name, &user.access_string, user.passwords.clone());
         memorydb.users.insert(name, user);
     }
     for acl in &seed.acls {
@@ -344,8 +339,16 @@ async fn memorydb_cluster(
         metrics_since: Some(jiff::Timestamp::UNIX_EPOCH),
         shards: servers.shards(),
         cluster: Some(servers),
+        pending: None,
     };
-    ctx.world().memorydb.clusters.insert(name, cluster);
+    let memorydb = &mut ctx.world().memorydb;
+    let hour_ago = ctx.ago(Duration::from_secs(3600));
+    for _ in 0..seed.failovers_today {
+        memorydb.failovers.push(hour_ago);
+        let message = "FailoverShard API called for shard 0001";
+        memorydb.event(hour_ago, "cluster", &name, message);
+    }
+    memorydb.clusters.insert(name, cluster);
     Ok(())
 }
 

@@ -15,6 +15,8 @@ pub struct Playbook {
     pub inputs: Vec<InputDecl>,
     /// A duration as text, or an expression that gives one.
     pub timeout: Option<Arg>,
+    /// The entries of `guards`, in order: mappings.
+    pub guards: Vec<Arg>,
     /// The entries of `steps`, in order.
     pub items: Vec<Item>,
     /// What the run leaves for people and for `--inputs-from`: a mapping of names to values.

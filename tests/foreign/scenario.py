@@ -186,6 +186,16 @@ def memorydb(do, until):
     do("memorydb", "CreateACL", ACLName="story-acl", UserNames=["story-user"])
     do("memorydb", "DescribeACLs", ACLName="story-nobody", fails="ACLNotFoundFault")
     until("active", state("DescribeACLs", "ACLs", ACLName="story-acl"))
+    do("memorydb", "UpdateUser", UserName="story-user", AccessString="on ~story:* +@all")
+    until("active", state("DescribeUsers", "Users", UserName="story-user"))
+    do("memorydb", "UpdateUser", UserName="story-nobody", AccessString="on ~* +@all", fails="UserNotFoundFault")
+    do("memorydb", "UpdateACL", ACLName="story-acl", UserNamesToAdd=["story-user"], fails="DuplicateUserNameFault")
+    do("memorydb", "UpdateACL", ACLName="story-acl", UserNamesToRemove=["story-user"])
+    until("active", state("DescribeACLs", "ACLs", ACLName="story-acl"))
+    do("memorydb", "DeleteUser", UserName="story-user")
+    do("memorydb", "DeleteUser", UserName="story-nobody", fails="UserNotFoundFault")
+    do("memorydb", "DeleteACL", ACLName="story-acl")
+    do("memorydb", "DeleteACL", ACLName="story-nobody", fails="ACLNotFoundFault")
     subnets = {"SubnetGroupName": "story-subnets", "SubnetIds": ["subnet-0a", "subnet-0b"]}
     do("memorydb", "CreateSubnetGroup", **subnets)
     do("memorydb", "CreateSubnetGroup", **subnets, fails="SubnetGroupAlreadyExistsFault")
@@ -212,6 +222,15 @@ def memorydb(do, until):
     do("memorydb", "TagResource", ResourceArn=arn, Tags=[{"Key": "more", "Value": "1"}])
     do("memorydb", "UntagResource", ResourceArn=arn, TagKeys=["who"])
     do("memorydb", "ListTags", ResourceArn=arn)
+    do("memorydb", "ListAllowedNodeTypeUpdates", **cluster)
+    do("memorydb", "FailoverShard", **cluster, ShardName="0001", fails="TestFailoverNotAvailableFault")
+    do("memorydb", "FailoverShard", **cluster, ShardName="0009", fails="ShardNotFoundFault")
+    do("memorydb", "UpdateCluster", **cluster, NodeType="db.r7g.xlarge")
+    do("memorydb", "UpdateCluster", **cluster, NodeType="db.r7g.large", fails="InvalidClusterStateFault")
+    until("available", state("DescribeClusters", "Clusters", **cluster))
+    do("memorydb", "UpdateCluster", **cluster, ReplicaConfiguration={"ReplicaCount": 1})
+    until("available", state("DescribeClusters", "Clusters", **cluster))
+    do("memorydb", "FailoverShard", **cluster, ShardName="0001")
     do("memorydb", "CreateSnapshot", **cluster, SnapshotName="story-snapshot")
     until("available", state("DescribeSnapshots", "Snapshots", SnapshotName="story-snapshot"))
     do("memorydb", "CreateSnapshot", ClusterName="story-nobody", SnapshotName="story-other", fails="ClusterNotFoundFault")
@@ -223,6 +242,10 @@ def memorydb(do, until):
     do("memorydb", "DescribeEvents", SourceType="cluster", SourceName="story")
     do("memorydb", "DeleteCluster", **cluster)
     do("memorydb", "DeleteCluster", ClusterName="story-nobody", fails="ClusterNotFoundFault")
+    do("memorydb", "DeleteSubnetGroup", SubnetGroupName="story-subnets")
+    do("memorydb", "DeleteSubnetGroup", SubnetGroupName="story-nothing", fails="SubnetGroupNotFoundFault")
+    do("memorydb", "DeleteParameterGroup", **group)
+    do("memorydb", "DeleteParameterGroup", **group, fails="ParameterGroupNotFoundFault")
 
 
 def ssm(do):
@@ -253,6 +276,8 @@ def ssm(do):
 
 
 def secrets(do):
+    do("secretsmanager", "GetRandomPassword", PasswordLength=40, ExcludePunctuation=True)
+    do("secretsmanager", "GetRandomPassword", PasswordLength=5000, fails="InvalidParameterException")
     named = {"SecretId": "story/secret"}
     one = get(do("secretsmanager", "CreateSecret", Name="story/secret", SecretString="one", Tags=[{"Key": "who", "Value": "stranger"}]), "VersionId")
     do("secretsmanager", "CreateSecret", Name="story/secret", SecretString="two", fails="ResourceExistsException")

@@ -90,6 +90,12 @@ pub(crate) fn node_memory(state: &MemoryDbState, name: &str) -> Option<u64> {
     listed.or_else(|| state.more_node_types.get(name).copied())
 }
 
+/// Every node type.
+pub(super) fn node_types(state: &MemoryDbState) -> impl Iterator<Item = &str> {
+    let more = state.more_node_types.keys().map(String::as_str);
+    NODE_TYPES.iter().map(|(name, _)| *name).chain(more)
+}
+
 /// DescribeReservedNodesOfferings, without prices.
 pub(super) fn offerings(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     let world = ctx.world();

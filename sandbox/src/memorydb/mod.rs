@@ -2,6 +2,7 @@ mod access;
 mod answer;
 mod call;
 mod catalog;
+mod changes;
 mod clusters;
 mod create;
 mod events;
@@ -11,6 +12,7 @@ mod settle;
 mod snapshots;
 pub(crate) mod state;
 mod tags;
+mod update;
 
 pub(crate) use call::call;
 pub(crate) use catalog::{default_group_of, node_memory};

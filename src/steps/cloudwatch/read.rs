@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Metric as Named, MetricDataQuery, MetricStat, ScanBy};
+use aws_sdk_cloudwatch::types::{
+    AlarmType, Dimension, Metric as Named, MetricAlarm, MetricDataQuery, MetricStat, ScanBy,
+};
 use jiff::Timestamp;
 
 use super::metric::{Metric, period};
@@ -14,6 +16,8 @@ use crate::engine::{Class, Failure};
 pub(super) const SERVICE: &str = "CloudWatch";
 /// Queries of one request (CloudWatch API reference, GetMetricData).
 const QUERIES: usize = 500;
+/// Names of one request (CloudWatch API reference, DescribeAlarms).
+const ALARMS: usize = 100;
 
 /// The data points of each metric in the window that ends now, in the order of `metrics`, newest first.
 ///
@@ -88,4 +92,20 @@ pub(super) async fn nodes(aws: &Clients, group: &str) -> Result<Vec<String>, Fai
         return Err(Failure::new(Class::NotFound, message));
     }
     Ok(nodes)
+}
+
+/// Those of the alarms that are there.
+///
+/// # Errors
+/// As `aws::call`.
+pub(crate) async fn alarms(aws: &Clients, names: &[String]) -> Result<Vec<MetricAlarm>, Failure> {
+    let mut all = Vec::new();
+    for some in names.chunks(ALARMS) {
+        let request = aws.cloudwatch.describe_alarms().set_alarm_names(Some(some.to_vec()));
+        let request = request.alarm_types(AlarmType::MetricAlarm);
+        let request = request.max_records(i32::try_from(ALARMS).unwrap_or(100));
+        let answer = call(Op::read(SERVICE, "DescribeAlarms"), request.send()).await?;
+        all.extend(answer.metric_alarms.unwrap_or_default());
+    }
+    Ok(all)
 }

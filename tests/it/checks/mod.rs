@@ -5,6 +5,7 @@
 
 mod bucket;
 mod gates;
+mod runbooks;
 mod source;
 mod swap;
 mod target;
@@ -106,7 +107,10 @@ pub(crate) const ACCEPTING: (&str, &str) = (
 );
 
 fn rows() -> Vec<Row> {
-    [source::rows(), bucket::rows(), gates::rows(), swap::rows()].into_iter().flatten().collect()
+    [source::rows(), bucket::rows(), gates::rows(), runbooks::rows(), swap::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 async fn findings(world: &World) -> Vec<(String, Vec<Finding>)> {
@@ -247,6 +251,7 @@ fn what_is_found_of_a_bucket_is_what_comes() {
 #[test]
 fn what_is_found_of_a_gate_is_what_comes() {
     hold(gates::rows());
+    hold(runbooks::rows());
 }
 
 #[test]
