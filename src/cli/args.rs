@@ -287,19 +287,19 @@ pub struct ShapeArgs {
     #[arg(long)]
     pub node_type: Option<NodeType>,
     /// How many shards [default: 1]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub shards: Option<u32>,
     /// How many replicas each shard has [default: 1]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=5))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=5))]
     pub replicas: Option<u32>,
     /// How much data it holds, not counted again for replicas
-    #[arg(long, value_name = "GB")]
+    #[arg(long, allow_negative_numbers = true, value_name = "GB")]
     pub data_gb: Option<Quantity>,
     /// How much is written in a month; MemoryDB charges for it
-    #[arg(long, value_name = "GB")]
+    #[arg(long, allow_negative_numbers = true, value_name = "GB")]
     pub written_gb: Option<Quantity>,
     /// How much is kept in snapshots
-    #[arg(long, value_name = "GB", default_value = "0")]
+    #[arg(long, allow_negative_numbers = true, value_name = "GB", default_value = "0")]
     pub backup_gb: Quantity,
     /// The region whose prices are taken [default: the one of the AWS configuration, else us-east-1]
     #[arg(long)]
@@ -319,7 +319,7 @@ pub struct CostArgs {
     #[command(flatten)]
     pub shape: ShapeArgs,
     /// Requests a month in millions of ElastiCache processing units, to compare ElastiCache Serverless too
-    #[arg(long, value_name = "MILLIONS", requires = "data_gb")]
+    #[arg(long, allow_negative_numbers = true, value_name = "MILLIONS", requires = "data_gb")]
     pub ecpus: Option<Quantity>,
 }
 
@@ -363,10 +363,10 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "FILE")]
     pub answers: Option<PathBuf>,
     /// What one loss of data costs, for the break-even
-    #[arg(long, value_name = "SUM")]
+    #[arg(long, allow_negative_numbers = true, value_name = "SUM")]
     pub loss_costs: Option<crate::cost::Money>,
     /// How many losses a year are expected, for the break-even; may be below one
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, allow_negative_numbers = true, value_name = "NUMBER")]
     pub losses_a_year: Option<Quantity>,
     /// The cluster.
     #[command(flatten)]

@@ -1,19 +1,26 @@
 //! What a plan costs, with the size and the price of the source where they can be read.
 
 use super::account::Account;
-use super::view::{needs, timeline};
+use super::priced::old;
+use super::view::{needs, timeline_after};
 use crate::cost::{
     Engine, Mode, NodeType, PlanCost, Prices, Purchase, Quantity, Service, Shape, StepCosts,
     gigabytes, of_plan,
 };
+use crate::engine::Finding;
 use crate::plan::Plan;
 use crate::steps::{Cargo, Need, all};
 use crate::survey::Group;
 
-/// Prices the plan. What cannot be read of the source is left out, and named as not priced.
-pub(crate) async fn of(plan: &Plan, account: &Account, prices: &Prices) -> PlanCost {
-    let kinds = &all();
-    let source = needs(plan, kinds).into_iter().find_map(|need| match need {
+/// What is to be known of the source for that.
+pub(crate) struct Source {
+    shape: Option<Shape>,
+    cargo: Cargo,
+}
+
+/// Reads the source. What cannot be read is left out.
+pub(crate) async fn source(plan: &Plan, account: &Account) -> Source {
+    let source = needs(plan, &all()).into_iter().find_map(|need| match need {
         Need::ReplicationGroup(id) => Some(id),
         _ => None,
     });
@@ -21,16 +28,30 @@ pub(crate) async fn of(plan: &Plan, account: &Account, prices: &Prices) -> PlanC
         Some(id) => read(account, &id).await,
         None => (None, Cargo::default()),
     };
+    Source { shape, cargo }
+}
+
+/// Prices the plan, by what was read: what is not known is named as not priced.
+pub(crate) fn of(
+    plan: &Plan,
+    region: &str,
+    prices: &Prices,
+    source: &Source,
+    findings: &[(String, Vec<Finding>)],
+) -> PlanCost {
+    let kinds = &all();
     let steps: Vec<StepCosts> = plan
         .steps()
         .filter_map(|step| {
             let about = kinds.iter().find(|about| about.info.name == step.kind)?;
-            let effects = (about.costs)(&step.args.partial(), cargo);
+            let effects = (about.costs)(&step.args.partial(), source.cargo);
             Some(StepCosts { step: step.id.clone(), effects })
         })
         .collect();
-    let minutes = timeline(plan, kinds).ends().as_secs().div_ceil(60);
-    of_plan(prices, &account.identity.region, &steps, minutes, shape.as_ref())
+    let minutes = timeline_after(plan, kinds, findings).ends().as_secs().div_ceil(60);
+    let mut cost = of_plan(prices, region, &steps, minutes, source.shape.as_ref());
+    cost.notes.extend(old(prices));
+    cost
 }
 
 async fn read(account: &Account, id: &str) -> (Option<Shape>, Cargo) {

@@ -138,7 +138,7 @@ impl Priced {
 }
 
 /// Prices change; a file that nobody looked at for long is said to be old.
-fn old(prices: &Prices) -> Option<String> {
+pub(crate) fn old(prices: &Prices) -> Option<String> {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let days = today.since(prices.as_of).ok()?.get_days();
     (days > OLD_DAYS).then(|| format!("the prices are {days} days old; --prices takes newer ones"))
@@ -146,10 +146,7 @@ fn old(prices: &Prices) -> Option<String> {
 
 /// Said once, at the top: the table holds on-demand prices although others were asked for.
 fn not_reserved(comparison: &Comparison) -> Option<String> {
-    let missing = comparison
-        .rows
-        .iter()
-        .any(|row| row.month.unpriced.iter().any(|what| what.starts_with("nodes reserved")));
+    let missing = comparison.rows.iter().any(|row| !row.month.not_deducted.is_empty());
     missing.then(|| {
         "reserved prices were asked for and the price file lacks some: those rows are on demand, and say how much less it can be at most".to_owned()
     })

@@ -34,6 +34,7 @@ pub async fn read_step(
     let Some(kind) = kinds.kind(&step.kind) else { return Vec::new() };
     let ledger = Rc::new(Ledger::none(clock.clone(), Rc::new(|_| {})));
     let mut cx = Cx::reading(run.clone(), &step.id, ledger, clock.clone());
+    cx.accept_no_way_back = step.accept_no_way_back;
     cx.around = around(plan, step, &timeline(plan, &all()));
     kind.preflight(&step.args.partial(), &cx).await
 }

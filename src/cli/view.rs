@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::engine::{Around, Upstream};
+use crate::engine::{Around, Finding, Upstream};
 use crate::plan::{Effect, Plan, PlannedStep, UndoPolicy, Writes};
 use crate::report::{PlanView, StepView, TouchView, guard_words};
 use crate::steps::{About, Need, guard};
@@ -94,9 +94,25 @@ impl Timeline {
     }
 }
 
-/// Lanes of a stage run side by side as far as `max_parallel` lets them; that limit is not weighed here.
+/// By the arguments alone.
 #[must_use]
 pub(crate) fn timeline(plan: &Plan, kinds: &[About]) -> Timeline {
+    timeline_after(plan, kinds, &[])
+}
+
+/// How much longer a step takes by what was read: its longest wait, since such waits are one.
+fn adds(step: &PlannedStep, findings: &[(String, Vec<Finding>)]) -> Duration {
+    let of_step = findings.iter().filter(|(id, _)| *id == step.id).flat_map(|(_, found)| found);
+    Duration::from_secs(of_step.map(|finding| finding.adds_secs).max().unwrap_or(0))
+}
+
+/// Lanes of a stage run side by side as far as `max_parallel` lets them; that limit is not weighed here.
+#[must_use]
+pub(crate) fn timeline_after(
+    plan: &Plan,
+    kinds: &[About],
+    findings: &[(String, Vec<Finding>)],
+) -> Timeline {
     let (mut begins, mut longest_by_step) = (BTreeMap::new(), BTreeMap::new());
     let mut stage_begins = Duration::ZERO;
     for stage in &plan.stages {
@@ -108,7 +124,7 @@ pub(crate) fn timeline(plan: &Plan, kinds: &[About]) -> Timeline {
                 let about = kinds.iter().find(|about| about.info.name == step.kind);
                 let Some(about) = about else { continue };
                 longest_by_step.insert(step.id.clone(), may_take(step, about));
-                at += takes(step, about);
+                at += takes(step, about) + adds(step, findings);
             }
             longest = longest.max(at);
         }

@@ -185,9 +185,12 @@ fn too_full(work: &Workload) -> Option<String> {
     let usable = memory.times(Quantity::ratio(3, 4));
     (each > usable).then(|| {
         format!(
-            "{} GB in {} shards are {} GB each, and a node {} holds {} GB, of which ElastiCache keeps a quarter back: take more shards or larger nodes",
+            "{} GB in {} are {} GB each, and a node {} holds {} GB, of which ElastiCache keeps a quarter back: take more shards or larger nodes",
             data.short(),
-            work.shards,
+            match work.shards {
+                1 => "one shard".to_owned(),
+                n => format!("{n} shards"),
+            },
             each.short(),
             work.node_type,
             memory.short()

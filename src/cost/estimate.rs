@@ -40,6 +40,9 @@ pub struct Estimate {
     pub total: Option<Money>,
     /// What comes on top and has no figure.
     pub unpriced: Vec<String>,
+    /// What makes it less and has no figure: the sum is without it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_deducted: Vec<String>,
 }
 
 impl Item {
@@ -76,54 +79,54 @@ impl Estimate {
         self.total.map(|month| Money::from_millionths(month.millionths() * 12))
     }
 
-    fn of(items: Vec<Item>, unpriced: Vec<String>, known: bool) -> Self {
-        let total = known.then(|| items.iter().map(|item| item.amount).sum());
-        Self { items, total, unpriced }
+    /// Behind a sum: whether it is more than that, less, or could be either.
+    #[must_use]
+    pub fn mark(&self) -> &'static str {
+        match (self.unpriced.is_empty(), self.not_deducted.is_empty()) {
+            (true, true) => " ",
+            (false, true) => "+",
+            (true, false) => "-",
+            (false, false) => "±",
+        }
     }
 }
 
 /// A month of `shape` in `region`.
 #[must_use]
 pub fn estimate(prices: &Prices, region: &str, shape: &Shape) -> Estimate {
-    let mut items = Vec::new();
-    let mut unpriced = Vec::new();
-    let known = nodes(prices, region, shape, &mut items, &mut unpriced);
+    let mut sum = Estimate::default();
+    let known = nodes(prices, region, shape, &mut sum);
     if let Service::Durable(mode) = shape.service {
         match prices.surcharge(region, mode) {
             Some(Figure { value, source }) => {
-                let nodes: Money = items.iter().map(|item| item.amount).sum();
+                let nodes: Money = sum.items.iter().map(|item| item.amount).sum();
                 let what = format!("durability, {value}% of the nodes");
                 let mut item = Item::new(what, Quantity::whole(1), "month", nodes, 1, source);
                 item.price = nodes.percent(value);
                 item.amount = item.price;
-                items.push(item);
+                sum.items.push(item);
             }
-            None => {
-                unpriced.push("the surcharge for durability: no figure in the price file".into())
-            }
+            None => sum
+                .unpriced
+                .push("the surcharge for durability: no figure in the price file".into()),
         }
     }
     if shape.service == Service::MemoryDb {
-        written(prices, region, shape, &mut items, &mut unpriced);
+        written(prices, region, shape, &mut sum);
     }
-    backup(prices, region, shape, &mut items, &mut unpriced);
-    Estimate::of(items, unpriced, known)
+    backup(prices, region, shape, &mut sum);
+    sum.total = known.then(|| sum.items.iter().map(|item| item.amount).sum());
+    sum
 }
 
 /// Adds the nodes; whether they have a price.
-fn nodes(
-    prices: &Prices,
-    region: &str,
-    shape: &Shape,
-    items: &mut Vec<Item>,
-    unpriced: &mut Vec<String>,
-) -> bool {
+fn nodes(prices: &Prices, region: &str, shape: &Shape, sum: &mut Estimate) -> bool {
     let billed = shape.service.billed();
     let hours = Quantity::whole(shape.nodes().saturating_mul(HOURS_PER_MONTH));
     let what = format!("{} nodes {}", shape.nodes(), shape.node_type);
     let reserved = prices.reserved(region, billed, shape.engine, &shape.node_type, shape.purchase);
     if let Some(Figure { value: (term, offering), source }) = reserved {
-        items.push(Item::new(
+        sum.items.push(Item::new(
             format!("{what}, {}", shape.purchase),
             hours,
             "node-hours",
@@ -142,19 +145,19 @@ fn nodes(
         );
         // Divided once, at the end: a share rounded for one node would be multiplied by all of them.
         item.amount = offering.upfront.times(months, term.months());
-        items.push(item);
+        sum.items.push(item);
         return true;
     }
     let Some(Figure { value: price, source }) =
         prices.node(region, billed, shape.engine, &shape.node_type)
     else {
-        unpriced.push(format!(
+        sum.unpriced.push(format!(
             "{what} of {billed} {}: no figure in the price file for {region}",
             shape.engine
         ));
         return false;
     };
-    items.push(Item::new(format!("{what}, on demand"), hours, "node-hours", price, 1, source));
+    sum.items.push(Item::new(format!("{what}, on demand"), hours, "node-hours", price, 1, source));
     if shape.purchase != Purchase::OnDemand {
         let at_most = prices.reserved_at_most(region, billed).map(|figure| {
             let amount = price.times(hours, 1);
@@ -167,7 +170,7 @@ fn nodes(
                 figure.source.title
             )
         });
-        unpriced.push(format!(
+        sum.not_deducted.push(format!(
             "nodes {}: no figure in the price file, counted on demand{}",
             shape.purchase,
             at_most.unwrap_or_default()
@@ -176,23 +179,17 @@ fn nodes(
     true
 }
 
-fn written(
-    prices: &Prices,
-    region: &str,
-    shape: &Shape,
-    items: &mut Vec<Item>,
-    unpriced: &mut Vec<String>,
-) {
+fn written(prices: &Prices, region: &str, shape: &Shape, sum: &mut Estimate) {
     let figure = prices.written(region, shape.engine);
     match (figure, shape.written) {
-        (None, _) => unpriced.push("data written: no figure in the price file".to_owned()),
+        (None, _) => sum.unpriced.push("data written: no figure in the price file".to_owned()),
         (Some(Figure { value: (price, free), .. }), None) => {
             let beyond = if free.is_zero() {
                 String::new()
             } else {
                 format!(" beyond {} GB a month", free.words())
             };
-            unpriced.push(format!(
+            sum.unpriced.push(format!(
                 "data written, {price} a GB{beyond}: how much is written is not given"
             ));
         }
@@ -202,25 +199,19 @@ fn written(
             } else {
                 format!("data written, {} GB less {} GB free", written.words(), free.words())
             };
-            items.push(Item::new(what, written.beyond(free), "GB", price, 1, source));
+            sum.items.push(Item::new(what, written.beyond(free), "GB", price, 1, source));
         }
     }
 }
 
-fn backup(
-    prices: &Prices,
-    region: &str,
-    shape: &Shape,
-    items: &mut Vec<Item>,
-    unpriced: &mut Vec<String>,
-) {
+fn backup(prices: &Prices, region: &str, shape: &Shape, sum: &mut Estimate) {
     if shape.backup.is_zero() {
         return;
     }
     let Some(Figure { value: (price, free), source }) =
         prices.backup(region, shape.service.billed())
     else {
-        unpriced.push("snapshots kept: no figure in the price file".to_owned());
+        sum.unpriced.push("snapshots kept: no figure in the price file".to_owned());
         return;
     };
     let item = match (free, shape.data) {
@@ -240,7 +231,7 @@ fn backup(
                 .unsure("as much as the cluster holds is free; how much that is, is not given")
         }
     };
-    items.push(item);
+    sum.items.push(item);
 }
 
 /// A month of ElastiCache Serverless holding `data` GB and doing so many million ECPUs; `None` without a price.
@@ -259,5 +250,7 @@ pub fn serverless(
         Item::new("data stored", stored.times(hours), "GB-hours", value.per_gb_hour, 1, source);
     let work =
         Item::new("requests", million_ecpus, "million ECPUs", value.per_million_ecpu, 1, source);
-    Some(Estimate::of(vec![storage, work], Vec::new(), true))
+    let items = vec![storage, work];
+    let total = Some(items.iter().map(|item| item.amount).sum());
+    Some(Estimate { items, total, ..Estimate::default() })
 }

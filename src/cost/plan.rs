@@ -82,6 +82,9 @@ pub struct PlanCost {
     pub as_of: jiff::civil::Date,
     /// How long the run is taken to last, in minutes.
     pub run_minutes: u64,
+    /// What is to be known of the figures before they are believed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// While it runs.
     pub run: Estimate,
     /// A month of what it leaves behind.
@@ -124,6 +127,7 @@ pub fn of_plan(
         currency: prices.currency.clone(),
         as_of: items.map(|item| item.source.as_of).min().unwrap_or(prices.as_of),
         run_minutes: minutes,
+        notes: Vec::new(),
         run,
         month,
         month_saved: saved,
@@ -222,7 +226,7 @@ impl Pen<'_> {
         };
         let (price, _) = figure.value;
         let Some(bytes) = bytes else {
-            let what = format!("the snapshot, {price} a GB-month: its size is not known yet");
+            let what = format!("the snapshot, {price} a GB-month: its size shows once it is taken");
             self.unpriced(step, &what);
             return None;
         };
@@ -236,7 +240,9 @@ impl Pen<'_> {
         };
         let price = figure.value.per_gb_month;
         let Some(bytes) = bytes else {
-            let what = format!("objects in S3, {price} a GB-month: their size is not known yet");
+            let what = format!(
+                "objects in S3, {price} a GB-month: their size shows once they are written"
+            );
             self.unpriced(step, &what);
             return None;
         };

@@ -65,12 +65,21 @@ pub struct Finding {
     /// nothing that changes by itself: no sizes, counts or times.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub seen: Map<String, Value>,
+    /// How much longer the step takes by what was seen here than its arguments tell, in seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub adds_secs: u64,
+}
+
+// The form is serde's.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(secs: &u64) -> bool {
+    *secs == 0
 }
 
 impl Finding {
     fn new(verdict: Verdict, check: &'static str, what: impl Into<String>) -> Self {
         let (check, what) = (Cow::Borrowed(check), what.into());
-        Self { check, verdict, what, mend: None, seen: Map::new() }
+        Self { check, verdict, what, mend: None, seen: Map::new(), adds_secs: 0 }
     }
 
     /// Nothing stands against the step here.
@@ -107,6 +116,13 @@ impl Finding {
     #[must_use]
     pub fn mend(mut self, mend: impl Into<String>) -> Self {
         self.mend = Some(mend.into()).filter(|mend| !mend.is_empty());
+        self
+    }
+
+    /// Says that the step takes so much longer than its arguments tell.
+    #[must_use]
+    pub fn adds(mut self, longer: Duration) -> Self {
+        self.adds_secs = longer.as_secs();
         self
     }
 

@@ -35,7 +35,7 @@ pub(super) fn write(
     inputs(page, found, options, written);
     page.gap();
     page.line("steps:");
-    freeze(page, &found.source);
+    freeze(page, found);
     copy(page, &found.source, kinds, &written.choice);
     cluster(page, found, written);
     compare(page, &found.source, written, options);
@@ -163,7 +163,8 @@ fn source_key(source: &Source) -> &'static str {
     }
 }
 
-fn freeze(page: &mut Page, source: &Source) {
+fn freeze(page: &mut Page, found: &Found) {
+    let source = &found.source;
     page.line("  - id: freeze");
     page.line("    elasticache.freeze_writes:");
     page.entry(6, source_key(source), &argument(source.name()), "");
@@ -179,6 +180,12 @@ fn freeze(page: &mut Page, source: &Source) {
             6,
             "Its RBAC users lose the right to write; clients see NOPERM on writes until the switch. A rollback gives it back.",
         );
+        if let Some(others) = found.sharing.as_ref().ok().filter(|others| !others.is_empty()) {
+            page.comment(
+                6,
+                format!("also_freezes: {}  # they have the same users", arguments(others)),
+            );
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::survey::{Endpoint, Group, Held, Serverless, Shelf, User};
+use crate::survey::{Endpoint, Group, Held, MemoryDbNames, Serverless, Shelf, User};
 
 /// What was read, or why it could not be.
 pub type Read<T> = Result<T, String>;
@@ -28,6 +28,10 @@ pub struct Found {
     pub subnets: Read<Vec<String>>,
     /// MemoryDB's subnet groups, with their subnets.
     pub subnet_groups: Read<Vec<(String, Vec<String>)>>,
+    /// What else its user groups are attached to.
+    pub sharing: Read<Vec<String>>,
+    /// What MemoryDB has already.
+    pub there: Read<MemoryDbNames>,
     /// Plain SSM parameters.
     pub ssm: Read<Shelf>,
     /// CNAME records.
@@ -164,6 +168,12 @@ impl Found {
         shelves.into_iter().flatten().flat_map(|shelf| &shelf.held)
     }
 
+    /// Whether MemoryDB has one of that name already.
+    pub(super) fn has(&self, of: impl Fn(&MemoryDbNames) -> &Vec<String>, name: &str) -> bool {
+        let there = self.there.as_ref();
+        there.is_ok_and(|there| of(there).contains(&name.to_lowercase()))
+    }
+
     /// The MemoryDB subnet group that has the source's subnets.
     pub(super) fn same_subnets(&self) -> Option<&str> {
         let wanted = sorted(self.subnets.as_ref().ok()?);
@@ -185,6 +195,8 @@ impl Found {
         }
         say("what its parameter group sets", self.parameters.as_ref().err());
         say("its users", self.users.as_ref().err());
+        say("what else has its users", self.sharing.as_ref().err());
+        say("what MemoryDB has already", self.there.as_ref().err());
         say("its subnets", self.subnets.as_ref().err());
         say("MemoryDB's subnet groups", self.subnet_groups.as_ref().err());
         say("SSM parameters", self.ssm.as_ref().err());

@@ -67,8 +67,10 @@ pub async fn gather(
             (Ok(Vec::new()), users, Ok(cache.subnets.clone()))
         }
     };
-    let (subnet_groups, ssm, dns, held) = futures::join!(
+    let (subnet_groups, sharing, there, ssm, dns, held) = futures::join!(
         survey.subnet_groups(),
+        sharing(survey, &source, &users),
+        survey.memorydb_names(),
         survey.shelf_of_parameters(),
         survey.shelf_of_records(),
         survey.shelf_of_secrets(secrets)
@@ -83,6 +85,8 @@ pub async fn gather(
         users,
         subnets,
         subnet_groups: told(subnet_groups),
+        sharing,
+        there: told(there),
         ssm: told(ssm),
         dns: told(dns),
         secrets: told(held),
@@ -151,6 +155,20 @@ async fn users(survey: &Survey, groups: &[String]) -> Read<Vec<User>> {
         );
     }
     Ok(all)
+}
+
+/// Who else has the source's users: their user groups may be attached to others, and they may be in other groups.
+async fn sharing(survey: &Survey, source: &Source, users: &Read<Vec<User>>) -> Read<Vec<String>> {
+    // That they could not be read is said already.
+    let Ok(users) = users else { return Ok(Vec::new()) };
+    let own = source.user_groups().iter();
+    let mut groups: Vec<String> =
+        own.chain(users.iter().flat_map(|user| &user.groups)).cloned().collect();
+    groups.sort();
+    groups.dedup();
+    let mut others = told(survey.attached(&groups).await)?;
+    others.retain(|name| !name.eq_ignore_ascii_case(source.name()));
+    Ok(others)
 }
 
 async fn subnets(survey: &Survey, group: Option<&str>) -> Read<Vec<String>> {

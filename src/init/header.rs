@@ -164,7 +164,19 @@ fn parameters(page: &mut Page, found: &Found, written: &Written) {
         return;
     }
     page.hash();
-    let name = shell(&written.choice.name.value);
+    let own = &written.choice.name.value;
+    let name = shell(own);
+    if found.has(|there| &there.parameter_groups, own) {
+        page.item(
+            0,
+            format!(
+                "MemoryDB has a parameter group {own} already, which other clusters may use. See whether it sets the same; to have another, make one and name it in the input parameter_group."
+            ),
+        );
+        let describe = format!("aws memorydb describe-parameters --parameter-group-name {name}");
+        aws(page, found, &[describe]);
+        return;
+    }
     aws(
         page,
         found,
@@ -256,6 +268,18 @@ fn users(page: &mut Page, found: &Found, written: &Written) {
         for remark in &user.remarks {
             page.item(0, format!("{}: {remark}.", user.name));
         }
+        if found.has(|there| &there.users, &user.name) {
+            page.item(
+                0,
+                format!(
+                    "MemoryDB has a user {} already. See whether it may do the same ({}) and has the password that clients send; if not, make one of another name.",
+                    user.name, user.access
+                ),
+            );
+            let name = shell(&user.name.to_lowercase());
+            aws(page, found, &[format!("aws memorydb describe-users --user-name {name}")]);
+            continue;
+        }
         let mode = if user.iam {
             "Type=iam".to_owned()
         } else {
@@ -276,17 +300,34 @@ fn users(page: &mut Page, found: &Found, written: &Written) {
     }
     let names: Vec<String> = mapped.iter().map(|user| shell(&user.name)).collect();
     let names = if names.is_empty() { "USER".to_owned() } else { names.join(" ") };
-    aws(
-        page,
-        found,
-        &[format!("aws memorydb create-acl --acl-name {} --user-names {names}", shell(acl))],
-    );
+    if found.has(|there| &there.acls, acl) {
+        page.item(
+            0,
+            format!(
+                "MemoryDB has an ACL {acl} already. See who is in it and which clusters use it; to have another, make one and name it in the input acl."
+            ),
+        );
+        aws(page, found, &[format!("aws memorydb describe-acls --acl-name {}", shell(acl))]);
+    } else {
+        let create =
+            format!("aws memorydb create-acl --acl-name {} --user-names {names}", shell(acl));
+        aws(page, found, &[create]);
+    }
     if !users.left_out.is_empty() {
         page.hash();
         page.comment(0, "Cannot be carried over:");
         for user in &users.left_out {
             page.item(0, format!("{}: {}.", user.name, user.why));
         }
+    }
+    if let Some(others) = found.sharing.as_ref().ok().filter(|others| !others.is_empty()) {
+        page.item(
+            0,
+            format!(
+                "The same users write to {}: writes would stop there too. Give the source users and a user group of its own; or, if that is meant, say so at the freeze step (also_freezes).",
+                others.join(", ")
+            ),
+        );
     }
     let frozen = found.users.iter().flatten().any(cannot_be_frozen);
     if frozen {

@@ -80,11 +80,23 @@ pub(super) fn search(found: &Found) -> Targets {
                     hand("has a name that Route 53 writes with escapes");
                 }
                 _ if record && form != Form::Host => hand("holds more than a host"),
-                place => targets.switched.push(switched(place, form)),
+                place => {
+                    let place = switched(place, form);
+                    // A listing that goes on while somebody changes things may show one twice.
+                    if !targets.switched.iter().any(|known| known.is(&place)) {
+                        targets.switched.push(place);
+                    }
+                }
             },
         }
     }
     targets
+}
+
+impl Switched {
+    fn is(&self, other: &Self) -> bool {
+        (self.kind, &self.name, &self.zone) == (other.kind, &other.name, &other.zone)
+    }
 }
 
 fn switched(place: &Place, form: Form) -> Switched {

@@ -51,7 +51,15 @@ pub(super) fn map(found: &Found, choice: &Choice) -> Users {
     }
     let six = choice.engine.value == "redis" && choice.version.value == "6.2";
     for user in found.users.iter().flatten() {
+        let same = |known: &&Mapped| known.name.eq_ignore_ascii_case(&user.name);
         match mapped(user, six) {
+            Ok(_) if let Some(first) = users.mapped.iter().find(same) => {
+                let why = format!(
+                    "MemoryDB keeps names in lower case, where it is the same as {}: its clients need another name",
+                    first.name
+                );
+                users.left_out.push(LeftOut { name: user.name.clone(), why });
+            }
             Ok(mapped) => users.mapped.push(mapped),
             Err(why) => users.left_out.push(LeftOut { name: user.name.clone(), why }),
         }

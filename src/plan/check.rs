@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::catalog::{Catalog, Fault, KindInfo};
 use super::fill::{Fill, fill};
 use super::fit::{Place, fit};
@@ -112,13 +114,19 @@ impl<'a> Checker<'a, '_> {
         let loss = kind.accepts_loss.as_deref();
         let place = Place { what, head, loss };
         let typing = Typing { scope: &self.scope, lists: &self.lists };
-        let found = fit(args, Schema::new(&kind.spec_schema), place, &typing);
-        // The kind's own rules may rely on the form.
-        if found.is_empty() {
-            let faults = (kind.check)(&args.known());
-            let of_fault = |fault| invalid(fault, args, head);
-            faults.into_iter().map(of_fault).for_each(|problem| self.problems.push(problem));
+        let schema = Schema::new(&kind.spec_schema);
+        let found = fit(args, schema, place, &typing);
+        // The kind's own rules may rely on the form: what has not got it is not known to them.
+        let mut known = args.known_but(&|span| found.iter().any(|problem| problem.span == span));
+        if let Some(map) = known.as_object_mut() {
+            map.retain(|name, _| schema.property(name).is_some());
+            for name in schema.required() {
+                map.entry(name).or_insert(Value::Null);
+            }
         }
+        let faults = (kind.check)(&known);
+        let of_fault = |fault| invalid(fault, args, head);
+        faults.into_iter().map(of_fault).for_each(|problem| self.problems.push(problem));
         found.into_iter().for_each(|problem| self.problems.push(problem));
     }
 

@@ -194,7 +194,7 @@ impl Compiler<'_> {
             },
             Root::Value(arg) => self.template(arg),
             // One that has no value by now has been reported.
-            Root::Input(_) | Root::Item => Template::Literal(Value::Null),
+            Root::Input(_) | Root::Item | Root::Unread => Template::Literal(Value::Null),
         }
     }
 

@@ -122,7 +122,7 @@ impl Fill<'_> {
                 .map(|value| arg_of(value, expr.span)),
             Root::Item => self.item.cloned(),
             Root::Value(arg) => Some(arg.as_ref().clone()),
-            Root::Step(_) | Root::RunId | Root::RunStarted | Root::Call(..) => None,
+            Root::Step(_) | Root::RunId | Root::RunStarted | Root::Call(..) | Root::Unread => None,
         };
         let Some(mut value) = known else { return Ok(None) };
         for hop in &expr.path {

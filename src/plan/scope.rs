@@ -182,7 +182,7 @@ impl<'a> Scope<'a> {
                 ));
             }
             Root::RunId | Root::RunStarted => typing::plain(Types::STRING),
-            Root::Call(..) | Root::Value(_) => Ty::ANY,
+            Root::Call(..) | Root::Value(_) | Root::Unread => Ty::ANY,
             Root::Item => match &self.item {
                 Some(ty) => ty.clone(),
                 None => {

@@ -77,16 +77,28 @@ impl Arg {
 
     /// The value, with null for every scalar that holds an expression.
     pub(crate) fn known(&self) -> Json {
+        self.known_but(&|_| false)
+    }
+
+    /// The same, with null also for what stands at one of these spans, or at a key that does.
+    pub(crate) fn known_but(&self, faulty: &dyn Fn(Span) -> bool) -> Json {
+        if faulty(self.span) {
+            return Json::Null;
+        }
         match &self.value {
             ArgValue::Null | ArgValue::Expr(_) | ArgValue::Text(_) => Json::Null,
             ArgValue::Bool(flag) => Json::from(*flag),
             ArgValue::Int(number) => Json::from(*number),
             ArgValue::Float(number) => Json::from(*number),
             ArgValue::Str(text) => Json::from(text.as_str()),
-            ArgValue::Seq(items) => items.iter().map(Self::known).collect(),
-            ArgValue::Map(entries) => {
-                entries.iter().map(|(key, arg)| (key.name.clone(), arg.known())).collect()
-            }
+            ArgValue::Seq(items) => items.iter().map(|item| item.known_but(faulty)).collect(),
+            ArgValue::Map(entries) => entries
+                .iter()
+                .map(|(key, arg)| {
+                    let value = if faulty(key.span) { Json::Null } else { arg.known_but(faulty) };
+                    (key.name.clone(), value)
+                })
+                .collect(),
         }
     }
 
@@ -105,7 +117,7 @@ impl Arg {
     }
 }
 
-/// Recognises the expressions in a tree. Those that cannot be read are reported, and stay as text.
+/// Recognises the expressions in a tree. Those that cannot be read are reported, and nothing is known of them.
 pub(crate) fn interpolate(node: &Node, source: &Source, problems: &mut Diagnostics) -> Arg {
     let value = match &node.value {
         Value::Null => ArgValue::Null,
@@ -160,18 +172,17 @@ fn scalar(text: &str, span: Span, source: &Source, problems: &mut Diagnostics) -
                     "this expression is not closed",
                 );
                 problems.push(problem.help("end it with `}}`, or write `$${{` for the text `${{`"));
-                return ArgValue::Str(text.to_owned());
+                return ArgValue::Expr(Expr::unread(span));
             }
         };
-        match places.read(nth, inner) {
-            Ok(expr) => {
-                if !literal.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut literal)));
-                }
-                parts.push(Part::Expr(expr));
-            }
-            Err(problem) => problems.push(*problem),
+        let expr = places.read(nth, inner).unwrap_or_else(|problem| {
+            problems.push(*problem);
+            Expr::unread(span)
+        });
+        if !literal.is_empty() {
+            parts.push(Part::Text(std::mem::take(&mut literal)));
         }
+        parts.push(Part::Expr(expr));
         rest = &after[inner.len() + CLOSE.len()..];
         nth += 1;
     }

@@ -35,6 +35,8 @@ pub enum Root {
     Call(Located<Function>, Vec<Expr>),
     /// A literal; or what is known by now of an argument.
     Value(Box<Arg>),
+    /// One that could not be read, and was reported: nothing is known of it.
+    Unread,
 }
 
 /// One hop into a value.
@@ -52,6 +54,11 @@ impl Expr {
     pub(crate) fn value(value: ArgValue, span: Span) -> Self {
         let root = Root::Value(Box::new(Arg { span, value }));
         Self { span, root, path: Vec::new() }
+    }
+
+    /// One that was reported.
+    pub(crate) fn unread(span: Span) -> Self {
+        Self { span, root: Root::Unread, path: Vec::new() }
     }
 
     /// What this expression reads: itself, or what the arguments of a call read.
@@ -78,6 +85,7 @@ impl fmt::Display for Expr {
         match &self.root {
             Root::Input(name) => write!(f, "inputs.{}", name.value)?,
             Root::Step(id) => write!(f, "steps.{}", id.value)?,
+            Root::Unread => f.write_str("an expression")?,
             Root::RunId => f.write_str("run.id")?,
             Root::RunStarted => f.write_str("run.started")?,
             Root::Item => f.write_str("item")?,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::cost::{difference, fact_in_words};
+use super::cost::{difference, fact_in_words, gaps};
 use super::style::Style;
 use super::words::{escape, wrapped};
 use crate::advise::{Advice, Level, Reason, Recommendation};
@@ -122,12 +122,12 @@ fn cost(view: &AdviceView, style: Style) -> String {
                 (Some(d), _) => difference(d).trim_start().to_owned(),
                 (None, false) => String::new(),
             };
-            let more = if row.month.unpriced.is_empty() { " " } else { "+" };
+            let more = row.month.mark();
             let line = format!("    {:<36}{:>13}{more}{against:>24}", row.name, month.cents());
             out += &format!("{}\n", line.trim_end());
         }
-        for what in row.month.unpriced.iter().filter(|_| row.month.total.is_some()) {
-            out += &wrapped(&style.warn(&format!("+ {}", escape(what))), 8, 10, style);
+        for (mark, what) in gaps(&row.month).filter(|_| row.month.total.is_some()) {
+            out += &wrapped(&style.warn(&format!("{mark} {}", escape(what))), 8, 10, style);
         }
     }
     if let Some((what, even)) = &view.break_even {

@@ -53,7 +53,7 @@ pub fn render_comparison(comparison: &Comparison, style: Style) -> String {
     let mut out = wrapped(&style.bold(&title), 0, 2, style);
     out += &wrapped(&no_quote(comparison.as_of, &comparison.currency), 2, 2, style);
     for note in &comparison.notes {
-        out += &wrapped(&format!("{} {}", style.warn("careful:"), escape(note)), 2, 4, style);
+        out += &careful(note, style);
     }
     out += &format!("\n  {:<36}{:>14}{:>15}{:>17}\n", "", "a month", "a year", "against today");
     for row in &comparison.rows {
@@ -108,7 +108,7 @@ fn table_row(row: &Row, style: Style) -> String {
     let Some(month) = row.month.total else {
         return format!("  {name:<36}  {}\n", style.warn("no figure in the price file"));
     };
-    let more = if row.month.unpriced.is_empty() { " " } else { "+" };
+    let more = row.month.mark();
     let year = row.year.unwrap_or_default();
     let difference = row.difference.map(|d| difference(&d)).unwrap_or_default();
     let line = format!(
@@ -140,11 +140,17 @@ fn lines<'a>(estimate: &'a Estimate, notes: &mut Notes<'a>, style: Style) -> Str
     for item in &estimate.items {
         out += &line(item, notes, style);
     }
-    for what in &estimate.unpriced {
-        let text = format!("{:>13}   {}", "+", style.warn(&escape(what)));
+    for (mark, what) in gaps(estimate) {
+        let text = format!("{mark:>13}   {}", style.warn(&escape(what)));
         out += &wrapped(&text, 2, 18, style);
     }
     out
+}
+
+/// What has no figure, each with a mark of which way it would move the sum.
+pub(super) fn gaps(estimate: &Estimate) -> impl Iterator<Item = (char, &String)> {
+    let more = estimate.unpriced.iter().map(|what| ('+', what));
+    more.chain(estimate.not_deducted.iter().map(|what| ('-', what)))
 }
 
 fn line<'a>(item: &'a Item, notes: &mut Notes<'a>, style: Style) -> String {
@@ -215,16 +221,27 @@ pub fn render_plan_cost(cost: &PlanCost, style: Style) -> String {
     if body.is_empty() {
         return wrapped("Cost: nothing in this plan has a price.", 0, 2, style);
     }
+    for note in &cost.notes {
+        out += &careful(note, style);
+    }
     out += &body;
     out += &notes.render(style);
     out
 }
 
+fn careful(note: &str, style: Style) -> String {
+    wrapped(&format!("{} {}", style.warn("careful:"), escape(note)), 2, 4, style)
+}
+
 fn block<'a>(title: &str, estimate: &'a Estimate, notes: &mut Notes<'a>, style: Style) -> String {
-    if estimate.items.is_empty() && estimate.unpriced.is_empty() {
+    if estimate.items.is_empty() && gaps(estimate).next().is_none() {
         return String::new();
     }
-    let more = if estimate.unpriced.is_empty() { "" } else { ", and what has no figure" };
+    let more = match estimate.mark() {
+        " " => "",
+        "-" => ", less what has no figure",
+        _ => ", and what has no figure",
+    };
     let total = match estimate.total {
         Some(total) => format!("{}{more}", shown(total)),
         None => "not known".to_owned(),

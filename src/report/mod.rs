@@ -25,7 +25,7 @@ pub use guards::guard_words;
 pub use json::Json;
 pub use lines::Lines;
 pub use next::{NextCommand, Place, next_commands};
-pub use plan::{PlanView, StepView, TouchView, render_findings, render_plan};
+pub use plan::{PlanView, StepView, TouchView, render_findings, render_longer, render_plan};
 pub use sarif::Log as SarifLog;
 pub use status::{render_run_line, render_status};
 pub use style::Style;

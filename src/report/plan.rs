@@ -188,6 +188,26 @@ pub fn render_findings(findings: &[(String, Vec<Finding>)], style: Style) -> Str
     out
 }
 
+/// How much longer the run takes by what was read than by its arguments alone; nothing, if it does not.
+#[must_use]
+pub fn render_longer(findings: &[(String, Vec<Finding>)], total: Duration, style: Style) -> String {
+    let waits: Vec<String> = findings
+        .iter()
+        .filter_map(|(step, found)| {
+            let longest = found.iter().max_by_key(|finding| finding.adds_secs)?;
+            let longer = duration(Duration::from_secs(longest.adds_secs));
+            let told = format!("{longer} more at \"{}\" [{}]", escape(step), longest.check);
+            (longest.adds_secs > 0).then_some(told)
+        })
+        .collect();
+    if waits.is_empty() {
+        return String::new();
+    }
+    let text =
+        format!("by what was read the run takes about {}: {}", duration(total), waits.join(", "));
+    fitted(&style.warn(&text), 2, 4, style)
+}
+
 fn render_finding(step: &str, finding: &Finding, style: Style) -> String {
     let mark = match finding.verdict {
         Verdict::Ok if finding.mend.is_some() => style.good("ok, but    "),

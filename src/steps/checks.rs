@@ -73,6 +73,7 @@ pub const ALL: &[(&str, &str)] = &[
     ),
     ("swap.tls", "a target tells clients of TLS where that changes"),
     ("swap.ttl", "how long clients may keep a record, and that the step waits no shorter"),
+    ("swap.way_back", "the endpoint that the targets name answers, so that a swap can be put back"),
     ("swap.writable", "nothing that can be read stands against writing a target"),
     ("target.acl", "the ACL exists and is active, or means no authentication"),
     (

@@ -80,3 +80,42 @@ pub(super) async fn subnet_groups(reader: &Reader) -> Result<Vec<(String, Vec<St
         }
     }
 }
+
+/// What MemoryDB has by name: in lower case, as it keeps names (MemoryDB API reference).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryDbNames {
+    /// Users.
+    pub users: Vec<String>,
+    /// ACLs.
+    pub acls: Vec<String>,
+    /// Parameter groups.
+    pub parameter_groups: Vec<String>,
+}
+
+/// One listing of MemoryDB, page after page, to the names in it.
+macro_rules! listed {
+    ($reader:ident, $operation:literal, $call:ident, $list:ident) => {
+        async {
+            let (mut names, mut token) = (Vec::new(), None::<String>);
+            loop {
+                let request = || $reader.aws.memorydb.$call().set_next_token(token.clone()).send();
+                let answer = $reader.ask(Op::read("MemoryDB", $operation), request).await?;
+                let some = answer.$list.unwrap_or_default().into_iter();
+                names.extend(some.filter_map(|one| one.name).map(|name| name.to_lowercase()));
+                token = answer.next_token.filter(|token| !token.is_empty());
+                if token.is_none() || names.len() >= MOST {
+                    return Ok::<_, Failure>(names);
+                }
+            }
+        }
+    };
+}
+
+pub(super) async fn memorydb(reader: &Reader) -> Result<MemoryDbNames, Failure> {
+    let (users, acls, parameter_groups) = futures::try_join!(
+        listed!(reader, "DescribeUsers", describe_users, users),
+        listed!(reader, "DescribeACLs", describe_acls, acls),
+        listed!(reader, "DescribeParameterGroups", describe_parameter_groups, parameter_groups),
+    )?;
+    Ok(MemoryDbNames { users, acls, parameter_groups })
+}

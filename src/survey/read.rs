@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::group::Group;
 use super::memo::Memo;
+use super::names::MemoryDbNames;
 use super::serverless::Serverless;
 use super::shelves::Shelf;
 use super::snapshots::Taken;
@@ -104,6 +105,14 @@ impl Survey {
         self.users.get(user_group, || async move { users::of(&reader, &name).await }).await
     }
 
+    /// The replication groups and serverless caches that ElastiCache user groups are attached to.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn attached(&self, user_groups: &[String]) -> Result<Vec<String>, Failure> {
+        users::attached(&self.reader, user_groups).await
+    }
+
     /// The manual and automatic snapshots of a replication group, newest first.
     ///
     /// # Errors
@@ -165,6 +174,14 @@ impl Survey {
     /// As `aws::call`, after a few tries.
     pub async fn subnet_groups(&self) -> Result<Vec<(String, Vec<String>)>, Failure> {
         names::subnet_groups(&self.reader).await
+    }
+
+    /// What MemoryDB has by name, of what a new cluster needs.
+    ///
+    /// # Errors
+    /// As `aws::call`, after a few tries.
+    pub async fn memorydb_names(&self) -> Result<MemoryDbNames, Failure> {
+        names::memorydb(&self.reader).await
     }
 
     /// The plain SSM parameters with their values.

@@ -18,6 +18,8 @@ pub struct User {
     pub authentication: Authentication,
     /// Such as "active", in lower case.
     pub status: String,
+    /// The user groups it is in.
+    pub groups: Vec<String>,
 }
 
 /// How a user proves who it is.
@@ -43,6 +45,23 @@ pub(super) async fn of(reader: &Reader, group: &str) -> Result<Vec<User>, Failur
     futures::future::try_join_all(ids.iter().map(|id| one(reader, id))).await
 }
 
+/// The replication groups and serverless caches that these user groups are attached to, by name.
+pub(super) async fn attached(reader: &Reader, groups: &[String]) -> Result<Vec<String>, Failure> {
+    let op = Op::read("ElastiCache", "DescribeUserGroups");
+    let client = &reader.aws.elasticache;
+    let mut names = Vec::new();
+    for group in groups {
+        let request = || client.describe_user_groups().user_group_id(group).send();
+        for group in reader.ask(op, request).await?.user_groups.unwrap_or_default() {
+            names.extend(group.replication_groups.unwrap_or_default());
+            names.extend(group.serverless_caches.unwrap_or_default());
+        }
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
 async fn one(reader: &Reader, id: &str) -> Result<User, Failure> {
     let op = Op::read("ElastiCache", "DescribeUsers");
     let client = &reader.aws.elasticache;
@@ -66,5 +85,6 @@ async fn one(reader: &Reader, id: &str) -> Result<User, Failure> {
         access: user.access_string.unwrap_or_default(),
         authentication,
         status: user.status.unwrap_or_default().to_ascii_lowercase(),
+        groups: user.user_group_ids.unwrap_or_default(),
     })
 }

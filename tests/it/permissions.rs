@@ -22,7 +22,10 @@ const ACCOUNT: &str = "123456789012";
 
 /// Grants whose lack shows in no scenario, and why they are declared all the same.
 const UNSEEN: [(&str, &str); 8] = [
-    ("memorydb:DescribeEvents", "asked only where a cluster ends in a state that no change of one ends in here"),
+    (
+        "memorydb:DescribeEvents",
+        "asked only where a cluster ends in a state that no change of one ends in here",
+    ),
     ("memorydb:DescribeReservedNodesOfferings", "asked only about a node type that no page lists"),
     ("memorydb:DescribeParameters", "asked only where the source's parameters were read"),
     ("elasticache:DescribeReplicationGroups", GROUPS),

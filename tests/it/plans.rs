@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::checks;
 use crate::foreign::stranger;
 use crate::program::{Place, Said, Served};
 use crate::world;
@@ -24,14 +25,8 @@ fn inputs() -> Vec<String> {
     world::inputs("elasticache-to-memorydb")
 }
 
-/// A healthy account for the shipped migration.
+/// A healthy account for the shipped migration, on real servers: plan and run ask whether the old endpoint answers.
 fn healthy(place: &Place, more: &[&str]) -> Served {
-    let more: Vec<&str> = more.iter().copied().chain(["--no-servers"]).collect();
-    with_servers(place, &more)
-}
-
-/// The same on real servers, which a run to the end needs: before it swaps it asks whether the old endpoint answers.
-fn with_servers(place: &Place, more: &[&str]) -> Served {
     let inputs = inputs();
     let mut arguments = migration(&[], &inputs);
     arguments.extend(["--speed", "100000"]);
@@ -118,9 +113,45 @@ fn the_exit_code_tells_ok_will_fail_and_cannot_know() {
 }
 
 #[test]
+fn a_source_that_is_not_reached_from_here_is_told_before_anything_is_stopped() {
+    let place = Place::new();
+    let served = healthy(&place, &["--no-servers"]);
+    plan(&served, &place, &[])
+        .ends_with(5)
+        .says("does not answer from here")
+        .says("[swap.way_back]")
+        .says("run this where the source can be reached");
+    assert_untouched(&served);
+}
+
+#[test]
+fn the_wait_for_a_record_is_part_of_the_time_a_plan_tells() {
+    let place = Place::new();
+    let record = "targets: [{ route53_record: redis.internal.example.com, zone: Z0000000DEMO }]";
+    let text = checks::MIGRATION
+        .replace("targets: [{ ssm_parameter: /demo/redis/endpoint }]", record)
+        .replace(
+            "name: checked",
+            "name: checked\nguard: { account: \"123456789012\", region: us-east-1 }",
+        );
+    let file = place.write("record.yaml", text);
+    let file = file.to_str().expect("UTF-8");
+    let served = Served::start(&place, &["--no-servers", "--speed", "100000", file]);
+    let said = served.run(&place, &["plan", "--json", file]);
+    let lines = said.out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let cost = lines.into_iter().find(|line| line["event"] == "plan_cost").expect("a cost");
+    let minutes = &cost["data"]["run_minutes"];
+    served
+        .run(&place, &["plan", file])
+        .says("by what was read the run takes about")
+        .says("1m 00s more at \"switch\" [swap.ttl]")
+        .says(&format!("if it takes {minutes} minutes"));
+}
+
+#[test]
 fn a_kept_plan_is_carried_out() {
     let place = Place::new();
-    let served = with_servers(&place, &[]);
+    let served = healthy(&place, &[]);
     let (kept, file) = kept(&place, &served);
     assert_eq!(mode(&kept), 0o600, "a plan is its owner's alone");
     served.run(&place, &["plan", &file]).says("from");

@@ -186,3 +186,28 @@ fn a_kept_plan_is_no_broken_playbook() {
     let said = place.run(&["validate", &edited]);
     said.ends_with(3).says("the digest differs");
 }
+
+#[test]
+fn a_fault_of_form_hides_no_rule_of_the_kind() {
+    let place = Place::new();
+    let text = "playbook: v1\nname: two\nsteps:\n  - id: cluster\n    memorydb.create_cluster:\n      name: Bad--Name\n      \
+                node_type: db.r7g.large\n      acl: demo\n      engine: valky\n      shards: 501\n";
+    let file = place.write("two.yaml", text);
+    place
+        .run(&["validate", file.to_str().expect("UTF-8")])
+        .ends_with(3)
+        .says("did you mean `valkey`?")
+        .says("P0032");
+}
+
+#[test]
+fn of_an_expression_that_cannot_be_read_nothing_else_is_said() {
+    let place = Place::new();
+    let text = "playbook: v1\nname: one\nsteps:\n  - id: cluster\n    memorydb.create_cluster:\n      name: \"${{ lower( }}\"\n      \
+                node_type: db.r7g.large\n      acl: demo\n      engine: valkey\n";
+    let file = place.write("one.yaml", text);
+    let said = place.run(&["validate", file.to_str().expect("UTF-8")]);
+    said.ends_with(3);
+    let codes: Vec<&str> = said.err.lines().filter(|line| line.contains("error[")).collect();
+    assert!(codes.len() == 1 && codes[0].contains("P0040"), "{}", said.all());
+}

@@ -11,14 +11,14 @@ use crate::cli::output::Output;
 use crate::cli::reading::read;
 use crate::cli::saved::{Findings, Saved, replaceable};
 use crate::cli::state::Runs;
-use crate::cli::view::plan_view;
+use crate::cli::view::{plan_view, timeline_after};
 use crate::cli::{plan_cost, playbook_file, priced};
 use crate::cost::Prices;
 use crate::engine::journal::Rest;
 use crate::engine::{RunId, Verdict};
 use crate::plan::Plan;
 use crate::playbook::Source;
-use crate::report::{render_findings, render_plan, render_plan_cost};
+use crate::report::{render_findings, render_longer, render_plan, render_plan_cost};
 use crate::steps::{About, all, catalog, guard, permissions_findings};
 
 pub(super) async fn run(
@@ -213,8 +213,9 @@ pub(super) async fn preflight(
     let checks = read(plan, kinds, survey, &account.clock, &run);
     let caller = permissions_findings(&account.env, plan);
     let guards = guard::findings(&account.env, plan, account.clock.now());
-    let (mut findings, caller, guards, cost) =
-        futures::join!(checks, caller, guards, plan_cost::of(plan, account, prices));
+    let (mut findings, caller, guards, source) =
+        futures::join!(checks, caller, guards, plan_cost::source(plan, account));
+    let cost = plan_cost::of(plan, &account.identity.region, prices, &source, &findings);
     if !guards.is_empty() {
         findings.insert(0, (guard::GUARD.to_owned(), guards));
     }
@@ -224,6 +225,11 @@ pub(super) async fn preflight(
     output.say(&render_plan_cost(&cost, output.style));
     output.json(&serde_json::json!({ "event": "plan_cost", "data": cost }));
     output.say(&render_findings(&findings, output.style));
+    let total = timeline_after(plan, &all(), &findings).ends();
+    let longer = render_longer(&findings, total, output.style);
+    if !longer.is_empty() {
+        output.say(&longer);
+    }
     output.json(&serde_json::json!({ "event": "checked", "data": findings }));
     findings
 }

@@ -47,6 +47,13 @@ pub(super) async fn run(
         return Err(refused);
     }
     let findings = preflight(&plan, &account, &Prices::built_in(), output).await;
+    // What has changed since is the reason of whatever fails now.
+    if let Some(saved) = &saved
+        && let Err(changed) = unchanged(saved, &findings)
+    {
+        account.close().await;
+        return Err(changed);
+    }
     let fails = findings
         .iter()
         .flat_map(|(_, found)| found)
@@ -59,12 +66,6 @@ pub(super) async fn run(
             format!("{} would fail; nothing was changed", counted(fails, "check")),
         )
         .hint("mend what is listed above, then run the same command again"));
-    }
-    if let Some(saved) = &saved
-        && let Err(changed) = unchanged(saved, &findings)
-    {
-        account.close().await;
-        return Err(changed);
     }
     // `run` is for runbooks, which are asked about too when they change anything.
     if plan.steps().any(|step| step.effect.mutates()) && !account.is_embedded() {

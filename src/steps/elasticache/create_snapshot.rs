@@ -383,7 +383,7 @@ fn at_rest(group: &ReplicationGroup, id: &str) -> Result<(), Failure> {
         "create-failed" | "deleting" => Err(Failure::fatal(format!(
             "replication group \"{id}\" is {status}; there is nothing to snapshot"
         ))
-        .mend("name another group in the playbook; `aws elasticache describe-replication-groups` lists them")),
+        .mend("name another group in the playbook")),
         _ => Err(Failure::new(
             Class::Busy,
             format!(

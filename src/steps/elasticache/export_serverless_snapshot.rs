@@ -321,8 +321,12 @@ async fn note_keys(cx: &Cx, state: Call, keys: &[String]) -> Result<(), Failure>
 /// The snapshot, if it can be exported now.
 async fn source(env: &Env, name: &str) -> Result<ServerlessCacheSnapshot, Failure> {
     let found = serverless::snapshot(env, &name.to_ascii_lowercase()).await?.ok_or_else(|| {
-        Failure::new(Class::NotFound, format!("there is no serverless snapshot \"{name}\""))
-            .mend("`aws elasticache describe-serverless-cache-snapshots` lists them")
+        Failure::new(Class::NotFound, format!("there is no serverless snapshot \"{name}\"")).mend(
+            format!(
+                "aws elasticache describe-serverless-cache-snapshots --region {} lists them",
+                env.identity.region
+            ),
+        )
     })?;
     match serverless::status(&found).as_str() {
         "available" => Ok(found),

@@ -366,8 +366,10 @@ async fn names(env: &Env, bucket: &str, target: Option<&str>) -> Finding {
 /// The snapshot, if it can be exported now.
 async fn source(env: &Env, name: &str) -> Result<aws_sdk_elasticache::types::Snapshot, Failure> {
     let found = look::snapshot(env, &name.to_ascii_lowercase()).await?.ok_or_else(|| {
-        Failure::new(Class::NotFound, format!("there is no snapshot \"{name}\""))
-            .mend("`aws elasticache describe-snapshots` lists them")
+        Failure::new(Class::NotFound, format!("there is no snapshot \"{name}\"")).mend(format!(
+            "aws elasticache describe-snapshots --region {} lists them",
+            env.identity.region
+        ))
     })?;
     if look::tiered(found.data_tiering(), found.cache_node_type()) {
         return Err(Failure::fatal(format!(

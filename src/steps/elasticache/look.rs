@@ -84,7 +84,10 @@ pub(super) async fn need_group(env: &Env, id: &str) -> Result<ReplicationGroup, 
                 env.identity.region, env.identity.account
             ),
         )
-        .mend("check the name, the region and the account; `aws elasticache describe-replication-groups` lists them")
+        .mend(format!(
+            "check the name, the region and the account; aws elasticache describe-replication-groups --region {} lists them",
+            env.identity.region
+        ))
     })
 }
 

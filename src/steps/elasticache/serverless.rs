@@ -37,7 +37,10 @@ pub(super) async fn need_cache(env: &Env, name: &str) -> Result<ServerlessCache,
                 env.identity.region, env.identity.account
             ),
         )
-        .mend("check the name, the region and the account; `aws elasticache describe-serverless-caches` lists them")
+        .mend(format!(
+            "check the name, the region and the account; aws elasticache describe-serverless-caches --region {} lists them",
+            env.identity.region
+        ))
     })
 }
 

@@ -22,6 +22,7 @@ const MEMORY_RESERVE: u64 = 25;
 
 /// A source, and what is to come of it.
 struct Source<'a> {
+    region: &'a str,
     id: &'a str,
     group: &'a Group,
     /// What its owner set in its parameter group; an error if that could not be read.
@@ -78,7 +79,8 @@ pub(super) async fn findings(
     // That there is none, its state has said.
     let Some(group) = found.as_ref() else { return Vec::new() };
     let (parameters, taken) = futures::join!(parameters(env, group), taken(env, group, node));
-    let source = Source { id, group, parameters, target: Target::of(cx) };
+    let region = env.identity.region.as_str();
+    let source = Source { id, region, group, parameters, target: Target::of(cx) };
     let begins = later(cx.clock.now(), cx.around.begins_after);
     let ends = later(begins, takes);
     let mut findings = vec![
@@ -170,7 +172,8 @@ fn node_type(source: &Source<'_>) -> Finding {
             format!("\"{id}\" is on cache.t1.micro, of which ElastiCache takes no snapshot"),
             format!(
                 "move it to another node type first: aws elasticache modify-replication-group --replication-group-id \
-                 {id} --cache-node-type cache.t4g.small --apply-immediately"
+                 {id} --cache-node-type cache.t4g.small --apply-immediately --region {}",
+                source.region
             ),
         )
     } else {
@@ -225,8 +228,9 @@ fn global(source: &Source<'_>) -> Finding {
     Finding::cannot_know(CHECK, what)
         .mend(format!(
             "stop the writers at the primary, and move the readers of the other regions by hand; `aws elasticache \
-             describe-global-replication-groups --global-replication-group-id {datastore} --show-member-info` lists the \
-             members"
+             describe-global-replication-groups --global-replication-group-id {datastore} --show-member-info --region {}` \
+             lists the members",
+            source.region
         ))
         .seen("global_datastore", datastore.as_str())
         .seen("global_role", role)
@@ -250,7 +254,9 @@ fn pending(source: &Source<'_>) -> Finding {
         )
         .mend(format!(
             "wait until they are done, or have them done now instead of in the maintenance window{window}: repeat the \
-             change with --apply-immediately in aws elasticache modify-replication-group --replication-group-id {id}"
+             change with --apply-immediately in aws elasticache modify-replication-group --replication-group-id {id} \
+             --region {}",
+            source.region
         ))
     };
     finding.seen("pending", pending)
@@ -321,6 +327,16 @@ fn window(
     .seen(fact, window.text.as_str())
 }
 
+/// A window of an hour, half a day after the run has done with the source: the shortest that both services take
+/// (ElastiCache API reference, ModifyReplicationGroup).
+fn away(ends: Timestamp, format: &str) -> String {
+    let hour = |hours: u64| {
+        let at = later(ends, Duration::from_secs(hours * 3600)).to_zoned(jiff::tz::TimeZone::UTC);
+        at.round(Unit::Hour).unwrap_or(at).strftime(format).to_string()
+    };
+    format!("{}-{}", hour(12), hour(13))
+}
+
 fn seconds(at: Timestamp) -> Timestamp {
     at.round(Unit::Second).unwrap_or(at)
 }
@@ -334,7 +350,9 @@ fn snapshot_window(source: &Source<'_>, begins: Timestamp, ends: Timestamp) -> F
     }
     let mend = format!(
         "run at another time, or move the window: aws elasticache modify-replication-group --replication-group-id {id} \
-         --snapshot-window HH:MM-HH:MM --apply-immediately"
+         --snapshot-window {} --apply-immediately --region {}",
+        away(ends, "%H:%M"),
+        source.region
     );
     let clash = "while ElastiCache takes the daily snapshot the group is `snapshotting`, and the run waits until it is over";
     let at = source.group.snapshot_window.as_ref();
@@ -354,7 +372,9 @@ fn maintenance_window(source: &Source<'_>, begins: Timestamp, ends: Timestamp) -
     };
     let mend = format!(
         "run at another time, or move the window: aws elasticache modify-replication-group --replication-group-id {id} \
-         --preferred-maintenance-window ddd:HH:MM-ddd:HH:MM --apply-immediately"
+         --preferred-maintenance-window {} --apply-immediately --region {}",
+        away(ends, "%a:%H:%M").to_lowercase(),
+        source.region
     );
     let clash = "ElastiCache may change or replace nodes then, and a group that is `modifying` cannot be snapshotted";
     let at = node.maintenance_window.as_ref();
@@ -387,7 +407,8 @@ fn memory_reserve(source: &Source<'_>) -> Finding {
             .mend(format!(
                 "look at FreeableMemory and SwapUsage, or reserve more first: aws elasticache modify-cache-parameter-group \
                  --cache-parameter-group-name {group} --parameter-name-values \
-                 ParameterName=reserved-memory-percent,ParameterValue={MEMORY_RESERVE}"
+                 ParameterName=reserved-memory-percent,ParameterValue={MEMORY_RESERVE} --region {}",
+                source.region
             ))
         }
         Some(percent) => Finding::ok(CHECK, format!("\"{id}\" reserves {percent}% of its memory")),

@@ -11,6 +11,8 @@ use super::parameter::Parameter;
 use super::record::Record;
 use super::secret::{self, Secret};
 use super::target::{Kept, Look, Place, Target, look};
+use super::way_back;
+use crate::aws::shell;
 use crate::engine::{Class, Cx, Finding};
 use crate::playbook::parse_duration;
 use crate::steps::Env;
@@ -18,6 +20,9 @@ use crate::survey;
 
 /// What resolvers may keep of a record without making the swap slow, in seconds.
 const SHORT_TTL: i64 = 60;
+
+/// The port of both services where none is given (MemoryDB API reference, CreateCluster).
+const REDIS_PORT: u16 = 6379;
 
 /// What the plan tells of both ends.
 struct Ends {
@@ -31,8 +36,15 @@ struct Ends {
     may_take: Option<Duration>,
     /// The replication group that the plan copies, and where it is reached.
     source: Option<Source>,
-    /// The name of the cluster that the plan makes, and whether it speaks TLS.
-    cluster: Option<(String, Option<bool>)>,
+    /// The cluster that the plan makes.
+    cluster: Option<Cluster>,
+}
+
+struct Cluster {
+    name: String,
+    port: u16,
+    /// Whether it speaks TLS, if that is known.
+    tls: Option<bool>,
 }
 
 struct Source {
@@ -58,8 +70,12 @@ impl Ends {
             None => None,
         };
         let cluster = cx.around.upstream("memorydb.create_cluster").and_then(|step| {
-            let name = step.args["name"].as_str()?.to_ascii_lowercase();
-            Some((name, step.args.get("tls").map_or(Some(true), Value::as_bool)))
+            let port = step.args["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+            Some(Cluster {
+                name: step.args["name"].as_str()?.to_ascii_lowercase(),
+                port: port.unwrap_or(REDIS_PORT),
+                tls: step.args.get("tls").map_or(Some(true), Value::as_bool),
+            })
         });
         Self {
             from: endpoint("from"),
@@ -76,8 +92,8 @@ impl Ends {
     /// guide, finding endpoints).
     fn sample(&self, region: &str) -> Option<Endpoint> {
         self.to.clone().or_else(|| {
-            let (name, _) = self.cluster.as_ref()?;
-            format!("clustercfg.{name}.abc123.memorydb.{region}.amazonaws.com:6379").parse().ok()
+            let Cluster { name, port, .. } = self.cluster.as_ref()?;
+            format!("clustercfg.{name}.abc123.memorydb.{region}.amazonaws.com:{port}").parse().ok()
         })
     }
 }
@@ -88,7 +104,13 @@ pub(super) async fn findings(env: &Env, args: &Value, targets: &[Target], cx: &C
     let ends = Ends::of(env, args, cx).await;
     let looks =
         targets.iter().enumerate().map(|(index, target)| one(env, cx, &ends, index, target));
-    findings.extend(futures::future::join_all(looks).await.into_iter().flatten());
+    let mut seen = Vec::new();
+    for (found, look) in futures::future::join_all(looks).await {
+        findings.extend(found);
+        seen.extend(look);
+    }
+    let to = ends.sample(&env.identity.region);
+    findings.extend(way_back::finding(env, cx, ends.from.as_ref(), to.as_ref(), &seen).await);
     findings
 }
 
@@ -123,12 +145,19 @@ fn arguments(args: &Value, cx: &Cx) -> Vec<Finding> {
     findings
 }
 
-async fn one(env: &Env, cx: &Cx, ends: &Ends, index: usize, target: &Target) -> Vec<Finding> {
+/// What is found of one target, and the look at it if there could be one.
+async fn one<'t>(
+    env: &Env,
+    cx: &Cx,
+    ends: &Ends,
+    index: usize,
+    target: &'t Target,
+) -> (Vec<Finding>, Option<(Place<'t>, Look)>) {
     let (place, form) = match target.checked(ends.tls) {
         Ok(checked) => checked,
         Err(error) => {
             let mend = "correct the target in the playbook";
-            return vec![Finding::will_fail("arguments", error, mend)];
+            return (vec![Finding::will_fail("arguments", error, mend)], None);
         }
     };
     let seen = match look(env, cx, target, (place, &form), secret::token(cx, index)).await {
@@ -146,7 +175,7 @@ async fn one(env: &Env, cx: &Cx, ends: &Ends, index: usize, target: &Target) -> 
                 }
                 _ => "correct the target in the playbook".to_owned(),
             });
-            return vec![finding.mend(mend)];
+            return (vec![finding.mend(mend)], None);
         }
     };
     let mut findings = vec![named(ends, place, &seen)];
@@ -161,12 +190,12 @@ async fn one(env: &Env, cx: &Cx, ends: &Ends, index: usize, target: &Target) -> 
     });
     findings.extend(match &seen.kept {
         Kept::Parameter(_) => None,
-        Kept::Secret(secret) => Some(rotation(place, target, secret)),
+        Kept::Secret(secret) => Some(rotation(place, target, secret, &env.identity.region)),
         Kept::Record(record) => Some(ttl(ends, place, record)),
     });
     findings.extend(tls(ends, place, &form));
     findings.extend(login(ends, place, &form, &seen));
-    findings
+    (findings, Some((place, seen)))
 }
 
 /// What a target names now.
@@ -247,9 +276,10 @@ fn parameter_writable(
                          (ParameterPatternMismatchException)"
                     ),
                     format!(
-                        "widen the pattern, with the value it has: aws ssm put-parameter --name {} --overwrite \
-                         --allowed-pattern '.*' --value …",
-                        parameter.name
+                        "widen the pattern, with the value that it has in VALUE: aws ssm put-parameter --name {} --overwrite \
+                         --allowed-pattern '.*' --value \"$VALUE\" --region {}",
+                        shell(&parameter.name),
+                        env.identity.region
                     ),
                 ));
             }
@@ -273,8 +303,9 @@ fn parameter_writable(
             )
             .mend(format!(
                 "look when: aws ssm describe-parameters --parameter-filters Key=Name,Values={} --query \
-                 'Parameters[].Policies'; put the value anew with --policies '[]' to take the policy off",
-                parameter.name
+                 'Parameters[].Policies' --region {}\nput the value anew with --policies '[]' to take the policy off",
+                shell(&parameter.name),
+                env.identity.region
             )),
         );
     }
@@ -305,7 +336,7 @@ fn secret_writable(place: Place<'_>, secret: &Secret) -> Finding {
     }
 }
 
-fn rotation(place: Place<'_>, target: &Target, secret: &Secret) -> Finding {
+fn rotation(place: Place<'_>, target: &Target, secret: &Secret, region: &str) -> Finding {
     const CHECK: &str = "swap.rotation";
     let id = target.secret.as_deref().unwrap_or_default();
     let finding = if secret.rotates {
@@ -317,7 +348,8 @@ fn rotation(place: Place<'_>, target: &Target, secret: &Secret) -> Finding {
             ),
         )
         .mend(format!(
-            "stop it for the time of the move: aws secretsmanager cancel-rotate-secret --secret-id {id}"
+            "stop it for the time of the move: aws secretsmanager cancel-rotate-secret --secret-id {} --region {region}",
+            shell(id)
         ))
     } else {
         Finding::ok(CHECK, format!("{place} is not rotated"))
@@ -336,8 +368,9 @@ fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
         "ResourceRecords": [{"Value": record.old_value}],
     }}]});
     let lower = format!(
-        "wait {ttl} s before the run: aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch '{batch}'",
-        record.zone
+        "wait {ttl} s before the run: aws route53 change-resource-record-sets --hosted-zone-id {} --change-batch {}",
+        shell(&record.zone),
+        shell(&batch.to_string())
     );
     let too_long = ends.may_take.filter(|may_take| ends.settle.is_none() && wait >= *may_take);
     let finding = if let Some(may_take) = too_long {
@@ -366,6 +399,8 @@ fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
     } else {
         Finding::ok(CHECK, format!("{place} has a TTL of {ttl} s"))
     };
+    // `settle` is among the arguments, which tell how long the step takes.
+    let finding = if ends.settle.is_some() { finding } else { finding.adds(wait) };
     finding.seen("ttl", ttl)
 }
 
@@ -373,7 +408,7 @@ fn ttl(ends: &Ends, place: Place<'_>, record: &Record) -> Finding {
 fn tls(ends: &Ends, place: Place<'_>, form: &Form) -> Option<Finding> {
     const CHECK: &str = "swap.tls";
     let was = ends.source.as_ref()?.tls;
-    let (cluster, will) = ends.cluster.as_ref()?;
+    let Cluster { name: cluster, tls: will, .. } = ends.cluster.as_ref()?;
     let will = (*will)?;
     let finding = if was == will {
         let speaks = if will { "speak TLS" } else { "do not speak TLS" };
@@ -412,7 +447,7 @@ fn tls(ends: &Ends, place: Place<'_>, form: &Form) -> Option<Finding> {
 /// (MemoryDB developer guide, ACLs).
 fn login(ends: &Ends, place: Place<'_>, form: &Form, seen: &Look) -> Option<Finding> {
     const CHECK: &str = "swap.login";
-    let (cluster, _) = ends.cluster.as_ref()?;
+    let cluster = &ends.cluster.as_ref()?.name;
     Some(match form.login(&seen.text)? {
         Login::User => Finding::ok(CHECK, format!("{place} names the user to log in as")),
         Login::None => Finding::ok(CHECK, format!("{place} holds no login")),

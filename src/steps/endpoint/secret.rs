@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::form::{Form, Goal};
 use super::target::{Shows, Way};
-use crate::aws::{Op, call};
+use crate::aws::{Op, call, shell};
 use crate::engine::{Class, Cx, Failure};
 use crate::steps::Env;
 
@@ -87,7 +87,11 @@ impl Secret {
         })?;
         if stages.deleted {
             return Err(Failure::fatal(format!("secret \"{id}\" is scheduled for deletion"))
-                .mend("restore it (`aws secretsmanager restore-secret`) if the applications still read it"));
+                .mend(format!(
+                    "if the applications still read it: aws secretsmanager restore-secret --secret-id {} --region {}",
+                    shell(id),
+                    env.identity.region
+                )));
         }
         if let Some(primary) = stages.primary_region.filter(|p| *p != env.aws.region) {
             return Err(Failure::fatal(format!(

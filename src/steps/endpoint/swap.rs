@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::form::{Endpoint, Form, Goal};
 use super::target::{Kept, Place, Recorded, Shows, Target, Way, look, settles};
-use super::way_back::WayBack;
+use super::way_back::{WayBack, no_host};
 use super::{preflight, secret};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding};
@@ -237,12 +237,8 @@ impl Step for Swap {
                     )
                     .mend("correct `from`, or find out who changed the target; nothing was switched"));
                 }
-                // A bare word in a secret may be the secret itself: it is neither shown nor dialled.
                 if !seen.open && expected.is_none() && !seen.named.looks_like_a_host() {
-                    return Err(Failure::fatal(format!(
-                        "the value of {place} does not name a host with a dot"
-                    ))
-                    .mend("correct `format` and `fields` of this target, or give `from`"));
+                    return Err(no_host(place));
                 }
                 way_back.endpoint(place, &seen.named.host, seen.named.port)?;
             }
@@ -465,7 +461,8 @@ fn faults(args: &Value) -> Vec<Fault> {
     }
     // One that is not known yet is there all the same.
     let tls = args.get("tls").map(|tls| tls.as_bool().unwrap_or(true));
-    let mut places: Vec<String> = Vec::new();
+    // With the zone: a public and a private one may have a record of the same name.
+    let mut places: Vec<(String, Option<String>)> = Vec::new();
     for (index, value) in args["targets"].as_array().into_iter().flatten().enumerate() {
         let at = || Fault::default().key("targets").item(index);
         let unknown = value.as_object().is_none_or(|map| map.values().any(Value::is_null));
@@ -473,10 +470,10 @@ fn faults(args: &Value) -> Vec<Fault> {
         if unknown {
             continue;
         }
-        match target.checked(tls).map(|(place, _)| place.to_string()) {
+        match target.checked(tls).map(|(place, _)| (place.to_string(), target.zone.clone())) {
             Err(message) => faults.push(Fault { message, ..at() }),
             Ok(place) if places.contains(&place) => {
-                faults.push(Fault { message: format!("{place} is a target twice"), ..at() });
+                faults.push(Fault { message: format!("{} is a target twice", place.0), ..at() });
             }
             Ok(place) => places.push(place),
         }

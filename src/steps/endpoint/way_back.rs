@@ -1,10 +1,10 @@
-//! Before anything is switched: could it be put back?
+//! Before anything is switched: could it be put back? Asked by the step itself, and foreseen before a run.
 
 use std::time::Duration;
 
 use super::form::{Endpoint, same_host};
-use super::target::{Kept, Place, settles};
-use crate::engine::{Class, Cx, Failure};
+use super::target::{Kept, Look, Place, settles};
+use crate::engine::{Class, Cx, Failure, Finding};
 use crate::steps::Env;
 
 /// Looks at the old endpoint before it is called dead, and the pause between them.
@@ -132,4 +132,66 @@ impl WayBack {
             "mend it and run again; nothing was switched. `accept_no_way_back: true` at the step swaps all the same",
         ))
     }
+}
+
+/// A target that names no host: a bare word in a secret may be the secret itself, and is neither shown nor dialled.
+pub(super) fn no_host(place: Place<'_>) -> Failure {
+    Failure::fatal(format!("the value of {place} does not name a host with a dot"))
+        .mend("correct `format` and `fields` of this target, or give `from`")
+}
+
+/// What the step will say of its way back, as far as reading tells: all but the permissions. `to`: the new endpoint, or
+/// one in its shape.
+pub(super) async fn finding(
+    env: &Env,
+    cx: &Cx,
+    from: Option<&Endpoint>,
+    to: Option<&Endpoint>,
+    seen: &[(Place<'_>, Look)],
+) -> Option<Finding> {
+    const CHECK: &str = "swap.way_back";
+    let refused = |failure: Failure| {
+        Finding::will_fail(CHECK, failure.to_string(), failure.mend.unwrap_or_default())
+    };
+    let mut way_back = WayBack::default();
+    for (place, look) in seen {
+        let named = &look.named;
+        // Of one that names something else than `from`, another finding tells.
+        if to.is_some_and(|to| named.is(to)) || from.is_some_and(|from| !named.is(from)) {
+            continue;
+        }
+        if !look.open && from.is_none() && !named.looks_like_a_host() {
+            return Some(refused(no_host(*place)));
+        }
+        if let Err(failure) = way_back.endpoint(*place, &named.host, named.port) {
+            return Some(refused(failure));
+        }
+    }
+    if !way_back.is_needed() {
+        return None;
+    }
+    let Some(old) = from.cloned().or_else(|| way_back.from(to?)) else {
+        let what = "no target tells the port of the old endpoint, and that of the new one is not known yet";
+        return Some(
+            Finding::cannot_know(CHECK, what)
+                .mend("say it at the step, `from: <host>:<port>`, and it is tried now"),
+        );
+    };
+    Some(match env.data.answers(&old.host, old.port).await {
+        Ok(()) => Finding::ok(CHECK, format!("the old endpoint {old} answers from here")),
+        Err(failure) if cx.accept_no_way_back => Finding::ok(
+            CHECK,
+            format!("the old endpoint {old} does not answer from here, and the playbook accepts that: {failure}"),
+        )
+        .mend("take `accept_no_way_back` off the step to have it refuse"),
+        Err(failure) => Finding::will_fail(
+            CHECK,
+            format!(
+                "the old endpoint {old} does not answer from here: {failure}. The step would refuse to switch, after all \
+                 that comes before it"
+            ),
+            "run this where the source can be reached: in its VPC, or over VPN or peering. `accept_no_way_back: true` at \
+             the step switches without that proof",
+        ),
+    })
 }

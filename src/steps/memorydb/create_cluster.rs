@@ -19,6 +19,7 @@ use crate::facts;
 use crate::permissions::{Foreseen, Given, Guest, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
+use crate::steps::redis::counted;
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
 
 /// An empty cluster takes about a quarter of an hour (test times of the Terraform provider).
@@ -293,8 +294,8 @@ impl Step for CreateCluster {
         let open = args["acl"].as_str().is_some_and(|acl| acl.eq_ignore_ascii_case(OPEN_ACCESS));
         Sketch {
             does: format!(
-                "create MemoryDB cluster \"{name}\"{from}: {shards} × {} nodes of {node_type}",
-                replicas + 1
+                "create MemoryDB cluster \"{name}\"{from}: {shards} × {} of {node_type}",
+                counted(replicas + 1, "node", "nodes")
             ),
             undo: Some("delete the cluster".to_owned()),
             loses: open.then(|| {
@@ -433,8 +434,8 @@ impl Step for CreateCluster {
 
 fn no_acl(acl: &str) -> Failure {
     Failure::new(Class::NotFound, format!("there is no MemoryDB ACL \"{acl}\"")).mend(
-        "create it and its users first (aws memorydb create-user, create-acl); \"open-access\" is always there and means \
-         no authentication",
+        "create it and its users first: `orchestrate plan` writes the commands; \"open-access\" is always there and means no \
+         authentication",
     )
 }
 

@@ -151,6 +151,7 @@ impl Row {
             (Verdict::WillFail, true) => Found::WillFail,
             (_, false) => return Err(format!("nothing says what to do: {finding:?}")),
         };
+        region_missing(finding)?;
         if seen != expected {
             return Err(format!("found {seen:?}, not {expected:?}: {finding:?}"));
         }
@@ -188,6 +189,20 @@ impl Row {
             }
         }
     }
+}
+
+/// A command that is pasted must not depend on the region of whoever pastes it. S3 and Route 53 find theirs.
+pub(crate) fn region_missing(finding: &Finding) -> Result<(), String> {
+    let mend = finding.mend.as_deref().unwrap_or_default();
+    for line in mend.lines() {
+        let regional = ["elasticache", "memorydb", "ssm", "secretsmanager", "kms", "ec2"];
+        let here = |service| line.matches(&format!("aws {service} ")).count();
+        let commands: usize = regional.iter().map(here).sum();
+        if line.matches("--region ").count() < commands {
+            return Err(format!("no --region in: {line}"));
+        }
+    }
+    Ok(())
 }
 
 /// The step that failed for good, and why.

@@ -119,6 +119,48 @@ pub(super) fn rows() -> Vec<Row> {
             then: fails("switch", "the old endpoint old.example.com:6379 does not answer"),
             ..Row::default()
         },
+        bare("swap.way_back"),
+        of("swap.way_back", &[RECORD]),
+        Row {
+            check: "swap.way_back",
+            case: "the old endpoint is not reached from here",
+            seed: |seed| {
+                parameter(seed).value = SeedValue::Text("old.example.com:6379".to_owned());
+            },
+            found: REFUSED,
+            then: fails("switch", "the old endpoint old.example.com:6379 does not answer"),
+            ..Row::default()
+        },
+        Row {
+            check: "swap.way_back",
+            case: "it is not reached, and the playbook accepts that",
+            edits: &[("endpoint.swap:", "accept_no_way_back: true\n    endpoint.swap:")],
+            seed: |seed| {
+                parameter(seed).value = SeedValue::Text("old.example.com:6379".to_owned());
+            },
+            found: ("switch", Found::Note),
+            then: Then::Goes(&[]),
+            ..Row::default()
+        },
+        Row {
+            check: "swap.way_back",
+            case: "two targets name different endpoints",
+            edits: &[(
+                PLAIN,
+                "[{ ssm_parameter: /demo/redis/endpoint }, { ssm_parameter: /demo/redis/other }]",
+            )],
+            seed: |seed| {
+                let mut other = parameter(seed).clone();
+                other.name = "/demo/redis/other".to_owned();
+                other.value = SeedValue::Text("old.example.com:6379".to_owned());
+                // The playbook's own seed may hold it already.
+                seed.parameters.retain(|known| known.name != other.name);
+                seed.parameters.push(other);
+            },
+            found: REFUSED,
+            then: fails("switch", "name different endpoints"),
+            ..Row::default()
+        },
         bare("swap.writable"),
         of("swap.writable", &[SECRET]),
         Row {

@@ -532,6 +532,7 @@ async fn hold(row: &Row) -> Result<(), String> {
     if let Some(word) = row.says.iter().find(|word| !found.what.contains(**word)) {
         return Err(format!("it does not say {word:?}: {}", found.what));
     }
+    super::region_missing(found)?;
     let mend = found.mend.clone().unwrap_or_default();
     if !mend.contains(row.mend) || (row.verdict == Verdict::WillFail && mend.is_empty()) {
         return Err(format!("the mend does not say {:?}: {mend}", row.mend));

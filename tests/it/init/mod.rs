@@ -6,10 +6,11 @@ mod property;
 mod sources;
 
 use orchestrate::cli::init_kinds;
-use orchestrate::init::{Found, Kinds, Options, Reader, Written, write};
+use orchestrate::init::{Acl, Found, Kinds, Options, Reader, Written, write};
 use orchestrate::plan::{GivenInputs, Plan, compile};
 use orchestrate::playbook::Source as Text;
 use orchestrate::steps::catalog;
+use orchestrate::survey::{Authentication, MemoryDbNames};
 
 use sources::{clustered, group, hostile, of, plain, serverless, token};
 
@@ -155,4 +156,60 @@ fn names_are_made_or_refused() {
         let options = Options { name: Some(bad.to_owned()), ..Options::default() };
         write(&source(), &options, Kinds::default()).expect_err(bad);
     }
+}
+
+#[test]
+fn users_that_differ_in_case_alone_are_one_in_memorydb() {
+    let mut found = clustered();
+    let upper = sources::user("App", "on ~* +@read", Authentication::Password(1));
+    found.users.as_mut().expect("users").push(upper);
+    let written = written(&found, &Options::default());
+    let left = &written.users.left_out;
+    assert!(
+        left.iter().any(|user| user.name == "App" && user.why.contains("the same as app")),
+        "{left:?}"
+    );
+    let made = written.playbook.matches("create-user --user-name").count();
+    let created: Vec<&str> = written.users.mapped.iter().map(|user| user.name.as_str()).collect();
+    assert_eq!((made, created.as_slice()), (2, ["app", "reader"].as_slice()));
+}
+
+#[test]
+fn what_memorydb_has_already_is_shown_and_not_made_again() {
+    let mut found = clustered();
+    let choice = written(&found, &Options::default()).choice;
+    let Acl::Own(acl) = &choice.acl.value else { panic!("the source has users") };
+    found.parameters = Ok(sources::pairs(&[("maxmemory-policy", "allkeys-lru")]));
+    found.there = Ok(MemoryDbNames {
+        users: vec!["app".to_owned()],
+        acls: vec![acl.clone()],
+        parameter_groups: vec![choice.name.value.clone()],
+    });
+    let playbook = written(&found, &Options::default()).playbook;
+    for shown in [
+        "describe-users --user-name app",
+        "describe-acls --acl-name",
+        "describe-parameters --parameter-group-name",
+    ] {
+        assert!(playbook.contains(shown), "no {shown} in\n{playbook}");
+    }
+    for made in [
+        "create-user --user-name app",
+        "create-acl",
+        "create-parameter-group",
+        "update-parameter-group",
+    ] {
+        assert!(!playbook.contains(made), "{made} in\n{playbook}");
+    }
+    assert!(playbook.contains("create-user --user-name reader"));
+}
+
+#[test]
+fn others_with_the_same_users_are_named_and_not_frozen_unasked() {
+    let mut found = clustered();
+    found.sharing = Ok(vec!["billing".to_owned()]);
+    let written = written(&found, &Options::default());
+    assert!(written.playbook.contains("The same users write to billing"), "{}", written.playbook);
+    assert!(written.playbook.contains("# also_freezes: [billing]"), "{}", written.playbook);
+    planned(&written, &["bucket=acme-move"]);
 }

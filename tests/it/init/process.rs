@@ -170,7 +170,7 @@ fn the_commands_in_its_head_make_what_the_plan_asks_for() {
     });
     let seed = place.write("seed.json", seed.to_string());
     let seed = seed.to_str().expect("UTF-8");
-    let served = Served::start(&place, &["--no-servers", "--speed", "100000", "--seed", seed]);
+    let served = Served::start(&place, &["--speed", "100000", "--seed", seed]);
     let file = place.path("move.yaml");
     let path = file.to_str().expect("UTF-8");
     let arguments = ["init", "--from", "shop", "--bucket", "acme-move", "-o", path];

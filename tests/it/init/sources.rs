@@ -2,7 +2,8 @@
 
 use orchestrate::init::{Found, Source};
 use orchestrate::survey::{
-    Authentication, Endpoint, Group, Held, Node, Place, Serverless, Shard, Shelf, User,
+    Authentication, Endpoint, Group, Held, MemoryDbNames, Node, Place, Serverless, Shard, Shelf,
+    User,
 };
 
 pub(super) fn endpoint(host: &str) -> Endpoint {
@@ -67,6 +68,7 @@ pub(super) fn user(name: &str, access: &str, authentication: Authentication) -> 
         access: access.to_owned(),
         authentication,
         status: "active".to_owned(),
+        groups: Vec::new(),
     }
 }
 
@@ -82,6 +84,8 @@ pub(super) fn found(source: Source) -> Found {
         users: Ok(Vec::new()),
         subnets: Ok(vec!["subnet-0a".to_owned(), "subnet-0b".to_owned()]),
         subnet_groups: Ok(Vec::new()),
+        sharing: Ok(Vec::new()),
+        there: Ok(MemoryDbNames::default()),
         ssm: Ok(Shelf::default()),
         dns: Ok(Shelf::default()),
         secrets: Ok(Shelf::default()),

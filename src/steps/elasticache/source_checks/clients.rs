@@ -2,7 +2,9 @@
 //! of this: the swap goes well, and the clients fail.
 
 use super::{Source, Target};
+use crate::aws::shell;
 use crate::engine::Finding;
+use crate::steps::redis::counted;
 use crate::steps::{Env, creation};
 use crate::survey::{Authentication, User};
 
@@ -35,7 +37,9 @@ fn cluster_mode(source: &Source<'_>) -> Finding {
         )
         .mend(format!(
             "change the clients first; ElastiCache lets both sorts in meanwhile: aws elasticache \
-             modify-replication-group --replication-group-id {id} --cluster-mode compatible --apply-immediately"
+             modify-replication-group --replication-group-id {id} --cluster-mode compatible --apply-immediately \
+             --region {}",
+            source.region
         )),
     };
     finding.seen("cluster_mode", on)
@@ -95,7 +99,10 @@ fn auth(source: &Source<'_>) -> Finding {
                 target.name
             ),
         )
-        .mend("name an ACL that has the source's users: aws memorydb describe-acls"),
+        .mend(format!(
+            "name an ACL that has the source's users: aws memorydb describe-acls --region {}",
+            source.region
+        )),
         (_, "users") => Finding::ok(
             CHECK,
             format!("clients of \"{id}\" log in as users, as they must in MemoryDB"),
@@ -120,8 +127,8 @@ fn auth(source: &Source<'_>) -> Finding {
             ),
         )
         .mend(
-            "make clients send AUTH <user> <password> before the swap; `aws memorydb create-user` makes the user, and one \
-             of your own with that name and password at the source lets them change beforehand (RBAC)",
+            "make clients send AUTH <user> <password> before the swap, as a user of that ACL; one of your own with that name \
+             and password at the source lets them change beforehand (RBAC)",
         ),
         (Some(target), _) if open(target) => Finding::ok(
             CHECK,
@@ -191,15 +198,24 @@ async fn users(env: &Env, source: &Source<'_>) -> Finding {
                 lost.join("; ")
             ),
         )
-        .mend(
-            "give these clients another user with a password, at both ends, before the swap: aws elasticache create-user \
-             and aws memorydb create-user",
-        ),
+        .mend(format!(
+            "give these clients another user with a password, NAME, at both ends, before the swap:\n\
+             aws elasticache create-user --user-id NAME --user-name NAME --engine {} --passwords \"$PASSWORD\" \
+             --access-string 'on ~* &* +@all' --region {region}\n\
+             aws elasticache modify-user-group --user-group-id {} --user-ids-to-add NAME --region {region}\n\
+             aws memorydb create-user --user-name NAME --authentication-mode Type=password,Passwords=\"$PASSWORD\" \
+             --access-string 'on ~* &* +@all' --region {region}\n\
+             aws memorydb update-acl --acl-name {} --user-names-to-add NAME --region {region}",
+            source.group.engine,
+            shell(&groups[0]),
+            shell(target.acl.as_deref().unwrap_or("ACL")),
+            region = source.region
+        )),
         Some(_) => Finding::ok(
             CHECK,
             format!("every user of \"{id}\" that can log in can be had in MemoryDB, by name and access string"),
         ),
-        None => Finding::ok(CHECK, format!("\"{id}\" has {} RBAC users", users.len())),
+        None => Finding::ok(CHECK, format!("\"{id}\" has {}", counted(users.len() as u64, "RBAC user", "RBAC users"))),
     };
     finding.seen("users", names)
 }

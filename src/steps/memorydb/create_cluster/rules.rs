@@ -46,11 +46,9 @@ pub(super) fn faults(args: &Value) -> Vec<Fault> {
     }
     if let Some(version) = text("engine_version").filter(|version| !is_major_minor(version)) {
         let message = format!("`engine_version` \"{version}\" is not major.minor");
-        wrong(
-            "engine_version",
-            message,
-            "write it like \"7.1\"; MemoryDB chooses the patch itself",
-        );
+        let like = if text("engine") == Some("valkey") { "7.3" } else { "7.1" };
+        let mend = format!("write it like \"{like}\"; MemoryDB chooses the patch itself");
+        wrong("engine_version", message, &mend);
     }
     if number("snapshot_retention_days").is_some_and(|days| days > 35) {
         let message = "`snapshot_retention_days` may be 35 at most".to_owned();

@@ -11,6 +11,7 @@ use super::{mind, unread};
 use crate::aws::{found, shell};
 use crate::facts::Access;
 use crate::steps::creation;
+use crate::steps::redis::counted;
 use crate::survey::User;
 
 const ACL: &str = "target.acl";
@@ -27,9 +28,8 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Fi
                 ACL,
                 "ACL open-access means no authentication: whoever reaches the port may run every command",
                 format!(
-                    "make users and an ACL of your own: aws memorydb create-user, then aws memorydb create-acl --acl-name app \
-                     --user-names USERS --region {}",
-                    env.identity.region
+                    "to have it otherwise, make users and an ACL, and name that in `acl`:\n{}",
+                    commands("app", None, &[("app", "on ~* &* +@all")], &env.identity.region)
                 ),
             )
             .seen("acl", OPEN_ACCESS),
@@ -40,20 +40,29 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Fi
     let answer = found(env.survey.ask(Op::read(SERVICE, "DescribeACLs"), look).await);
     let acl = match answer.map(|answer| answer.and_then(|answer| answer.acls?.into_iter().next())) {
         Err(failure) => return vec![unread(ACL, &failure)],
-        Ok(None) => return vec![unread(ACL, &no_acl(&name))],
+        Ok(None) => {
+            let mend = match source_users(env, &name, None, source).await {
+                Some(Finding { mend: Some(mend), .. }) => mend,
+                _ => commands(&name, None, &[("app", "on ~* &* +@all")], &env.identity.region),
+            };
+            let mend =
+                format!("{mend}\n(\"open-access\" is always there, and means no authentication)");
+            return vec![unread(ACL, &no_acl(&name)).mend(mend)];
+        }
         Ok(Some(acl)) => acl,
     };
     let names: Vec<String> = acl.user_names().to_vec();
-    let mut findings = vec![state(&name, acl.status().unwrap_or("unknown"), &names)];
+    let mut findings =
+        vec![state(&name, acl.status().unwrap_or("unknown"), &names, &env.identity.region)];
     findings.push(match users(env, &names).await {
         Ok(users) => what_users_can(&name, &users, &env.identity.region),
         Err(failure) => Finding::cannot_know(USERS, failure.to_string()),
     });
-    findings.extend(source_users(env, &name, &names, source).await);
+    findings.extend(source_users(env, &name, Some(&names), source).await);
     findings
 }
 
-fn state(name: &str, status: &str, users: &[String]) -> Finding {
+fn state(name: &str, status: &str, users: &[String], region: &str) -> Finding {
     let finding = match status.to_ascii_lowercase().as_str() {
         "active" => Finding::ok(ACL, format!("ACL \"{name}\" is active")),
         "deleting" => Finding::will_fail(
@@ -61,8 +70,10 @@ fn state(name: &str, status: &str, users: &[String]) -> Finding {
             format!("ACL \"{name}\" is being deleted"),
             "name another ACL, or make it again once it is gone",
         ),
-        status => Finding::cannot_know(ACL, format!("ACL \"{name}\" is {status}"))
-            .mend("wait until it is active: aws memorydb describe-acls"),
+        status => Finding::cannot_know(ACL, format!("ACL \"{name}\" is {status}")).mend(format!(
+            "wait until it is active: aws memorydb describe-acls --acl-name {} --region {region}",
+            shell(name)
+        )),
     };
     finding.seen("users", users)
 }
@@ -127,7 +138,8 @@ fn what_users_can(acl: &str, users: &BTreeMap<String, String>, region: &str) -> 
         (true, count) => Finding::ok(
             USERS,
             format!(
-                "{count} users may log in, somebody may write, and all may do what cluster clients need"
+                "{} may log in, somebody may write, and all may do what cluster clients need",
+                counted(count as u64, "user", "users")
             ),
         ),
         (false, _) if mends.is_empty() => {
@@ -142,8 +154,39 @@ fn what_users_can(acl: &str, users: &BTreeMap<String, String>, region: &str) -> 
     finding.seen("access strings", json!(users))
 }
 
+/// The commands that make users, and put them into the ACL, or make it with them.
+fn commands(acl: &str, names: Option<&[String]>, users: &[(&str, &str)], region: &str) -> String {
+    let mut lines: Vec<String> = users
+        .iter()
+        .map(|(name, access)| {
+            format!(
+                "aws memorydb create-user --user-name {} --authentication-mode Type=password,Passwords=\"$PASSWORD\" \
+                 --access-string {} --region {region}",
+                shell(name),
+                shell(access)
+            )
+        })
+        .collect();
+    let list: Vec<String> = users.iter().map(|(name, _)| shell(name)).collect();
+    let (acl, list) = (shell(acl), list.join(" "));
+    lines.push(match names {
+        Some(_) => {
+            format!("aws memorydb update-acl --acl-name {acl} --user-names-to-add {list} --region {region}")
+        }
+        None => format!("aws memorydb create-acl --acl-name {acl} --user-names {list} --region {region}"),
+    });
+    lines.push("with the password that each one's clients have now in PASSWORD".to_owned());
+    lines.join("\n")
+}
+
 /// Passwords are not compared: neither service gives them back.
-async fn source_users(env: &Env, acl: &str, names: &[String], source: &Source) -> Option<Finding> {
+/// `names` are the ACL's users; nothing, if there is no such ACL.
+async fn source_users(
+    env: &Env,
+    acl: &str,
+    names: Option<&[String]>,
+    source: &Source,
+) -> Option<Finding> {
     let groups = &source.group()?.user_groups;
     if groups.is_empty() {
         return None;
@@ -160,7 +203,8 @@ async fn source_users(env: &Env, acl: &str, names: &[String], source: &Source) -
         // Nobody logs in as a user that is off; and nobody may be called "default" in an ACL of MemoryDB.
         for user in users.iter().filter(|user| Access::read(&user.access).on) {
             all += 1;
-            let there = names.iter().any(|name| name.eq_ignore_ascii_case(&user.name));
+            let there =
+                names.unwrap_or_default().iter().any(|name| name.eq_ignore_ascii_case(&user.name));
             if !there && !missing.iter().any(|known: &User| known.name == user.name) {
                 missing.push(user.clone());
             }
@@ -176,24 +220,11 @@ async fn source_users(env: &Env, acl: &str, names: &[String], source: &Source) -
     };
     let (made, lost): (Vec<&User>, Vec<&User>) = missing.iter().partition(can_be_made);
     let region = &env.identity.region;
-    let mut mends: Vec<String> = made
-        .iter()
-        .map(|user| {
-            format!(
-                "aws memorydb create-user --user-name {} --authentication-mode Type=password,Passwords=\"$PASSWORD\" \
-                 --access-string {} --region {region}",
-                shell(&user.name),
-                shell(&user.access)
-            )
-        })
-        .collect();
+    let mut mends: Vec<String> = Vec::new();
     if !made.is_empty() {
-        let names: Vec<String> = made.iter().map(|user| shell(&user.name)).collect();
-        mends.push(format!(
-            "aws memorydb update-acl --acl-name {acl} --user-names-to-add {} --region {region}",
-            names.join(" ")
-        ));
-        mends.push("with the password that each one's clients have now in PASSWORD".to_owned());
+        let made: Vec<(&str, &str)> =
+            made.iter().map(|user| (user.name.as_str(), user.access.as_str())).collect();
+        mends.push(commands(acl, names, &made, region));
     }
     if !lost.is_empty() {
         mends.push(format!(
@@ -204,7 +235,10 @@ async fn source_users(env: &Env, acl: &str, names: &[String], source: &Source) -
     Some(if missing.is_empty() {
         Finding::ok(
             SOURCE_USERS,
-            format!("each of the source's {all} users has one of its name in ACL \"{acl}\""),
+            format!(
+                "whoever of the source's {} may log in has a user of that name in ACL \"{acl}\"",
+                counted(all, "user", "users")
+            ),
         )
     } else {
         let list = quoted(&all_missing);

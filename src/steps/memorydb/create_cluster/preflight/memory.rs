@@ -61,9 +61,13 @@ fn judge(
         1 => String::new(),
         count => format!(" in {count} shards"),
     };
+    let fullest = match shards {
+        1 => "the one shard".to_owned(),
+        count => format!("the fullest of {count} shards"),
+    };
     let what = format!(
-        "{at_most}{}{places} ({}{missed}) make {at_most}{} in the fullest of {shards} shards, if each shard's keys are \
-         spread evenly over its slots: {} % of the {} that {node_type} holds",
+        "{at_most}{}{places} ({}{missed}) make {at_most}{} in {fullest}, if each shard's keys are spread evenly over its \
+         slots: {} % of the {} that {node_type} holds",
         size(total),
         sizes.from,
         size(bytes),

@@ -8,7 +8,7 @@ use super::super::super::cluster::SERVICE;
 use super::super::{Env, Failure, Finding, Op};
 use super::source::Source;
 use super::{mind, number, unread};
-use crate::aws::found;
+use crate::aws::{found, shell};
 
 const SUBNETS: &str = "target.subnets";
 
@@ -28,8 +28,9 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Fi
                 SUBNETS,
                 format!("there is no MemoryDB subnet group \"{name}\""),
                 format!(
-                    "aws memorydb create-subnet-group --subnet-group-name {name} --subnet-ids SUBNET_A SUBNET_B --region {}\n\
+                    "aws memorydb create-subnet-group --subnet-group-name {} --subnet-ids SUBNET_A SUBNET_B --region {}\n\
                      where SUBNET_A and SUBNET_B lie in two zones of the source's VPC",
+                    shell(&name),
                     env.identity.region
                 ),
             )),
@@ -39,7 +40,7 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Fi
             }
         }
     }
-    findings.extend(security_groups(args, source));
+    findings.extend(security_groups(args, source, &env.identity.region));
     findings
 }
 
@@ -47,6 +48,8 @@ pub(super) async fn findings(env: &Env, args: &Value, source: &Source) -> Vec<Fi
 struct SubnetGroup {
     vpc: Option<String>,
     zones: BTreeSet<String>,
+    /// Their ids.
+    subnets: Vec<String>,
 }
 
 async fn subnet_group(env: &Env, name: &str) -> Result<Option<SubnetGroup>, Failure> {
@@ -59,6 +62,11 @@ async fn subnet_group(env: &Env, name: &str) -> Result<Option<SubnetGroup>, Fail
             .subnets()
             .iter()
             .filter_map(|subnet| subnet.availability_zone()?.name().map(str::to_owned))
+            .collect(),
+        subnets: group
+            .subnets()
+            .iter()
+            .filter_map(|subnet| subnet.identifier().map(str::to_owned))
             .collect(),
         vpc: group.vpc_id,
     }))
@@ -76,8 +84,10 @@ fn zones(env: &Env, name: &str, group: &SubnetGroup, spread: bool) -> Finding {
                 zones.join(", ")
             ),
             format!(
-                "aws memorydb update-subnet-group --subnet-group-name {name} --subnet-ids <its subnets and one of another \
-                 zone> --region {}; or set `replicas_per_shard: 0`",
+                "aws memorydb update-subnet-group --subnet-group-name {} --subnet-ids {} SUBNET_B --region {}\nwhere SUBNET_B \
+                 lies in another zone; or set `replicas_per_shard: 0`",
+                shell(name),
+                group.subnets.iter().map(|id| shell(id)).collect::<Vec<_>>().join(" "),
                 env.identity.region
             ),
         )
@@ -117,7 +127,7 @@ async fn vpc(env: &Env, name: &str, group: &SubnetGroup, source: &Source) -> Opt
 
 /// `sg-` and eight or seventeen hex digits (EC2 user guide, resource IDs). Whether there is such a group only EC2 tells,
 /// which this program does not call; the source's own are there.
-fn security_groups(args: &Value, source: &Source) -> Option<Finding> {
+fn security_groups(args: &Value, source: &Source, region: &str) -> Option<Finding> {
     const CHECK: &str = "target.security_groups";
     let given = args["security_groups"].as_array()?;
     let given: Option<Vec<&str>> = given.iter().map(Value::as_str).collect();
@@ -131,7 +141,9 @@ fn security_groups(args: &Value, source: &Source) -> Option<Finding> {
         return Some(Finding::will_fail(
             CHECK,
             format!("\"{odd}\" is not the id of a security group"),
-            "write ids such as sg-0123456789abcdef0; aws ec2 describe-security-groups lists them",
+            format!(
+                "write ids such as sg-0123456789abcdef0; aws ec2 describe-security-groups --region {region} lists them"
+            ),
         ));
     }
     let known = source.group().and_then(|group| group.node.as_ref().ok());
@@ -139,11 +151,17 @@ fn security_groups(args: &Value, source: &Source) -> Option<Finding> {
     let strangers: Vec<&str> =
         given.iter().copied().filter(|id| !known.iter().any(|known| known == id)).collect();
     Some(match strangers.is_empty() {
-        true => Finding::ok(CHECK, format!("{} are the source's own", given.join(", "))),
+        true => {
+            let are = if given.len() == 1 { "is" } else { "are" };
+            Finding::ok(CHECK, format!("{} {are} the source's own", given.join(", ")))
+        }
         false => Finding::cannot_know(
             CHECK,
             format!("whether {} exist, and let clients in, is not looked at", strangers.join(", ")),
         )
-        .mend(format!("aws ec2 describe-security-groups --group-ids {}", strangers.join(" "))),
+        .mend(format!(
+            "aws ec2 describe-security-groups --group-ids {} --region {region}",
+            strangers.join(" ")
+        )),
     })
 }

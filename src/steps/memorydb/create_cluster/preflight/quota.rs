@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::super::cluster::SERVICE;
 use super::super::{Env, Failure, Finding, Op};
 use super::number;
+use crate::steps::redis::counted;
 
 const IN_CLUSTER: &str = "target.quota.nodes_per_cluster";
 const IN_REGION: &str = "target.quota.nodes_per_region";
@@ -28,7 +29,7 @@ pub(super) async fn findings(env: &Env, args: &Value) -> Vec<Finding> {
     let wanted = shards.saturating_mul(replicas.saturating_add(1));
     let (in_use, quotas) = futures::join!(nodes_in_use(env), quotas(env));
     let [in_cluster, in_region] = quotas;
-    let asked = format!("{shards} × {} nodes are {wanted}", replicas + 1);
+    let asked = format!("{shards} × {} are {wanted}", counted(replicas + 1, "node", "nodes"));
     let raise = |quota: &Quota, to: u64| {
         let region = &env.identity.region;
         match &quota.code {
