@@ -130,6 +130,7 @@ impl Priced {
         }
         let mut comparison = compare(&self.prices, &self.region, work);
         comparison.notes.extend(old(&self.prices));
+        comparison.notes.extend(too_few_ecpus(work));
         if work.purchase != Purchase::OnDemand {
             comparison.notes.extend(not_reserved(&comparison));
         }
@@ -142,6 +143,20 @@ pub(crate) fn old(prices: &Prices) -> Option<String> {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let days = today.since(prices.as_of).ok()?.get_days();
     (days > OLD_DAYS).then(|| format!("the prices are {days} days old; --prices takes newer ones"))
+}
+
+/// Reads and writes take one ElastiCache processing unit a kilobyte (ElastiCache pricing, serverless).
+fn too_few_ecpus(work: &Workload) -> Option<String> {
+    let (written, given) = (work.written?, work.million_ecpus?);
+    let needed = written.times(Quantity::ratio(1 << 20, 1_000_000));
+    (needed > given).then(|| {
+        format!(
+            "{} GB written in a month take {} million ECPUs at least, one a kilobyte, and {} are given: Serverless would cost more than is shown",
+            written.words(),
+            needed.short(),
+            given.words()
+        )
+    })
 }
 
 /// Said once, at the top: the table holds on-demand prices although others were asked for.

@@ -220,6 +220,20 @@ fn without_a_terminal_every_missing_flag_is_listed_and_nothing_hangs() {
 }
 
 #[test]
+fn requests_that_cannot_carry_what_is_written_are_told() {
+    let place = Place::new();
+    let asked = |million: &str| {
+        let flags = ["cost", "--node-type", "r7g.large", "--region", "us-east-1", "--data-gb", "1"];
+        let more = ["--written-gb", "100", "--ecpus", million];
+        place.run(&[flags.as_slice(), &more].concat())
+    };
+    asked("5").ends_with(0).says("take 104.86 million ECPUs at least");
+    let said = asked("200");
+    said.ends_with(0);
+    assert!(!said.all().contains("million ECPUs at least"), "{}", said.all());
+}
+
+#[test]
 fn answers_may_stand_in_a_file_and_flags_win() {
     let place = Place::new();
     let lines: Vec<String> =
@@ -233,9 +247,14 @@ fn answers_may_stand_in_a_file_and_flags_win() {
     let said = data(&json.out);
     assert_eq!(said["advice"]["advice"]["recommendation"], "memorydb");
     assert_eq!(said["answers"]["loss"], "nothing");
-    let bad = place.write("bad.yaml", "colour: red\n");
+    let bad = place.write("bad.yaml", "colour: red\nregions: one\nloss: [much]\n");
     let bad = bad.to_str().expect("UTF-8");
-    place.run(&["advise", "--answers", bad]).ends_with(3).says("no question \"colour\"");
+    place
+        .run(&["advise", "--answers", bad])
+        .ends_with(3)
+        .says("2 answers are wrong")
+        .says("bad.yaml:1:1: there is no question \"colour\"")
+        .says("bad.yaml:3:7: loss: an answer is one word or number");
     let list = place.write("list.yaml", "- loss\n");
     let list = list.to_str().expect("UTF-8");
     place.run(&["advise", "--answers", list]).ends_with(3).says("no file of answers");

@@ -119,17 +119,30 @@ fn from_file(path: &Path, heard: &mut Heard, output: Output) -> Result<(), Comma
     let Some(Value::Map(entries)) = tree.map(|tree| tree.value) else {
         return Err(no_answers("this is no file of answers".to_owned()));
     };
+    let mut wrong = Vec::new();
     for (key, node) in entries {
+        let span = node.span;
         let text = match node.value {
-            Value::Str(text) => text,
-            Value::Bool(yes) => if yes { "yes" } else { "no" }.to_owned(),
-            Value::Int(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
-            _ => return Err(no_answers(format!("{}: an answer is one word or number", key.name))),
+            Value::Str(text) => Ok(text),
+            Value::Bool(yes) => Ok(if yes { "yes" } else { "no" }.to_owned()),
+            Value::Int(number) => Ok(number.to_string()),
+            Value::Float(number) => Ok(number.to_string()),
+            _ => Err(format!("{}: an answer is one word or number", key.name)),
         };
-        heard.take(&key.name, &text).map_err(&no_answers)?;
+        if let Err(why) = text.and_then(|text| heard.take(&key.name, &text)) {
+            let known = questions().iter().any(|question| question.key == key.name);
+            let at = source.position(if known { span.start } else { key.span.start });
+            wrong.push(format!("{name}:{}:{}: {why}", at.line, at.column));
+        }
     }
-    Ok(())
+    match wrong.len() {
+        0 => Ok(()),
+        1 => Err(no_answers("an answer is wrong".to_owned()).because(wrong.remove(0))),
+        count => {
+            let error = no_answers(format!("{count} answers are wrong"));
+            Err(wrong.into_iter().fold(error, CommandError::because))
+        }
+    }
 }
 
 /// Asks what nobody has answered yet. An empty line is "unknown".
