@@ -57,9 +57,18 @@ pub(super) fn schedule() -> Value {
                         "type": "object",
                         "additionalProperties": false,
                         "properties": {
-                            "policy": { "enum": ["latest", "all"], "default": "all" },
-                            "window": { "$ref": "#/$defs/duration" },
-                            "max": { "type": "integer", "minimum": 1, "maximum": 1000 },
+                            "policy": {
+                                "enum": ["latest", "all"],
+                                "default": "all",
+                                "description": "Which of them are run: the newest, or all.",
+                            },
+                            "window": duration("Only those that came due within this last span."),
+                            "max": {
+                                "type": "integer",
+                                "minimum": 1,
+                                "maximum": 1000,
+                                "description": "Only so many of the newest.",
+                            },
                         },
                     },
                 ],
