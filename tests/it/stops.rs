@@ -236,7 +236,7 @@ fn two_unfinished_runs_do_not_rely_on_one_stop_of_writes() {
     let cache = "serverless cache \"prod\"";
     for (playbook, source) in [(vec![QUICKSTART], group), (serverless, cache)] {
         let place = Place::new();
-        let mut sandbox = vec!["--speed", "60", "--no-servers"];
+        let mut sandbox = vec!["--speed", "60"];
         sandbox.extend(&playbook);
         let served = Served::start(&place, &sandbox);
         let mut migrate = vec!["migrate", "--yes"];

@@ -199,7 +199,7 @@ fn a_run_is_paused_held_and_cancelled_from_another_machine() {
 #[test]
 fn a_run_in_a_directory_is_paused_and_cancelled_from_another_terminal() {
     let place = Place::new();
-    let served = Served::start(&place, &["--speed", "60", "--no-servers", QUICKSTART]);
+    let served = Served::start(&place, &["--speed", "60", QUICKSTART]);
     let mut command = served.command(&place, &["migrate", "--yes", QUICKSTART]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     eventually("the snapshot is begun", || served.effects("CreateSnapshot") == 1);
