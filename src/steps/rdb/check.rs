@@ -23,6 +23,8 @@ use crate::plan::{Effect, Fault};
 use crate::steps::redis::{counted, grouped};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, action, s3};
 
+/// What is not told without a right to look.
+const UNSEEN: &str = "whether the engine reads what the source writes is not told";
 /// Files read at a time. One takes what a connection to S3 gives; four fill a small machine's network.
 const AT_ONCE: usize = 4;
 /// How many of the biggest keys are named.
@@ -136,10 +138,8 @@ impl Step for Check {
         // Before a run: what the source writes.
         action("elasticache:DescribeReplicationGroups", "*", Phases::PLAN)
             .when("engine")
-            .helps("whether the engine reads what the source writes is not told"),
-        action("elasticache:DescribeCacheClusters", "*", Phases::PLAN)
-            .when("engine")
-            .helps("whether the engine reads what the source writes is not told"),
+            .helps(UNSEEN),
+        action("elasticache:DescribeCacheClusters", "*", Phases::PLAN).when("engine").helps(UNSEEN),
     ];
     const EFFECT: Effect = Effect::ReadOnly;
     const TIMEOUT: Duration = Duration::from_secs(6 * 3600);

@@ -120,7 +120,9 @@ async fn under_acl(
 fn rights(who: &str, access: &str, functions: bool, mend: impl Fn(&str) -> String) -> Finding {
     let read = Access::read(access);
     if !read.on {
-        let on = format!("on {}", access.replace("off", "").trim());
+        // By words: a key pattern may hold these letters too.
+        let rest = access.split_whitespace().filter(|word| !word.eq_ignore_ascii_case("off"));
+        let on = ["on"].into_iter().chain(rest).collect::<Vec<_>>().join(" ");
         return Finding::will_fail(
             RIGHTS,
             format!("{who} is off: nobody can log in as it"),
@@ -148,5 +150,18 @@ fn unseen(failure: &Failure) -> Finding {
             finding.mend("allow the caller to look: `orchestrate iam` writes the policy")
         }
         _ => finding.mend("plan again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rights;
+    use crate::engine::Verdict;
+
+    #[test]
+    fn who_is_off_is_given_the_same_rights_and_no_other_keys() {
+        let found = rights("user", "off ~offers:* &* +@all", true, str::to_owned);
+        assert_eq!(found.verdict, Verdict::WillFail);
+        assert_eq!(found.mend.as_deref(), Some("on ~offers:* &* +@all"));
     }
 }
