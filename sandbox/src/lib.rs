@@ -50,9 +50,10 @@ pub use iam::{Caller, Permission, Policy, PolicyError};
 pub use log::{Call, Outcome};
 pub use sandbox::{Builder, Sandbox, SandboxError};
 pub use seed::{
-    EndpointFormat, Seed, SeedAcl, SeedBucket, SeedCluster, SeedHostedZone, SeedKmsKey,
-    SeedMemoryDbQuotas, SeedParameter, SeedParameterGroup, SeedRecord, SeedReplicationGroup,
-    SeedSecret, SeedServerlessCache, SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue,
+    EndpointFormat, Seed, SeedAcl, SeedAlarm, SeedAlarmState, SeedBucket, SeedCluster,
+    SeedHostedZone, SeedKmsKey, SeedMemoryDbQuotas, SeedMetric, SeedParameter, SeedParameterGroup,
+    SeedPoint, SeedRecord, SeedReplicationGroup, SeedSecret, SeedServerlessCache, SeedSubnetGroup,
+    SeedUser, SeedUserGroup, SeedValue,
 };
 pub use timings::Timings;
 pub use wire::{Network, Reply, Server, Whole, http_client};

@@ -42,6 +42,56 @@ pub struct Seed {
     pub secrets: Vec<SeedSecret>,
     /// Route 53 hosted zones.
     pub hosted_zones: Vec<SeedHostedZone>,
+    /// What CloudWatch shows, beside what the clusters publish.
+    pub metrics: Vec<SeedMetric>,
+    /// CloudWatch alarms.
+    pub alarms: Vec<SeedAlarm>,
+}
+
+/// What a metric shows. It counts before what the clusters publish.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedMetric {
+    /// Such as `AWS/MemoryDB`.
+    pub namespace: String,
+    /// Such as `EngineCPUUtilization`.
+    pub metric: String,
+    /// All of its dimensions.
+    pub dimensions: BTreeMap<String, String>,
+    /// Its values, earliest first.
+    pub values: Vec<SeedPoint>,
+}
+
+/// What a metric shows from some moment on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedPoint {
+    /// From when, in minutes after the seed was put there; less than nothing is before.
+    pub after_minutes: i64,
+    /// Its value; no data, where it is absent.
+    pub value: Option<f64>,
+}
+
+/// A CloudWatch alarm. It weighs nothing: its state is what is said here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedAlarm {
+    /// Its name.
+    pub name: String,
+    /// Its states, earliest first.
+    pub states: Vec<SeedAlarmState>,
+}
+
+/// The state of an alarm from some moment on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedAlarmState {
+    /// From when, in minutes after the seed was put there.
+    pub after_minutes: i64,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub state: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A value: text, or the endpoint of a cluster of the same seed.
@@ -364,6 +414,8 @@ pub struct SeedCluster {
     pub tls: bool,
     /// How many keys to fill it with.
     pub keys: u64,
+    /// How many of its shards were failed over an hour ago.
+    pub failovers_today: u32,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -378,6 +430,7 @@ impl Default for SeedCluster {
             acl: "open-access".to_owned(),
             tls: false,
             keys: 0,
+            failovers_today: 0,
             tags: BTreeMap::new(),
         }
     }

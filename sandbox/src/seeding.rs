@@ -15,7 +15,8 @@ use crate::memorydb::state as mdb;
 use crate::s3::state::{Bucket, Encryption, Object, Versioning};
 use crate::sandbox::SandboxError;
 use crate::seed::{
-    EndpointFormat, Seed, SeedCluster, SeedReplicationGroup, SeedServerlessCache, SeedValue,
+    EndpointFormat, Seed, SeedCluster, SeedMetric, SeedReplicationGroup, SeedServerlessCache,
+    SeedValue,
 };
 
 /// Users first, then the clusters that need them, then what may name the clusters' endpoints.
@@ -31,7 +32,26 @@ pub(crate) async fn apply(ctx: &Ctx, seed: &Seed, random_seed: u64) -> Result<()
         memorydb_cluster(ctx, cluster, random_seed).await?;
     }
     buckets(ctx, seed).await?;
+    watched(ctx, seed);
     values(ctx, seed)
+}
+
+fn watched(ctx: &Ctx, seed: &Seed) {
+    let at = |minutes: i64| {
+        let after = jiff::SignedDuration::from_mins(minutes);
+        ctx.now.checked_add(after).unwrap_or(jiff::Timestamp::MAX)
+    };
+    let cloudwatch = &mut ctx.world().cloudwatch;
+    for metric in &seed.metrics {
+        let steps = metric.values.iter().map(|p| (at(p.after_minutes).as_second() as f64, p.value));
+        let SeedMetric { namespace, metric, dimensions, .. } = metric;
+        cloudwatch.show(namespace, metric, dimensions, steps.collect());
+    }
+    for alarm in &seed.alarms {
+        let states = alarm.states.iter();
+        let states = states.map(|s| (at(s.after_minutes), s.state.clone(), s.reason.clone()));
+        cloudwatch.seed_alarm(&alarm.name, ctx.now, states.collect());
+    }
 }
 
 fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
@@ -62,12 +82,7 @@ fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
     memorydb.linked_role_missing = seed.memorydb_first_use;
     for user in &seed.memorydb_users {
         let name = user.name.to_ascii_lowercase();
-        let user = mdb::User {
-            name: name.clone(),
-            access_string: user.access_string.clone(),
-            passwords: user.passwords.clone(),
-            tags: BTreeMap::new(),
-        };
+        let user = mdb::User::new(&name, &user.access_string, user.passwords.clone());
         memorydb.users.insert(name, user);
     }
     for acl in &seed.acls {
@@ -321,10 +336,19 @@ async fn memorydb_cluster(
         created: ctx.now,
         visible: ctx.now,
         keys: seed.keys,
+        metrics_since: Some(jiff::Timestamp::UNIX_EPOCH),
         shards: servers.shards(),
         cluster: Some(servers),
+        pending: None,
     };
-    ctx.world().memorydb.clusters.insert(name, cluster);
+    let memorydb = &mut ctx.world().memorydb;
+    let hour_ago = ctx.ago(Duration::from_secs(3600));
+    for _ in 0..seed.failovers_today {
+        memorydb.failovers.push(hour_ago);
+        let message = "FailoverShard API called for shard 0001";
+        memorydb.event(hour_ago, "cluster", &name, message);
+    }
+    memorydb.clusters.insert(name, cluster);
     Ok(())
 }
 

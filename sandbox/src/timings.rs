@@ -25,10 +25,16 @@ pub struct Timings {
     pub snapshot_delete: Duration,
     /// A change of a user, from `modifying` to `active`.
     pub modify_user: Duration,
-    /// A new ACL, from `creating` to `active`.
+    /// A new or changed ACL, until it is `active`.
     pub acl: Duration,
+    /// A change of a MemoryDB cluster, from `updating` to `available`.
+    pub update: Duration,
+    /// A failover of a shard, until its nodes have recovered.
+    pub failover: Duration,
     /// A Route 53 change, from `PENDING` to `INSYNC`.
     pub dns_change: Duration,
+    /// From a new cluster to its first metrics.
+    pub metrics: Duration,
     /// How long a describe by name still answers not-found after a create.
     pub visibility: Duration,
 }
@@ -46,7 +52,10 @@ impl Default for Timings {
             snapshot_delete: Duration::from_secs(15),
             modify_user: Duration::from_secs(20),
             acl: Duration::from_secs(30),
+            update: minutes(9),
+            failover: minutes(3),
             dns_change: Duration::from_secs(40),
+            metrics: minutes(2),
             visibility: Duration::from_secs(2),
         }
     }
@@ -67,7 +76,10 @@ impl Timings {
             snapshot_delete: scale(self.snapshot_delete),
             modify_user: scale(self.modify_user),
             acl: scale(self.acl),
+            update: scale(self.update),
+            failover: scale(self.failover),
             dns_change: scale(self.dns_change),
+            metrics: scale(self.metrics),
             visibility: scale(self.visibility),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cloudwatch::state::CloudWatchState;
 use crate::data::Cluster;
 use crate::elasticache::state::ElastiCacheState;
 use crate::kms::state::KmsState;
@@ -24,6 +25,7 @@ pub(crate) struct World {
     pub(crate) secretsmanager: SecretsManagerState,
     pub(crate) route53: Route53State,
     pub(crate) kms: KmsState,
+    pub(crate) cloudwatch: CloudWatchState,
 }
 
 /// The keys of a cluster: counted in the model; of real servers, what they were given.
@@ -43,8 +45,16 @@ impl World {
     /// What exists, in order, without anything that differs between two runs of the same effect: no timestamps, random
     /// ids, version numbers or request ids.
     pub(crate) fn describe(&self) -> Value {
-        const PARTS: [&str; 7] =
-            ["elasticache", "memorydb", "s3", "ssm", "secretsmanager", "route53", "kms"];
+        const PARTS: [&str; 8] = [
+            "elasticache",
+            "memorydb",
+            "s3",
+            "ssm",
+            "secretsmanager",
+            "route53",
+            "kms",
+            "monitoring",
+        ];
         PARTS.iter().map(|part| ((*part).to_owned(), self.describe_part(part))).collect()
     }
 
@@ -58,6 +68,7 @@ impl World {
             "secretsmanager" => self.secretsmanager.describe(),
             "route53" => self.route53.describe(),
             "kms" => self.kms.describe(),
+            "monitoring" => self.cloudwatch.describe(),
             _ => Value::Null,
         }
     }

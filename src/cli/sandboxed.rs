@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use orchestrate_sandbox::{
-    Clock as SandboxClock, EndpointFormat, Sandbox, Seed, SeedAcl, SeedBucket, SeedHostedZone,
-    SeedKmsKey, SeedParameter, SeedParameterGroup, SeedRecord, SeedReplicationGroup, SeedSecret,
-    SeedServerlessCache, SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue, ServerPolicy,
+    Clock as SandboxClock, EndpointFormat, Sandbox, Seed, SeedAcl, SeedAlarm, SeedAlarmState,
+    SeedBucket, SeedCluster, SeedHostedZone, SeedKmsKey, SeedParameter, SeedParameterGroup,
+    SeedRecord, SeedReplicationGroup, SeedSecret, SeedServerlessCache, SeedSubnetGroup, SeedUser,
+    SeedUserGroup, SeedValue, ServerPolicy,
 };
 
 use serde_json::Value;
@@ -162,6 +163,18 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
             }
             let users = users.map(str::to_owned).to_vec();
             seed.acls.push(SeedAcl { name, users, ..SeedAcl::default() });
+        }
+        Need::Alarm(name) => {
+            let ok = SeedAlarmState { state: "OK".to_owned(), ..SeedAlarmState::default() };
+            seed.alarms.push(SeedAlarm { name, states: vec![ok] });
+        }
+        Need::Cluster(name) => {
+            seed.clusters.push(SeedCluster {
+                name,
+                tls: true,
+                keys: KEYS,
+                ..SeedCluster::default()
+            });
         }
         Need::SubnetGroup(name) => {
             seed.subnet_groups.push(SeedSubnetGroup { name, ..SeedSubnetGroup::default() })

@@ -242,7 +242,7 @@ impl Cx {
     }
 
     /// Returns once the run is not paused. The step's time is longer by as much.
-    async fn pass(&self) -> Result<(), Failure> {
+    pub(super) async fn pass(&self) -> Result<(), Failure> {
         self.held.set(true);
         let held = self.helm.pass(&self.ledger, None, &self.cancel, &self.clock).await;
         self.held.set(false);

@@ -251,7 +251,7 @@ impl<'a> Engine<'a> {
                 Failure::new(Class::TimedOut, "the run's time was up before the step began");
             return self.fail(planned, failure).await;
         }
-        let deadline = match (self.after(self.timeout(planned, kind)), self.run_deadline()) {
+        let mut deadline = match (self.after(self.timeout(planned, kind)), self.run_deadline()) {
             (Some(step), Some(run)) => Some(step.min(run)),
             (step, run) => step.or(run),
         };
@@ -281,6 +281,9 @@ impl<'a> Engine<'a> {
             if let Some(failure) = self.given_up(failure, &cx, &mut tries, record).await? {
                 return self.fail(planned, failure).await;
             }
+            // Somebody, or a guard, may have paused the run meanwhile; the step's time is longer by as much.
+            cx.pass().await?;
+            deadline = cx.deadline.get();
         }
     }
 

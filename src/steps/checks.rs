@@ -35,6 +35,13 @@ pub const ALL: &[(&str, &str)] = &[
         "the user of a comparison may do what it takes, at the source and under the target's ACL",
     ),
     ("export.snapshot", "a snapshot that is there already can be exported"),
+    (
+        "failover.budget",
+        "fewer than five failovers of the cluster were called in the last 24 hours",
+    ),
+    ("failover.replicas", "the shard is there and has a replica that can become its primary"),
+    ("gate.metrics", "metrics that a gate or a guard looks at have data and keep their limits now"),
+    ("made.name", "what a step is to make has a name that is free"),
     ("snapshot.exists", "a snapshot that is to be deleted is there"),
     ("snapshot.name", "no other snapshot has the name that a new one is to get"),
     ("source.auth", "clients of the source log in as they will have to at the target"),
@@ -105,6 +112,9 @@ pub const ALL: &[(&str, &str)] = &[
     ("target.subnets", "the subnet group exists and spans two zones where there are replicas"),
     ("target.version", "MemoryDB offers the engine version here"),
     ("target.vpc", "the target is in the source's VPC"),
+    ("update.engine", "the engine's new version is no older than what the cluster has"),
+    ("update.node_type", "MemoryDB lets the cluster change to the node type"),
+    ("update.state", "what is to be changed is there, and in a state that can be changed"),
 ];
 
 #[cfg(test)]

@@ -7,12 +7,15 @@ mod assert;
 #[cfg(test)]
 mod check_tests;
 pub mod checks;
+mod cloudwatch;
 mod creation;
 mod elasticache;
 mod endpoint;
 mod env;
+mod exec;
 mod memorydb;
 mod need;
+mod notify;
 mod ownership;
 mod page;
 mod pause;
@@ -21,6 +24,7 @@ mod rdb;
 pub mod redis;
 mod s3;
 mod secret;
+mod secretsmanager;
 mod step;
 #[cfg(test)]
 mod testing;
@@ -28,6 +32,7 @@ mod testing;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub use cloudwatch::guard;
 pub use env::Env;
 pub use need::Need;
 pub use permitted::permissions_findings;
@@ -62,6 +67,9 @@ macro_rules! kinds {
 kinds![
     approve::Approve,
     assert::Assert,
+    cloudwatch::MetricGate,
+    cloudwatch::PutAlarms,
+    cloudwatch::PutDashboard,
     elasticache::CreateServerlessSnapshot,
     elasticache::CreateSnapshot,
     elasticache::DeleteServerlessSnapshot,
@@ -71,12 +79,22 @@ kinds![
     elasticache::FreezeWrites,
     elasticache::ThawWrites,
     endpoint::Swap,
+    exec::Exec,
+    memorydb::CreateAcl,
     memorydb::CreateCluster,
+    memorydb::CreateParameterGroup,
+    memorydb::CreateSubnetGroup,
+    memorydb::CreateUser,
     memorydb::DeleteCluster,
+    memorydb::FailoverShard,
+    memorydb::UpdateAcl,
+    memorydb::UpdateCluster,
+    notify::webhook::Webhook,
     pause::Pause,
     rdb::Check,
     redis::compare::Compare,
     s3::DeleteObjects,
+    secretsmanager::CreateSecret,
 ];
 
 /// The kinds by name.
@@ -93,11 +111,15 @@ impl Kinds for Registry {
 /// What the kind of this name declares of permissions.
 #[must_use]
 pub fn declared(name: &str) -> Option<permissions::Kind> {
+    if name == guard::GUARD {
+        return Some(guard::declared());
+    }
     all().into_iter().find(|kind| kind.info.name == name).map(|kind| kind.permissions)
 }
 
 /// What plans are checked against.
 #[must_use]
 pub fn catalog() -> Catalog {
-    Catalog::new(all().into_iter().map(|kind| kind.info))
+    let kinds = Catalog::new(all().into_iter().map(|kind| kind.info));
+    Catalog { guard: Some(guard::info()), ..kinds }
 }

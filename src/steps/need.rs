@@ -13,10 +13,14 @@ pub enum Need {
     Snapshot(String),
     /// A manual snapshot of a serverless cache.
     ServerlessSnapshot(String),
+    /// A CloudWatch alarm, in state `OK`.
+    Alarm(String),
     /// A bucket that both services may use, in this region.
     Bucket(String),
     /// Objects in S3, by ARN.
     Object(String),
+    /// A MemoryDB cluster with data, a replica in each shard, and TLS.
+    Cluster(String),
     /// A MemoryDB ACL other than "open-access".
     Acl(String),
     /// A MemoryDB subnet group.

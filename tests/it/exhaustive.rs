@@ -143,6 +143,11 @@ fn every_operation_of_the_other_migrations_meets_every_fault() {
 }
 
 #[test]
+fn every_operation_of_the_memorydb_runbooks_meets_every_fault() {
+    every_call_with_every_fault(&["provision-memorydb", "scale-memorydb"], Which::EveryOperation);
+}
+
+#[test]
 fn every_call_of_the_clean_ups_meets_every_fault() {
     let clean_ups = ["cleanup-migration", "cleanup-serverless-migration"];
     every_call_with_every_fault(&clean_ups, Which::Every);
@@ -155,6 +160,8 @@ fn every_shipped_playbook_meets_every_fault() {
         "elasticache-to-memorydb",
         "elasticache-to-memorydb-approved",
         "serverless-to-memorydb",
+        "provision-memorydb",
+        "scale-memorydb",
         "cleanup-migration",
         "cleanup-serverless-migration",
     ];

@@ -21,7 +21,11 @@ use crate::world::{Disturb, Done, RUN, World, all_playbooks, compiled, virtually
 const ACCOUNT: &str = "123456789012";
 
 /// Grants whose lack shows in no scenario, and why they are declared all the same.
-const UNSEEN: [(&str, &str); 7] = [
+const UNSEEN: [(&str, &str); 8] = [
+    (
+        "memorydb:DescribeEvents",
+        "asked only where a cluster ends in a state that no change of one ends in here",
+    ),
     ("memorydb:DescribeReservedNodesOfferings", "asked only about a node type that no page lists"),
     ("memorydb:DescribeParameters", "asked only where the source's parameters were read"),
     ("elasticache:DescribeReplicationGroups", GROUPS),
@@ -434,10 +438,15 @@ without_each! {
     the_migration_says_which_permission_is_missing: "elasticache-to-memorydb",
     the_approved_migration_says_which_permission_is_missing: "elasticache-to-memorydb-approved",
     the_serverless_migration_says_which_permission_is_missing: "serverless-to-memorydb",
+    provisioning_says_which_permission_is_missing: "provision-memorydb",
+    scaling_says_which_permission_is_missing: "scale-memorydb",
     the_clean_up_says_which_permission_is_missing: "cleanup-migration",
     the_serverless_clean_up_says_which_permission_is_missing: "cleanup-serverless-migration",
     freezing_and_thawing_say_which_permission_is_missing: "freeze-and-thaw",
     creating_and_deleting_say_which_permission_is_missing: "create-and-delete",
+    commands_say_which_permission_is_missing: "commands",
+    gates_say_which_permission_is_missing: "gate",
+    members_say_which_permission_is_missing: "members",
     lanes_say_which_permission_is_missing: "several",
 }
 

@@ -26,11 +26,13 @@ pub(crate) const RUN: &str = "01h3kq7xw2";
 const KEYS: u64 = 24;
 
 /// Every shipped playbook, by file name.
-pub(crate) const SHIPPED: [&str; 6] = [
+pub(crate) const SHIPPED: [&str; 8] = [
     "quickstart",
     "elasticache-to-memorydb",
     "elasticache-to-memorydb-approved",
     "serverless-to-memorydb",
+    "provision-memorydb",
+    "scale-memorydb",
     "cleanup-migration",
     "cleanup-serverless-migration",
 ];
@@ -42,7 +44,8 @@ pub(crate) const CLEANUPS: [(&str, &str); 2] = [
 ];
 
 /// Playbooks that only the harness runs: kinds and shapes that no shipped one uses.
-const UNSHIPPED: [&str; 3] = ["freeze-and-thaw", "create-and-delete", "several"];
+const UNSHIPPED: [&str; 6] =
+    ["freeze-and-thaw", "create-and-delete", "commands", "gate", "members", "several"];
 
 /// Every playbook that must pass the harness.
 pub(crate) fn all_playbooks() -> impl Iterator<Item = &'static str> {
@@ -68,8 +71,17 @@ pub(crate) fn inputs(name: &str) -> Vec<String> {
         "source_password=secretsmanager:prod/redis#reader",
         "target_password=secretsmanager:prod/redis#reader",
     ];
+    if name == "commands" {
+        return vec![format!("hook={}", *HOOK)];
+    }
     let chosen: Vec<&str> = match name {
         "elasticache-to-memorydb" => migration.to_vec(),
+        "provision-memorydb" => {
+            vec!["name=shop", "subnets=subnet-0a1b2c3d,subnet-4e5f6a7b", "replicas_per_shard=1"]
+        }
+        "scale-memorydb" => {
+            vec!["cluster=shop", "node_type=db.r7g.xlarge", "shards=2", "replicas_per_shard=2"]
+        }
         "elasticache-to-memorydb-approved" | "serverless-to-memorydb" => {
             [migration.as_slice(), &passwords].concat()
         }
@@ -93,6 +105,28 @@ pub(crate) fn compiled(name: &str, earlier: Map<String, Value>) -> Plan {
     compile(&Source::new(path.display().to_string(), text), &catalog(), &given)
         .unwrap_or_else(|problems| panic!("{name} does not compile:\n{}", problems.render(false)))
 }
+
+/// Something on this machine that takes every message.
+static HOOK: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let mut request = Vec::new();
+            let mut buffer = [0_u8; 4096];
+            while !request.ends_with(b"}") {
+                match stream.read(&mut buffer) {
+                    Ok(count @ 1..) => request.extend_from_slice(&buffer[..count]),
+                    _ => break,
+                }
+            }
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        }
+    });
+    url
+});
 
 thread_local! {
     static RECORDING: RefCell<Option<std::fs::File>> = const { RefCell::new(None) };
@@ -164,6 +198,9 @@ impl World {
         }
         for cache in &mut seed.serverless_caches {
             cache.keys = KEYS;
+        }
+        for cluster in &mut seed.clusters {
+            cluster.keys = KEYS;
         }
         change(&mut seed);
         sandbox.seed(seed).await.expect("the seed fits");

@@ -1,5 +1,10 @@
-//! CloudWatch, as far as it tells how much memory a node uses.
+//! CloudWatch: metrics that the clusters publish or a seed names, alarms, dashboards.
 
+mod alarms;
 mod call;
+mod dashboards;
+mod metrics;
+pub(crate) mod state;
+mod vended;
 
 pub(crate) use call::{TIMES, call};

@@ -161,7 +161,7 @@ impl Incoming {
                 let operation = parts.uri.path().rsplit_once("/operation/").map(|(_, op)| op);
                 let operation = operation.unwrap_or_default().to_owned();
                 let input = cbor::parse(&body).map_err(|error| (service, error))?;
-                (operation, String::new(), Input::Json(input))
+                (operation, json_resource(&input), Input::Json(input))
             }
             Service::MemoryDb
             | Service::Ssm
@@ -244,7 +244,9 @@ fn form_resource(params: &Params) -> String {
 }
 
 fn json_resource(input: &Value) -> String {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 16] = [
+        "AlarmName",
+        "DashboardName",
         "TargetSnapshotName",
         "ClusterName",
         "SnapshotName",

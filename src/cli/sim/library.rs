@@ -74,8 +74,14 @@ macro_rules! written {
     };
 }
 
-/// The weights are such that small runs are many and whole migrations are some: the latter cost ten times as much.
-static WRITTEN: [Written; 12] = written![
+const PROVISION: &[&str] =
+    &["name=shop", "subnets=subnet-0a1b2c3d,subnet-4e5f6a7b", "replicas_per_shard=1"];
+const SCALE: &[&str] =
+    &["cluster=shop", "node_type=db.r7g.xlarge", "shards=2", "replicas_per_shard=2"];
+
+/// Those of no weight are not drawn: they are tried by name, with every fault of every operation. The others' weights are
+/// such that small runs are many and whole migrations are some: the latter cost ten times as much.
+static WRITTEN: [Written; 14] = written![
     340 x QUICK "playbooks/" "parameter" &[], None;
     125 x QUICK "playbooks/" "swap" &[], None;
     180 x QUICK "playbooks/" "cluster" &[], None;
@@ -88,6 +94,8 @@ static WRITTEN: [Written; 12] = written![
     3 x 1.0 "../../../playbooks/" "serverless-to-memorydb" COMPARED, None;
     1 x 1.0 "../../../playbooks/" "cleanup-migration" &[], Some("elasticache-to-memorydb");
     1 x 1.0 "../../../playbooks/" "cleanup-serverless-migration" &[], Some("serverless-to-memorydb");
+    0 x 1.0 "../../../playbooks/" "provision-memorydb" PROVISION, None;
+    0 x 1.0 "../../../playbooks/" "scale-memorydb" SCALE, None;
 ];
 
 /// A playbook, ready to be simulated.
@@ -221,6 +229,7 @@ impl Known {
 fn small(mut seed: Seed) -> Seed {
     seed.replication_groups.iter_mut().for_each(|group| group.keys = KEYS);
     seed.serverless_caches.iter_mut().for_each(|cache| cache.keys = KEYS);
+    seed.clusters.iter_mut().for_each(|cluster| cluster.keys = KEYS);
     seed
 }
 

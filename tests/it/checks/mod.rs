@@ -4,6 +4,8 @@
 //! A check without both forms fails a test, and so does a finding by a name that the list does not know.
 
 mod bucket;
+mod gates;
+mod runbooks;
 mod source;
 mod swap;
 mod target;
@@ -105,7 +107,10 @@ pub(crate) const ACCEPTING: (&str, &str) = (
 );
 
 fn rows() -> Vec<Row> {
-    [source::rows(), bucket::rows(), swap::rows()].into_iter().flatten().collect()
+    [source::rows(), bucket::rows(), gates::rows(), runbooks::rows(), swap::rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 async fn findings(world: &World) -> Vec<(String, Vec<Finding>)> {
@@ -256,6 +261,12 @@ fn what_is_found_of_a_source_is_what_comes() {
 #[test]
 fn what_is_found_of_a_bucket_is_what_comes() {
     hold(bucket::rows());
+}
+
+#[test]
+fn what_is_found_of_a_gate_is_what_comes() {
+    hold(gates::rows());
+    hold(runbooks::rows());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! and the services' own permission pages. Where these are silent or disagree, more is asked for rather than less, and a
 //! comment says UNSURE: a policy that satisfies the sandbox should satisfy AWS.
 
+mod cloudwatch;
 mod elasticache;
 mod memorydb;
 mod parameters;
@@ -148,7 +149,7 @@ fn known(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
         }
         "servicequotas" => Some(vec![Permission::of(&asked.action(), "*")]),
         // Signed as "monitoring", and named "cloudwatch" in policies.
-        "monitoring" => Some(vec![Permission::of(&format!("cloudwatch:{}", asked.operation), "*")]),
+        "monitoring" => cloudwatch::needs(ctx, asked),
         _ => None,
     }
 }
@@ -212,6 +213,7 @@ mod tests {
             ("ssm", include_str!("../../ssm/call.rs")),
             ("secretsmanager", include_str!("../../secretsmanager/call.rs")),
             ("route53", include_str!("../../route53/call.rs")),
+            ("monitoring", include_str!("../../cloudwatch/call.rs")),
             ("sts", include_str!("../../sts/call.rs")),
             ("iam", include_str!("../call.rs")),
         ] {

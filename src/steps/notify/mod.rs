@@ -1,0 +1,3 @@
+//! Telling somebody.
+
+pub(crate) mod webhook;
