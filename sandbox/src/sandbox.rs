@@ -281,6 +281,12 @@ impl Sandbox {
         self.cluster_at(host, port)?.model()
     }
 
+    /// A client's write to the cluster at this endpoint, where the model stands behind it: sets a string, or removes the
+    /// key. False if no model is there.
+    pub fn write(&self, host: &str, port: u16, key: &[u8], value: Option<&[u8]>) -> bool {
+        self.cluster_at(host, port).is_some_and(|cluster| cluster.set_in_model(key, value))
+    }
+
     /// What stands behind the clusters, in one line.
     pub fn describe_data(&self) -> String {
         match self.core.data.kind() {

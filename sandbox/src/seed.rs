@@ -222,6 +222,8 @@ pub struct SeedReplicationGroup {
     pub databases: u16,
     /// When manual snapshots were taken of it (or of its first replica, with cluster mode off), in hours before now.
     pub manual_snapshots: Vec<u32>,
+    /// When failovers of it were tested, in hours before now.
+    pub tested_failovers: Vec<u32>,
 }
 
 impl Default for SeedReplicationGroup {
@@ -258,6 +260,7 @@ impl Default for SeedReplicationGroup {
             global_role: "PRIMARY".to_owned(),
             databases: 1,
             manual_snapshots: Vec::new(),
+            tested_failovers: Vec::new(),
         }
     }
 }

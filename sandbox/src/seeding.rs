@@ -206,11 +206,25 @@ async fn replication_group(
                 databases: seed.databases,
                 last_windows: (None, None),
             },
+            change: None,
+            origin: ec::Origin::Empty,
+            primaries: BTreeMap::new(),
+            recovers: None,
         };
+        if let Some(name) =
+            group.settings.parameter_group.clone().filter(|n| !n.starts_with("default."))
+        {
+            let major = seed.engine_version.split('.').next().unwrap_or_default();
+            let family = format!("{}{major}", seed.engine);
+            let values = seed.parameters.clone();
+            let parameters = ec::ParameterGroup { family, values };
+            world.elasticache.parameter_groups.insert(name, parameters);
+        }
         world.elasticache.groups.insert(id.clone(), group);
     }
     elasticache::start_group(ctx, &id, seed.shards).await?;
     elasticache::seed_history(ctx, &id, &seed.manual_snapshots);
+    elasticache::seed_failovers(ctx, &id, &seed.tested_failovers);
     let cluster = ctx.world().elasticache.groups.get(&id).and_then(|group| group.cluster.clone());
     if let Some(cluster) = cluster {
         let pretends = cluster.pretend(Pretence { used_memory: seed.used_memory });

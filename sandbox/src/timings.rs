@@ -17,6 +17,12 @@ pub struct Timings {
     pub copy: Duration,
     /// A replication group, from `creating` to `available`.
     pub group_create: Duration,
+    /// A change of a replication group, from `modifying` to `available`.
+    pub group_modify: Duration,
+    /// A failover of a shard, from the call until a replica has taken over.
+    pub failover: Duration,
+    /// The replacement of the node that was failed, after that.
+    pub recovery: Duration,
     /// A MemoryDB cluster, from `creating` to `available` or `restore-failed`.
     pub cluster_create: Duration,
     /// Deletion of a cluster or a replication group.
@@ -47,6 +53,9 @@ impl Default for Timings {
             export: minutes(4),
             copy: minutes(3),
             group_create: minutes(10),
+            group_modify: minutes(8),
+            failover: Duration::from_secs(30),
+            recovery: minutes(4),
             cluster_create: minutes(18),
             delete: minutes(5),
             snapshot_delete: Duration::from_secs(15),
@@ -71,6 +80,9 @@ impl Timings {
             export: scale(self.export),
             copy: scale(self.copy),
             group_create: scale(self.group_create),
+            group_modify: scale(self.group_modify),
+            failover: scale(self.failover),
+            recovery: scale(self.recovery),
             cluster_create: scale(self.cluster_create),
             delete: scale(self.delete),
             snapshot_delete: scale(self.snapshot_delete),

@@ -88,7 +88,8 @@ impl Embedded {
 
 /// Reads the entries of a modelled cluster in this process.
 pub fn model_plane(sandbox: Sandbox, clock: Clock) -> ModelPlane {
-    ModelPlane::new(clock, move |host, port| {
+    let written = sandbox.clone();
+    let plane = ModelPlane::new(clock, move |host, port| {
         let model = sandbox.model(host, port)?;
         Some(
             model
@@ -105,7 +106,8 @@ pub fn model_plane(sandbox: Sandbox, clock: Clock) -> ModelPlane {
                 })
                 .collect(),
         )
-    })
+    });
+    plane.with_writer(move |host, port, key, value| written.write(host, port, key, value))
 }
 
 pub(crate) fn cannot_start(error: orchestrate_sandbox::SandboxError) -> CommandError {

@@ -143,7 +143,8 @@ async fn node(reader: &Reader, id: &str) -> Result<Node, Failure> {
     Ok(answer.cache_clusters().first().map(describe_node).unwrap_or_default())
 }
 
-fn describe_node(node: &CacheCluster) -> Node {
+/// What a node shows.
+pub(crate) fn describe_node(node: &CacheCluster) -> Node {
     let mut pending = Vec::new();
     if let Some(values) = node.pending_modified_values() {
         if let Some(version) = values.engine_version() {
@@ -170,7 +171,8 @@ fn describe_node(node: &CacheCluster) -> Node {
     }
 }
 
-fn describe(group: &ReplicationGroup, node: Result<Node, Failure>) -> Group {
+/// What a group shows, and its first node.
+pub(crate) fn describe(group: &ReplicationGroup, node: Result<Node, Failure>) -> Group {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let first = group.node_groups().first();
     let place = |endpoint: Option<&aws_sdk_elasticache::types::Endpoint>| {

@@ -160,8 +160,33 @@ def elasticache(do, until):
     do("elasticache", "DescribeEvents", SourceType="replication-group", SourceIdentifier="story", Duration=60)
     do("elasticache", "DeleteSnapshot", SnapshotName="story-copy")
     do("elasticache", "DeleteSnapshot", SnapshotName="story-none", fails="SnapshotNotFoundFault")
+    changes(do, until, state)
     do("elasticache", "DeleteReplicationGroup", **group)
     do("elasticache", "DeleteReplicationGroup", ReplicationGroupId="story-nobody", fails="ReplicationGroupNotFoundFault")
+
+
+def changes(do, until, state):
+    group = {"ReplicationGroupId": "story"}
+    ready = state("Status", "ReplicationGroups", "DescribeReplicationGroups", **group)
+    nobody = {"ReplicationGroupId": "story-nobody"}
+    gone = "ReplicationGroupNotFoundFault"
+    do("elasticache", "ListAllowedNodeTypeModifications", **group)
+    until("available", ready)
+    do("elasticache", "ModifyReplicationGroup", **group, SnapshotRetentionLimit=3, ApplyImmediately=True)
+    until("available", ready)
+    do("elasticache", "ModifyReplicationGroup", **group, EngineVersion="6.2", fails="InvalidParameterCombination")
+    do("elasticache", "ModifyReplicationGroup", **nobody, fails=gone)
+    do("elasticache", "IncreaseReplicaCount", **group, NewReplicaCount=2, ApplyImmediately=True)
+    until("available", ready)
+    do("elasticache", "DecreaseReplicaCount", **group, NewReplicaCount=1, ApplyImmediately=True)
+    until("available", ready)
+    do("elasticache", "DecreaseReplicaCount", **group, NewReplicaCount=3, ApplyImmediately=True, fails="NoOperationFault")
+    do("elasticache", "ModifyReplicationGroupShardConfiguration", **group, NodeGroupCount=3, ApplyImmediately=True)
+    until("available", ready)
+    do("elasticache", "TestFailover", **group, NodeGroupId="0001")
+    do("elasticache", "TestFailover", **group, NodeGroupId="0009", fails="NodeGroupNotFoundFault")
+    do("elasticache", "TestFailover", **nobody, NodeGroupId="0001", fails=gone)
+    do("elasticache", "DescribeEvents", SourceType="cache-cluster", Duration=60)
 
 
 def serverless(do):

@@ -10,7 +10,7 @@ use orchestrate::engine::RunState;
 use orchestrate::engine::journal::{Record, Unreadable, decode, parse};
 use orchestrate_sandbox::{Fault, FaultKind, FaultPlan};
 
-use crate::world::SHIPPED;
+use crate::world::{RUNBOOKS, SHIPPED};
 
 const THREADS: usize = 2;
 
@@ -165,7 +165,10 @@ fn every_shipped_playbook_meets_every_fault() {
         "cleanup-migration",
         "cleanup-serverless-migration",
     ];
-    assert_eq!(tried, SHIPPED, "put the new playbook into one of the tests above");
+    // What runbooks do to a group is what the reference forbids to migrations; tests/it/runbooks.rs has faults for them.
+    let migrations: Vec<&str> =
+        SHIPPED.into_iter().filter(|name| !RUNBOOKS.contains(name)).collect();
+    assert_eq!(tried.to_vec(), migrations, "put the new playbook into one of the tests above");
 }
 
 /// Every way to die once: at each await, at each write in three ways, at each request before and after it left.

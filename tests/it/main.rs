@@ -29,6 +29,7 @@ mod processes;
 mod program;
 mod provision;
 mod rdb_files;
+mod runbooks;
 mod schedules;
 mod schema;
 mod serverless;

@@ -99,7 +99,13 @@ impl Scenario {
         };
         match self {
             Self::OneNode if !uses("elasticache.create_snapshot") => return None,
-            Self::FirstUse | Self::ClusterFails if !uses("memorydb.create_cluster") => return None,
+            Self::FirstUse if !uses("memorydb.create_cluster") => return None,
+            Self::ClusterFails
+                if !uses("memorydb.create_cluster")
+                    && !uses("elasticache.create_replication_group") =>
+            {
+                return None;
+            }
             Self::SnapshotFails
                 if !uses("elasticache.create_snapshot")
                     && !uses("elasticache.create_serverless_snapshot") =>
@@ -147,6 +153,9 @@ impl Scenario {
             }
             Self::SnapshotFails => failing("CreateSnapshot", "elasticache", "failed"),
             Self::ExportFails => failing("CopySnapshot", "elasticache", "failed"),
+            Self::ClusterFails if world.plan.steps().any(|s| s.kind.contains("create_rep")) => {
+                failing("CreateReplicationGroup", "elasticache", "create-failed");
+            }
             Self::ClusterFails => failing("CreateCluster", "memorydb", "restore-failed"),
             Self::Through | Self::OneNode | Self::FirstUse => {}
         }
@@ -442,12 +451,18 @@ without_each! {
     scaling_says_which_permission_is_missing: "scale-memorydb",
     the_clean_up_says_which_permission_is_missing: "cleanup-migration",
     the_serverless_clean_up_says_which_permission_is_missing: "cleanup-serverless-migration",
+    the_failover_drill_says_which_permission_is_missing: "failover-drill",
+    scaling_says_which_permission_is_missing: "scale",
+    the_engine_upgrade_says_which_permission_is_missing: "engine-upgrade",
+    parking_says_which_permission_is_missing: "park",
+    unparking_says_which_permission_is_missing: "unpark",
     freezing_and_thawing_say_which_permission_is_missing: "freeze-and-thaw",
     creating_and_deleting_say_which_permission_is_missing: "create-and-delete",
     commands_say_which_permission_is_missing: "commands",
     gates_say_which_permission_is_missing: "gate",
     members_say_which_permission_is_missing: "members",
     lanes_say_which_permission_is_missing: "several",
+    changes_say_which_permission_is_missing: "changes",
 }
 
 /// The simulator sees before the run what the run would meet.

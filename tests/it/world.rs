@@ -13,6 +13,7 @@ use orchestrate::engine::journal::{Crash, Entry, Journal, JournalError, MemoryJo
 use orchestrate::engine::{Clock, End, Engine, Inject, Kinds, Ledger, RunId, RunState};
 use orchestrate::plan::{GivenInputs, Plan, compile};
 use orchestrate::playbook::Source;
+use orchestrate::steps::redis::{DataPlane, Wire};
 use orchestrate::steps::{Env, Registry, catalog, registry};
 use orchestrate_sandbox::{Call, Clock as SandboxClock, Outcome, Sandbox, Seed, ServerPolicy};
 use serde_json::{Map, Value, json};
@@ -26,7 +27,7 @@ pub(crate) const RUN: &str = "01h3kq7xw2";
 const KEYS: u64 = 24;
 
 /// Every shipped playbook, by file name.
-pub(crate) const SHIPPED: [&str; 8] = [
+pub(crate) const SHIPPED: [&str; 13] = [
     "quickstart",
     "elasticache-to-memorydb",
     "elasticache-to-memorydb-approved",
@@ -35,17 +36,27 @@ pub(crate) const SHIPPED: [&str; 8] = [
     "scale-memorydb",
     "cleanup-migration",
     "cleanup-serverless-migration",
+    "failover-drill",
+    "scale",
+    "engine-upgrade",
+    "park",
+    "unpark",
 ];
 
+/// Those that change or delete a replication group, which is their purpose.
+pub(crate) const RUNBOOKS: [&str; 5] =
+    ["failover-drill", "scale", "engine-upgrade", "park", "unpark"];
+
 /// Playbooks that take up what a run of another left behind.
-pub(crate) const CLEANUPS: [(&str, &str); 2] = [
+pub(crate) const CLEANUPS: [(&str, &str); 3] = [
     ("cleanup-migration", "elasticache-to-memorydb"),
     ("cleanup-serverless-migration", "serverless-to-memorydb"),
+    ("unpark", "park"),
 ];
 
 /// Playbooks that only the harness runs: kinds and shapes that no shipped one uses.
-const UNSHIPPED: [&str; 6] =
-    ["freeze-and-thaw", "create-and-delete", "commands", "gate", "members", "several"];
+const UNSHIPPED: [&str; 7] =
+    ["freeze-and-thaw", "create-and-delete", "commands", "gate", "members", "several", "changes"];
 
 /// Every playbook that must pass the harness.
 pub(crate) fn all_playbooks() -> impl Iterator<Item = &'static str> {
@@ -85,6 +96,19 @@ pub(crate) fn inputs(name: &str) -> Vec<String> {
         "elasticache-to-memorydb-approved" | "serverless-to-memorydb" => {
             [migration.as_slice(), &passwords].concat()
         }
+        "failover-drill" => vec![
+            "replication_group=prod",
+            "canary_user=app",
+            "canary_password=secretsmanager:prod/redis#app",
+        ],
+        "scale" => vec![
+            "replication_group=prod",
+            "node_type=cache.r7g.xlarge",
+            "replicas_per_shard=2",
+            "shards=3",
+        ],
+        "engine-upgrade" => vec!["replication_group=prod", "engine_version=8.1"],
+        "park" | "unpark" => vec!["replication_group=prod"],
         _ => Vec::new(),
     };
     chosen.into_iter().map(str::to_owned).collect()
@@ -211,9 +235,42 @@ impl World {
             path_style: true,
             in_process: Some(tap.client(sandbox.http_client())),
         };
+        let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
+        Self::connected(plan, sandbox, clock, tap, settings, data).await
+    }
+
+    /// A world of real servers in real time, AWS's lifecycles `speed` times as fast; changed beforehand.
+    pub(crate) async fn real(plan: Plan, speed: f64, change: impl FnOnce(&mut Seed)) -> Self {
+        let clock = Clock::system();
+        let sandbox = Sandbox::builder().servers(ServerPolicy::Auto).speed(speed).build();
+        let sandbox = sandbox.expect("there is a server program");
+        let ca = sandbox.ca_pem().expect("these are real servers").into_bytes();
+        let mut seed = seed_for(&plan);
+        for group in &mut seed.replication_groups {
+            group.keys = KEYS;
+        }
+        change(&mut seed);
+        sandbox.seed(seed).await.expect("the seed fits");
+        let tap = Tap::default();
+        let settings = Settings {
+            clock: clock.clone(),
+            region: Some("us-east-1".to_owned()),
+            path_style: true,
+            in_process: Some(tap.client(sandbox.http_client())),
+        };
+        Self::connected(plan, sandbox, clock, tap, settings, Rc::new(Wire::new(Some(ca)))).await
+    }
+
+    async fn connected(
+        plan: Plan,
+        sandbox: Sandbox,
+        clock: Clock,
+        tap: Tap,
+        settings: Settings,
+        data: Rc<dyn DataPlane>,
+    ) -> Self {
         let clients = aws::connect(&settings).await.expect("an in-process connection");
         let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
-        let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
         let env = Rc::new(Env::new(clients.clone(), identity, data, &clock));
         let registry = registry(&env);
         Self { sandbox, clock, registry, plan, aws: clients, env, tap }

@@ -62,6 +62,7 @@ impl ServerConfig<'_> {
                 line(&format!("tls-cert-file \"{folder}/{}\"", files::CERTIFICATE));
                 line(&format!("tls-key-file \"{folder}/{}\"", files::KEY));
                 line("tls-auth-clients no");
+                line("tls-replication yes");
             }
             Some(port) => line(&format!("port {port}")),
             None => line("port 0"),

@@ -55,6 +55,7 @@ fn maintenance(ctx: &Ctx, group: &mut Group) -> bool {
         match what.as_str() {
             "engine_version" => group.engine_version = value,
             "node_type" => group.node_type = value,
+            "engine" => group.engine = value,
             _ => {}
         }
     }

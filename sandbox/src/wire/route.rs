@@ -207,7 +207,12 @@ impl Incoming {
     /// The bucket that a request to another service than S3 names.
     fn bucket(&self) -> Option<String> {
         let named = match &self.input {
-            Input::Form(params) => params.get("TargetBucket").or(params.get("S3BucketName")),
+            Input::Form(params) => {
+                params.get("TargetBucket").or(params.get("S3BucketName")).or_else(|| {
+                    let file = params.get("SnapshotArns.SnapshotArn.1")?;
+                    file.strip_prefix("arn:aws:s3:::")?.split('/').next()
+                })
+            }
             Input::Json(input) => {
                 let file = input["SnapshotArns"][0].as_str();
                 let of_file =
@@ -220,13 +225,16 @@ impl Incoming {
     }
 
     fn mutating(&self) -> bool {
-        const READS: [&str; 7] = ["Describe", "Get", "List", "Head", "Select", "Simulate", "Test"];
+        const READS: [&str; 6] = ["Describe", "Get", "List", "Head", "Select", "Simulate"];
         !READS.iter().any(|prefix| self.operation.starts_with(prefix))
     }
 }
 
 /// The member that names what a form request is about: the created or changed thing before what it is made from.
 fn form_resource(params: &Params) -> String {
+    if params.get("Action") == Some("CreateReplicationGroup") {
+        return params.get("ReplicationGroupId").unwrap_or_default().to_owned();
+    }
     const NAMES: [&str; 11] = [
         "TargetSnapshotName",
         "SnapshotName",

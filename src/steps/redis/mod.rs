@@ -1,5 +1,6 @@
 //! The data itself: how to reach it, and how two stores are compared.
 
+pub(crate) mod canary;
 mod canon;
 pub(crate) mod compare;
 mod difference;
@@ -16,6 +17,7 @@ mod wire;
 #[cfg(test)]
 mod servers;
 
+pub use canary::Canary;
 pub use model::ModelPlane;
 pub use plane::{DataPlane, Entry, Part, Secret, Store, Target};
 pub(super) use show::{counted, grouped};
