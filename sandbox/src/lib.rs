@@ -26,6 +26,7 @@ mod events;
 mod faults;
 mod iam;
 mod kms;
+mod limits;
 mod log;
 mod memorydb;
 mod names;
@@ -47,6 +48,7 @@ pub use clock::{Clock, SystemClock, TokioClock};
 pub use data::{EngineVersion, ServerPolicy};
 pub use faults::{Fault, FaultKind, FaultPlan, RandomFaults};
 pub use iam::{Caller, Permission, Policy, PolicyError};
+pub use limits::Limits;
 pub use log::{Call, Outcome};
 pub use sandbox::{Builder, Sandbox, SandboxError};
 pub use seed::{

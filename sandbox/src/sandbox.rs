@@ -19,6 +19,7 @@ use crate::data::{Cluster, DataError, DataPlane, EngineVersion, Model, PlaneKind
 use crate::elsewhere::Elsewhere;
 use crate::faults::{FaultPlan, FaultState};
 use crate::iam::Caller;
+use crate::limits::{Buckets, Limits};
 use crate::log::Call;
 use crate::record::Recorder;
 use crate::seed::Seed;
@@ -55,6 +56,7 @@ pub struct Builder {
     s3_endpoint: Option<String>,
     recorder: Option<Recorder>,
     faults: FaultPlan,
+    limits: Option<Limits>,
     random_seed: u64,
     latency: Duration,
     callers: Vec<Caller>,
@@ -148,6 +150,13 @@ impl Builder {
         self
     }
 
+    /// Throttles the control planes of ElastiCache and MemoryDB beyond this.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
     /// A caller that is held to policies. Nobody is unless it is said here.
     #[must_use]
     pub fn caller(mut self, caller: Caller) -> Self {
@@ -173,6 +182,7 @@ impl Builder {
             world: Arc::new(Mutex::new(World::default())),
             before: Mutex::new(None),
             faults: Mutex::new(FaultState::new(self.faults)),
+            limits: Mutex::new(Buckets::new(self.limits)),
             calls: Mutex::default(),
             callers: Mutex::new(self.callers),
             random: Mutex::new(StdRng::seed_from_u64(self.random_seed)),
@@ -204,6 +214,7 @@ impl Sandbox {
             s3_endpoint: None,
             recorder: None,
             faults: FaultPlan::default(),
+            limits: None,
             random_seed: 0,
             latency: Duration::ZERO,
             callers: Vec::new(),

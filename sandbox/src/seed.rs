@@ -202,6 +202,9 @@ pub struct SeedReplicationGroup {
     pub pending: BTreeMap<String, String>,
     /// For how many days daily snapshots are kept; 0 takes none.
     pub snapshot_retention_days: u32,
+    /// When the service has taken snapshots of it by itself, in hours before now. They hold the data of now, and count
+    /// only while daily snapshots are kept.
+    pub automatic_snapshots: Vec<u32>,
     /// When the daily snapshot is taken, in UTC.
     pub snapshot_window: String,
     /// When it is maintained, in UTC.
@@ -250,6 +253,7 @@ impl Default for SeedReplicationGroup {
             auth_token: false,
             pending: BTreeMap::new(),
             snapshot_retention_days: 0,
+            automatic_snapshots: Vec::new(),
             snapshot_window: "05:00-06:00".to_owned(),
             maintenance_window: "sun:07:00-sun:08:00".to_owned(),
             parameter_group: None,
@@ -419,6 +423,10 @@ pub struct SeedCluster {
     pub keys: u64,
     /// How many of its shards were failed over an hour ago.
     pub failovers_today: u32,
+    /// For how many days daily snapshots are kept; 0 takes none.
+    pub snapshot_retention_days: u32,
+    /// When the service has taken snapshots of it by itself, as for replication groups.
+    pub automatic_snapshots: Vec<u32>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -434,6 +442,8 @@ impl Default for SeedCluster {
             tls: false,
             keys: 0,
             failovers_today: 0,
+            snapshot_retention_days: 0,
+            automatic_snapshots: Vec::new(),
             tags: BTreeMap::new(),
         }
     }

@@ -11,7 +11,7 @@ use crate::data::{Cluster, ClusterSpec, Fill, Pretence};
 use crate::elasticache::serverless::state as ec_serverless;
 use crate::elasticache::{self, state as ec};
 use crate::kms;
-use crate::memorydb::state as mdb;
+use crate::memorydb::{self, state as mdb};
 use crate::s3::state::{Bucket, Encryption, Object, Versioning};
 use crate::sandbox::SandboxError;
 use crate::seed::{
@@ -234,6 +234,7 @@ async fn replication_group(
         }
         fill(&cluster, seed.keys, seed.every_type, random_seed).await?;
     }
+    elasticache::seed_automatic(ctx, &id, &seed.automatic_snapshots).await;
     Ok(())
 }
 
@@ -344,7 +345,7 @@ async fn memorydb_cluster(
         parameter_group: "default.memorydb-redis7".to_owned(),
         security_groups: Vec::new(),
         kms_key: None,
-        retention: 0,
+        retention: u64::from(seed.snapshot_retention_days),
         data_tiering: false,
         tags: seed.tags.clone(),
         created: ctx.now,
@@ -355,14 +356,17 @@ async fn memorydb_cluster(
         cluster: Some(servers),
         pending: None,
     };
-    let memorydb = &mut ctx.world().memorydb;
-    let hour_ago = ctx.ago(Duration::from_secs(3600));
-    for _ in 0..seed.failovers_today {
-        memorydb.failovers.push(hour_ago);
-        let message = "FailoverShard API called for shard 0001";
-        memorydb.event(hour_ago, "cluster", &name, message);
+    {
+        let memorydb = &mut ctx.world().memorydb;
+        let hour_ago = ctx.ago(Duration::from_secs(3600));
+        for _ in 0..seed.failovers_today {
+            memorydb.failovers.push(hour_ago);
+            let message = "FailoverShard API called for shard 0001";
+            memorydb.event(hour_ago, "cluster", &name, message);
+        }
+        memorydb.clusters.insert(name.clone(), cluster);
     }
-    memorydb.clusters.insert(name, cluster);
+    memorydb::seed_automatic(ctx, &name, &seed.automatic_snapshots).await;
     Ok(())
 }
 

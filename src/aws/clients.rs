@@ -11,6 +11,7 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::gate::Gates;
+use super::pace::paced;
 use crate::engine::{Class, Clock, Failure};
 
 /// One client for each service this program calls.
@@ -107,7 +108,7 @@ pub async fn connect(settings: &Settings) -> Result<Clients, Failure> {
                 .region(Region::new(region))
                 .build()
         }
-        None => loader.http_client(https()).load().await,
+        None => loader.http_client(paced(https(), &settings.clock)).load().await,
     };
     let region = config.region().map(ToString::to_string).ok_or_else(|| {
         Failure::new(Class::Fatal, "no AWS region is set")

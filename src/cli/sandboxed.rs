@@ -25,6 +25,8 @@ use crate::steps::{Need, all};
 const SPEED: f64 = 150.0;
 /// Keys of each sort in a source that nobody described: eight sorts make 12,000.
 const KEYS: u64 = 1_500;
+/// When the service took its daily snapshots, in hours before now.
+const DAILY: [u32; 2] = [5, 29];
 /// The password of every user in a sandbox. It opens nothing but the sandbox.
 const PASSWORD: &str = "sandbox-password-of-no-value";
 
@@ -152,6 +154,19 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                 every_type: true,
                 ..SeedServerlessCache::default()
             });
+        }
+        Need::Cluster(name) => {
+            seed.clusters.push(SeedCluster { name, keys: KEYS, ..SeedCluster::default() });
+        }
+        Need::DailySnapshots(of) => {
+            if let Some(group) = seed.replication_groups.iter_mut().find(|group| group.id == of) {
+                (group.snapshot_retention_days, group.automatic_snapshots) = (3, DAILY.to_vec());
+                "22:00-23:00".clone_into(&mut group.snapshot_window);
+            }
+            if let Some(cluster) = seed.clusters.iter_mut().find(|cluster| cluster.name == of) {
+                (cluster.snapshot_retention_days, cluster.automatic_snapshots) =
+                    (3, DAILY.to_vec());
+            }
         }
         Need::Bucket(name) => {
             seed.buckets.push(SeedBucket { name, ready_for_exports: true, ..SeedBucket::default() })

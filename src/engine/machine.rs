@@ -617,7 +617,19 @@ impl StepState {
             Record::Observed { subject, state, .. } => {
                 self.observed = Some((subject.clone(), state.clone()));
             }
-            Record::Noted { note, .. } => self.note = Some(note.clone()),
+            Record::Noted { note, part, .. } => match part.as_slice() {
+                [] => self.note = Some(note.clone()),
+                part => {
+                    let mut place = self.note.get_or_insert_with(|| Value::Object(Map::new()));
+                    for name in part {
+                        if !place.is_object() {
+                            *place = Value::Object(Map::new());
+                        }
+                        place = &mut place[name];
+                    }
+                    *place = note.clone();
+                }
+            },
             Record::AttemptFailed { failure, .. } | Record::UndoAttemptFailed { failure, .. } => {
                 self.failure = Some(failure.clone());
             }

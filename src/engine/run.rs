@@ -447,12 +447,14 @@ impl<'a> Engine<'a> {
             decision,
             note,
             around: Around::default(),
+            item: None,
             ledger: Rc::clone(&self.ledger),
             pace: Rc::clone(&self.pace),
             helm: Rc::clone(&self.helm),
             cancel,
-            deadline: Cell::new(deadline),
-            held: Cell::new(false),
+            deadline: Rc::new(Cell::new(deadline)),
+            held: Rc::default(),
+            part: Vec::new(),
         }
     }
 

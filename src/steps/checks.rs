@@ -37,7 +37,11 @@ pub const ALL: &[(&str, &str)] = &[
         "compare.rights",
         "the user of a comparison may do what it takes, at the source and under the target's ACL",
     ),
+    ("export.fleet", "pattern and tags of a fleet choose replication groups"),
+    ("export.newest", "a verified export is there, and no older than it may be"),
+    ("export.retention", "what of the earlier exports no rule keeps"),
     ("export.snapshot", "a snapshot that is there already can be exported"),
+    ("export.source", "the cluster is there, and how old its newest automatic snapshot is"),
     (
         "failover.budget",
         "fewer than five failovers of the cluster were called in the last 24 hours",

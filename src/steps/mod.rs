@@ -13,6 +13,7 @@ mod elasticache;
 mod endpoint;
 mod env;
 mod exec;
+mod exports;
 mod memorydb;
 mod need;
 mod notify;
@@ -70,12 +71,15 @@ kinds![
     cloudwatch::MetricGate,
     cloudwatch::PutAlarms,
     cloudwatch::PutDashboard,
+    cloudwatch::PutMetric,
     elasticache::CreateReplicationGroup,
     elasticache::CreateServerlessSnapshot,
     elasticache::CreateSnapshot,
     elasticache::DeleteReplicationGroup,
     elasticache::DeleteServerlessSnapshot,
     elasticache::DeleteSnapshot,
+    elasticache::ExportFleet,
+    elasticache::ExportLatest,
     elasticache::ExportServerlessSnapshot,
     elasticache::ExportSnapshot,
     elasticache::FreezeWrites,
@@ -87,12 +91,16 @@ kinds![
     elasticache::UpgradeEngine,
     endpoint::Swap,
     exec::Exec,
+    memorydb::CopySnapshot,
     memorydb::CreateAcl,
     memorydb::CreateCluster,
     memorydb::CreateParameterGroup,
+    memorydb::CreateSnapshot,
     memorydb::CreateSubnetGroup,
     memorydb::CreateUser,
     memorydb::DeleteCluster,
+    memorydb::DeleteSnapshot,
+    memorydb::ExportSnapshot,
     memorydb::FailoverShard,
     memorydb::UpdateAcl,
     memorydb::UpdateCluster,
@@ -100,7 +108,10 @@ kinds![
     pause::Pause,
     rdb::Check,
     redis::compare::Compare,
+    redis::count::Count,
     s3::DeleteObjects,
+    s3::NewestExport,
+    s3::PruneExports,
     secretsmanager::CreateSecret,
 ];
 

@@ -15,6 +15,8 @@ pub enum Need {
     ServerlessSnapshot(String),
     /// A CloudWatch alarm, in state `OK`.
     Alarm(String),
+    /// That the service has taken snapshots of a replication group or MemoryDB cluster by itself, every day.
+    DailySnapshots(String),
     /// A bucket that both services may use, in this region.
     Bucket(String),
     /// Objects in S3, by ARN.

@@ -362,6 +362,8 @@ def others(do):
     metric = {"Namespace": "AWS/ElastiCache", "MetricName": "BytesUsedForCache", "Dimensions": [{"Name": "CacheClusterId", "Value": "story-0001-001"}]}
     do("cloudwatch", "GetMetricData", StartTime="2026-01-01T00:00:00Z", EndTime="2026-01-01T01:00:00Z",
        MetricDataQueries=[{"Id": "used", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Maximum"}}])
+    do("cloudwatch", "PutMetricData", Namespace="Story", MetricData=[{"MetricName": "RestoreSeconds", "Value": 12.5, "Unit": "Seconds",
+       "Dimensions": [{"Name": "Cluster", "Value": "story"}]}])
 
 
 def cloudwatch(do):

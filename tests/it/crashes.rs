@@ -4,7 +4,7 @@ use orchestrate::engine::journal::{Crash, Record, Rest, RollbackReason};
 use orchestrate::engine::{End, Inject};
 use serde_json::Value;
 
-use crate::harness::{Check, roll_back, run, same, same_changes, succeeded};
+use crate::harness::{Check, left_something, roll_back, run, same, same_changes, succeeded};
 use crate::world::{Disturb, Done, World, all_playbooks, virtually};
 
 fn resumed() -> Vec<Record> {
@@ -72,7 +72,7 @@ async fn backward(name: &str) -> Result<u64, String> {
             same(&plain.sandbox.world(), &world.sandbox.world())
                 .map_err(|e| format!("{place}: {e}"))?;
             let stays = ["create-and-delete", "engine-upgrade", "park", "unpark"];
-            if !name.starts_with("cleanup-") && !stays.contains(&name) {
+            if !left_something(&end) && !stays.contains(&name) {
                 same(&clean, &world.sandbox.world()).map_err(|e| format!("{place}: {e}"))?;
             }
         }

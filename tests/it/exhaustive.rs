@@ -154,6 +154,13 @@ fn every_call_of_the_clean_ups_meets_every_fault() {
 }
 
 #[test]
+fn every_operation_of_the_exports_meets_every_fault() {
+    let exports =
+        ["scheduled-export", "scheduled-export-memorydb", "export-fleet", "restore-drill"];
+    every_call_with_every_fault(&exports, Which::EveryOperation);
+}
+
+#[test]
 fn every_shipped_playbook_meets_every_fault() {
     let tried = [
         "quickstart",
@@ -164,6 +171,10 @@ fn every_shipped_playbook_meets_every_fault() {
         "scale-memorydb",
         "cleanup-migration",
         "cleanup-serverless-migration",
+        "scheduled-export",
+        "scheduled-export-memorydb",
+        "export-fleet",
+        "restore-drill",
     ];
     // What runbooks do to a group is what the reference forbids to migrations; tests/it/runbooks.rs has faults for them.
     let migrations: Vec<&str> =

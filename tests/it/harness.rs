@@ -102,12 +102,18 @@ fn failed_there(done: &Done, id: &str) -> Check {
 }
 
 /// Whether a rollback left something because its kind says that nothing brings it back.
-fn left_something(done: &Done) -> bool {
+pub(crate) fn left_something(done: &Done) -> bool {
     let state = done.state();
     state.steps().any(|(planned, step)| {
         matches!(&planned.effect, Effect::Mutates(UndoPolicy::None(_) | UndoPolicy::Manual(_)))
             && step.undo == orchestrate::engine::Undo::Left
+            || kept_on_purpose(step)
     })
+}
+
+/// Whether the undo of a step says that it kept something: a verified export is no waste of a run that failed later.
+fn kept_on_purpose(step: &orchestrate::engine::StepState) -> bool {
+    step.undo_words.iter().any(|words| words.starts_with("kept "))
 }
 
 /// Between the beginning of a step and its intent nothing may change. Steps beside it may change something meanwhile,

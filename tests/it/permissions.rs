@@ -21,11 +21,15 @@ use crate::world::{Disturb, Done, RUN, World, all_playbooks, compiled, virtually
 const ACCOUNT: &str = "123456789012";
 
 /// Grants whose lack shows in no scenario, and why they are declared all the same.
-const UNSEEN: [(&str, &str); 8] = [
+const UNSEEN: [(&str, &str); 12] = [
     (
         "memorydb:DescribeEvents",
         "asked only where a cluster ends in a state that no change of one ends in here",
     ),
+    ("s3:GetObjectVersion", VERSIONS),
+    ("s3:DeleteObjectVersion", VERSIONS),
+    ("s3:GetObjectRetention", VERSIONS),
+    ("s3:GetObjectLegalHold", VERSIONS),
     ("memorydb:DescribeReservedNodesOfferings", "asked only about a node type that no page lists"),
     ("memorydb:DescribeParameters", "asked only where the source's parameters were read"),
     ("elasticache:DescribeReplicationGroups", GROUPS),
@@ -34,6 +38,7 @@ const UNSEEN: [(&str, &str); 8] = [
     ("elasticache:DescribeCacheSubnetGroups", GROUPS),
     ("elasticache:DescribeSnapshots", GROUPS),
 ];
+const VERSIONS: &str = "asked only of a bucket that keeps versions or locks them";
 const GROUPS: &str =
     "a new cluster is held against a replication group; a serverless cache has none of it";
 
@@ -69,6 +74,8 @@ enum Scenario {
     Through,
     /// The same without cluster mode at the source: snapshots are taken of a node.
     OneNode,
+    /// There is no automatic snapshot to export.
+    NoAutomatic,
     /// The source's snapshot fails.
     SnapshotFails,
     /// The export fails.
@@ -79,10 +86,15 @@ enum Scenario {
     FirstUse,
 }
 
-const SCENARIOS: [Scenario; 7] = [
+/// Kinds that export an automatic snapshot, or take one.
+const EXPORTS: [&str; 3] =
+    ["elasticache.export_latest", "elasticache.export_fleet", "memorydb.export_snapshot"];
+
+const SCENARIOS: [Scenario; 8] = [
     Scenario::Plan,
     Scenario::Through,
     Scenario::OneNode,
+    Scenario::NoAutomatic,
     Scenario::FirstUse,
     Scenario::SnapshotFails,
     Scenario::ExportFails,
@@ -92,13 +104,22 @@ const SCENARIOS: [Scenario; 7] = [
 impl Scenario {
     /// The world it begins in; nothing if the playbook has no such way.
     async fn world(self, name: &str) -> Option<World> {
-        let changed = matches!(self, Self::OneNode | Self::FirstUse);
+        let exports = EXPORTS.iter().any(|kind| {
+            name != "restore-drill"
+                && !name.starts_with("cleanup-")
+                && compiled(name, Map::new()).steps().any(|step| step.kind == *kind)
+        });
+        let changed = matches!(self, Self::OneNode | Self::FirstUse | Self::NoAutomatic)
+            || (exports && self == Self::SnapshotFails);
         let uses = |kind: &str| {
             !name.starts_with("cleanup-")
                 && compiled(name, Map::new()).steps().any(|step| step.kind == kind)
         };
         match self {
-            Self::OneNode if !uses("elasticache.create_snapshot") => return None,
+            Self::OneNode if name == "scheduled-export-memorydb" => return None,
+            Self::OneNode if !uses("elasticache.create_snapshot") && !exports => return None,
+            Self::NoAutomatic if !exports => return None,
+            Self::FirstUse if name == "restore-drill" => return None,
             Self::FirstUse if !uses("memorydb.create_cluster") => return None,
             Self::ClusterFails
                 if !uses("memorydb.create_cluster")
@@ -108,12 +129,14 @@ impl Scenario {
             }
             Self::SnapshotFails
                 if !uses("elasticache.create_snapshot")
+                    && !exports
                     && !uses("elasticache.create_serverless_snapshot") =>
             {
                 return None;
             }
             Self::ExportFails
                 if !uses("elasticache.export_snapshot")
+                    && !exports
                     && !uses("elasticache.export_serverless_snapshot") =>
             {
                 return None;
@@ -127,7 +150,14 @@ impl Scenario {
             Self::OneNode => {
                 for group in &mut seed.replication_groups {
                     (group.cluster_mode, group.shards) = (false, 1);
+                    group.automatic_snapshots.clear();
                 }
+            }
+            Self::NoAutomatic | Self::SnapshotFails => {
+                let groups = seed.replication_groups.iter_mut();
+                groups.for_each(|group| group.automatic_snapshots.clear());
+                let clusters = seed.clusters.iter_mut();
+                clusters.for_each(|cluster| cluster.automatic_snapshots.clear());
             }
             _ => seed.memorydb_first_use = true,
         };
@@ -151,13 +181,13 @@ impl Scenario {
             Self::SnapshotFails if world.plan.steps().any(|s| s.kind.contains("serverless")) => {
                 failing("CreateServerlessCacheSnapshot", "elasticache", "failed");
             }
-            Self::SnapshotFails => failing("CreateSnapshot", "elasticache", "failed"),
-            Self::ExportFails => failing("CopySnapshot", "elasticache", "failed"),
+            Self::SnapshotFails => failing("CreateSnapshot", "*", "failed"),
+            Self::ExportFails => failing("CopySnapshot", "*", "failed"),
             Self::ClusterFails if world.plan.steps().any(|s| s.kind.contains("create_rep")) => {
                 failing("CreateReplicationGroup", "elasticache", "create-failed");
             }
             Self::ClusterFails => failing("CreateCluster", "memorydb", "restore-failed"),
-            Self::Through | Self::OneNode | Self::FirstUse => {}
+            Self::Through | Self::OneNode | Self::NoAutomatic | Self::FirstUse => {}
         }
         let marked = Marked::new(&world.registry);
         let kinds: Option<&dyn Kinds> = Some(&marked);
@@ -456,6 +486,10 @@ without_each! {
     the_engine_upgrade_says_which_permission_is_missing: "engine-upgrade",
     parking_says_which_permission_is_missing: "park",
     unparking_says_which_permission_is_missing: "unpark",
+    an_export_says_which_permission_is_missing: "scheduled-export",
+    a_memorydb_export_says_which_permission_is_missing: "scheduled-export-memorydb",
+    a_fleet_says_which_permission_is_missing: "export-fleet",
+    a_drill_says_which_permission_is_missing: "restore-drill",
     freezing_and_thawing_say_which_permission_is_missing: "freeze-and-thaw",
     creating_and_deleting_say_which_permission_is_missing: "create-and-delete",
     commands_say_which_permission_is_missing: "commands",
@@ -463,6 +497,7 @@ without_each! {
     members_say_which_permission_is_missing: "members",
     lanes_say_which_permission_is_missing: "several",
     changes_say_which_permission_is_missing: "changes",
+    a_manual_export_says_which_permission_is_missing: "export-manual",
 }
 
 /// The simulator sees before the run what the run would meet.

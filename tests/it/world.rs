@@ -15,7 +15,9 @@ use orchestrate::plan::{GivenInputs, Plan, compile};
 use orchestrate::playbook::Source;
 use orchestrate::steps::redis::{DataPlane, Wire};
 use orchestrate::steps::{Env, Registry, catalog, registry};
-use orchestrate_sandbox::{Call, Clock as SandboxClock, Outcome, Sandbox, Seed, ServerPolicy};
+use orchestrate_sandbox::{
+    Call, Clock as SandboxClock, Limits, Outcome, Sandbox, Seed, ServerPolicy,
+};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +29,7 @@ pub(crate) const RUN: &str = "01h3kq7xw2";
 const KEYS: u64 = 24;
 
 /// Every shipped playbook, by file name.
-pub(crate) const SHIPPED: [&str; 13] = [
+pub(crate) const SHIPPED: [&str; 17] = [
     "quickstart",
     "elasticache-to-memorydb",
     "elasticache-to-memorydb-approved",
@@ -41,6 +43,10 @@ pub(crate) const SHIPPED: [&str; 13] = [
     "engine-upgrade",
     "park",
     "unpark",
+    "scheduled-export",
+    "scheduled-export-memorydb",
+    "export-fleet",
+    "restore-drill",
 ];
 
 /// Those that change or delete a replication group, which is their purpose.
@@ -52,11 +58,20 @@ pub(crate) const CLEANUPS: [(&str, &str); 3] = [
     ("cleanup-migration", "elasticache-to-memorydb"),
     ("cleanup-serverless-migration", "serverless-to-memorydb"),
     ("unpark", "park"),
+    ("restore-drill", "scheduled-export"),
 ];
 
 /// Playbooks that only the harness runs: kinds and shapes that no shipped one uses.
-const UNSHIPPED: [&str; 7] =
-    ["freeze-and-thaw", "create-and-delete", "commands", "gate", "members", "several", "changes"];
+const UNSHIPPED: [&str; 8] = [
+    "freeze-and-thaw",
+    "create-and-delete",
+    "commands",
+    "gate",
+    "members",
+    "several",
+    "changes",
+    "export-manual",
+];
 
 /// Every playbook that must pass the harness.
 pub(crate) fn all_playbooks() -> impl Iterator<Item = &'static str> {
@@ -109,6 +124,10 @@ pub(crate) fn inputs(name: &str) -> Vec<String> {
         ],
         "engine-upgrade" => vec!["replication_group=prod", "engine_version=8.1"],
         "park" | "unpark" => vec!["replication_group=prod"],
+        "scheduled-export" => vec!["group=prod", "bucket=acme-exports"],
+        "scheduled-export-memorydb" => vec!["cluster=prod-mdb", "bucket=acme-exports"],
+        "export-fleet" => vec!["pattern=prod-*", "bucket=acme-exports"],
+        "restore-drill" => vec!["cluster=prod", "bucket=acme-exports"],
         _ => Vec::new(),
     };
     chosen.into_iter().map(str::to_owned).collect()
@@ -209,11 +228,23 @@ impl World {
 
     /// The world a plan needs, changed beforehand.
     pub(crate) async fn seeded(plan: Plan, change: impl FnOnce(&mut Seed)) -> Self {
+        Self::within(plan, None, change).await
+    }
+
+    /// The same, held to limits of calls a second, by a process that keeps its pace.
+    pub(crate) async fn within(
+        plan: Plan,
+        limits: Option<Limits>,
+        change: impl FnOnce(&mut Seed),
+    ) -> Self {
         let clock = Clock::tokio("2026-11-23T03:00:00Z".parse().expect("a timestamp"), 1.0);
         let mut builder =
             Sandbox::builder().clock(Arc::new(Shared(clock.clone()))).servers(ServerPolicy::Off);
         if let Some(file) = RECORDING.with_borrow(|file| file.as_ref().map(|f| f.try_clone())) {
             builder = builder.record(file.expect("a second handle"));
+        }
+        if let Some(limits) = limits {
+            builder = builder.limits(limits);
         }
         let sandbox = builder.build().expect("the model needs nothing");
         let mut seed = seed_for(&plan);
@@ -229,11 +260,12 @@ impl World {
         change(&mut seed);
         sandbox.seed(seed).await.expect("the seed fits");
         let tap = Tap::default();
+        let http = tap.client(sandbox.http_client());
         let settings = Settings {
             clock: clock.clone(),
             region: Some("us-east-1".to_owned()),
             path_style: true,
-            in_process: Some(tap.client(sandbox.http_client())),
+            in_process: Some(if limits.is_some() { aws::paced(http, &clock) } else { http }),
         };
         let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
         Self::connected(plan, sandbox, clock, tap, settings, data).await

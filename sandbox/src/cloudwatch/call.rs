@@ -17,6 +17,7 @@ pub(crate) const TIMES: &[&str] = &[
 pub(crate) async fn call(ctx: &Ctx, operation: &str, input: &Value) -> Result<Value, ApiError> {
     match operation {
         "GetMetricData" => metrics::data(ctx, input).await,
+        "PutMetricData" => super::put::metric_data(ctx, input),
         "DescribeAlarms" => alarms::describe(ctx, input),
         "PutMetricAlarm" => alarms::put(ctx, input),
         "DeleteAlarms" => alarms::delete(ctx, input),

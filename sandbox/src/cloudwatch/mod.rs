@@ -1,9 +1,10 @@
-//! CloudWatch: metrics that the clusters publish or a seed names, alarms, dashboards.
+//! CloudWatch: metrics that the clusters publish or a seed names, points of one's own, alarms, dashboards.
 
 mod alarms;
 mod call;
 mod dashboards;
 mod metrics;
+mod put;
 pub(crate) mod state;
 mod vended;
 

@@ -14,6 +14,8 @@ pub(crate) struct CloudWatchState {
     series: BTreeMap<Key, Vec<(f64, Option<f64>)>>,
     pub(super) alarms: BTreeMap<String, Alarm>,
     pub(super) dashboards: BTreeMap<String, Dashboard>,
+    /// The points that were put, in order.
+    pub(super) points: Vec<Value>,
 }
 
 /// An alarm. The sandbox weighs no thresholds: its state is what a seed, a test or SetAlarmState says.
@@ -92,6 +94,7 @@ impl CloudWatchState {
             .collect();
         let dashboards: BTreeMap<_, _> =
             self.dashboards.iter().map(|(name, dashboard)| (name, &dashboard.body)).collect();
-        json!({"alarms": alarms, "dashboards": dashboards})
+        let points = super::put::describe(&self.points);
+        json!({"alarms": alarms, "dashboards": dashboards, "points": points})
     }
 }

@@ -22,4 +22,5 @@ pub(crate) use call::call;
 pub(crate) use failover::seed as seed_failovers;
 pub(crate) use groups::start as start_group;
 pub(crate) use settle::settle;
-pub(crate) use snapshots::seed_history;
+pub(crate) use snapshots::{seed_automatic, seed_history};
+pub(crate) use windows::opened;

@@ -1,7 +1,7 @@
 //! What time has brought since the last request: states that ended, exports that landed, users that took effect.
 
 use super::state::{Change, Due, ElastiCacheState, Exported, Origin};
-use super::{serverless, windows};
+use super::{serverless, snapshots, windows};
 use crate::context::Ctx;
 use crate::data::{AclUser, Cluster};
 use crate::elsewhere::Landing;
@@ -14,6 +14,8 @@ struct Orders {
     users: Vec<(Cluster, Vec<AclUser>, bool)>,
     /// The group, its servers, and the ids of the shards it is to have.
     reshard: Vec<(String, Cluster, Vec<String>)>,
+    /// Automatic snapshots whose data is to be saved.
+    save: Vec<String>,
 }
 
 /// Carries out what time has brought since the last request.
@@ -21,14 +23,18 @@ pub(crate) async fn settle(ctx: &Ctx) {
     let orders = {
         let mut world = ctx.world();
         let mut orders = Orders::default();
-        snapshots(ctx, &mut world.elasticache);
+        ended_snapshots(ctx, &mut world.elasticache);
         serverless::settle(ctx, &mut world.elasticache);
         exports(ctx, &mut world);
         users(ctx, &mut world.elasticache, &mut orders);
         groups(ctx, &mut world.elasticache, &mut orders);
-        windows::begin(ctx, &mut world.elasticache);
+        windows::expire(ctx, &mut world.elasticache);
+        orders.save = windows::begin(ctx, &mut world.elasticache);
         orders
     };
+    for name in orders.save {
+        snapshots::save(ctx, &name).await;
+    }
     for cluster in orders.stop {
         cluster.stop().await;
     }
@@ -51,7 +57,7 @@ pub(super) fn ended(due: Option<&Due>, ctx: &Ctx) -> Option<Due> {
     due.filter(|due| due.at <= ctx.now).cloned()
 }
 
-fn snapshots(ctx: &Ctx, state: &mut ElastiCacheState) {
+fn ended_snapshots(ctx: &Ctx, state: &mut ElastiCacheState) {
     let mut over = Vec::new();
     for snapshot in state.snapshots.values_mut() {
         // A server that is still saving keeps its snapshot in `creating`, whatever the clock says.

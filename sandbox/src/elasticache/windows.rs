@@ -1,7 +1,6 @@
 //! What ElastiCache does by itself in its windows: the daily snapshot, and changes that were left for maintenance.
 //!
-//! A window is noticed by the first request that falls into it, since nothing here runs by itself. The daily snapshot
-//! keeps the group busy and is not listed.
+//! A window is noticed by the first request that falls into it, since nothing here runs by itself.
 
 use std::time::Duration;
 
@@ -9,14 +8,22 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Unit};
 
-use super::state::{Due, ElastiCacheState, Group};
+use super::state::{Due, ElastiCacheState, Group, Snapshot};
 use crate::context::Ctx;
 
-/// Begins what is due in each group that is at rest.
-pub(super) fn begin(ctx: &Ctx, state: &mut ElastiCacheState) {
+/// Begins what is due in each group that is at rest. Gives the automatic snapshots that have begun: their data is still
+/// to be saved.
+pub(super) fn begin(ctx: &Ctx, state: &mut ElastiCacheState) -> Vec<String> {
     let mut events = Vec::new();
+    let mut taken = Vec::new();
     for group in state.groups.values_mut().filter(|group| group.status == "available") {
         if daily_snapshot(ctx, group) {
+            taken.push(Snapshot {
+                status: "creating".to_owned(),
+                due: Some(until(ctx, ctx.timings().snapshot)),
+                visible: ctx.due(ctx.timings().visibility),
+                ..automatic(group, ctx.now)
+            });
             events.push((group.id.clone(), "Automatic snapshot started"));
         } else if maintenance(ctx, group) {
             events.push((group.id.clone(), "Applying pending modifications"));
@@ -30,6 +37,50 @@ pub(super) fn begin(ctx: &Ctx, state: &mut ElastiCacheState) {
             format!("{what} for replication group {id}"),
         );
     }
+    let names = taken.iter().map(|snapshot| snapshot.name.clone()).collect();
+    state.snapshots.extend(taken.into_iter().map(|snapshot| (snapshot.name.clone(), snapshot)));
+    names
+}
+
+/// An automatic snapshot of the group as it is, available, without its data. With cluster mode off it is one of a node
+/// (ElastiCache user guide, automatic backups). Its name begins with "automatic."; what follows is as it is seen on AWS.
+pub(super) fn automatic(group: &Group, at: Timestamp) -> Snapshot {
+    let members = group.all_members();
+    let node = (!group.cluster_mode).then(|| members.get(1).or(members.first()).cloned()).flatten();
+    let of = node.as_ref().unwrap_or(&group.id);
+    Snapshot {
+        name: format!("automatic.{of}-{}", at.strftime("%Y-%m-%d-%H-%M")),
+        status: "available".to_owned(),
+        due: None,
+        group: group.id.clone(),
+        node,
+        engine: group.engine.clone(),
+        engine_version: group.engine_version.clone(),
+        node_type: group.node_type.clone(),
+        replicas: group.replicas,
+        cluster_mode: group.cluster_mode,
+        data_tiering: group.data_tiering,
+        kms_key: None,
+        tags: std::collections::BTreeMap::new(),
+        created: at,
+        visible: at,
+        manual: false,
+        holds_group: false,
+        shards: group.shards.clone(),
+        files: None,
+    }
+}
+
+/// Automatic snapshots are kept for as many days as the group says, and go with it (ElastiCache user guide, automatic
+/// backups).
+pub(super) fn expire(ctx: &Ctx, state: &mut ElastiCacheState) {
+    let ElastiCacheState { groups, snapshots, .. } = state;
+    snapshots.retain(|_, snapshot| {
+        let days = groups.get(&snapshot.group).map_or(0, |group| group.settings.retention);
+        let kept = Duration::from_secs(u64::from(days) * 24 * 3600);
+        let busy = snapshot.status != "available";
+        snapshot.manual || busy || (days > 0 && snapshot.created > ctx.ago(kept))
+    });
 }
 
 fn daily_snapshot(ctx: &Ctx, group: &mut Group) -> bool {
@@ -70,7 +121,7 @@ fn until(ctx: &Ctx, duration: Duration) -> Due {
 
 /// When the window that is open now opened: `05:00-06:00` every day, `sun:23:00-mon:01:00` once a week, in UTC
 /// (ElastiCache API reference, ReplicationGroup and CacheCluster).
-fn opened(window: &str, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn opened(window: &str, now: Timestamp) -> Option<Timestamp> {
     let (from, to) = window.split_once('-')?;
     let ((day, from), (until_day, to)) = (minutes(from)?, minutes(to)?);
     let midnight = now

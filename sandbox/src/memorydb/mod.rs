@@ -17,3 +17,4 @@ mod update;
 pub(crate) use call::call;
 pub(crate) use catalog::{default_group_of, node_memory};
 pub(crate) use settle::settle;
+pub(crate) use snapshots::seed_automatic;

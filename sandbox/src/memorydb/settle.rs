@@ -23,14 +23,18 @@ type Files = Result<Vec<(String, Bytes)>, Failure>;
 
 /// Carries out what time has brought since the last request.
 pub(crate) async fn settle(ctx: &Ctx) {
-    let (stop, fill, orders) = {
+    let (stop, fill, orders, save) = {
         let mut world = ctx.world();
         snapshots(ctx, &mut world.memorydb);
         exports(ctx, &mut world);
         let orders = changes::over(ctx, &mut world.memorydb);
         let stop = ended(ctx, &mut world.memorydb);
-        (stop, to_fill(ctx, &mut world), orders)
+        let save = super::snapshots::daily(ctx, &mut world.memorydb);
+        (stop, to_fill(ctx, &mut world), orders, save)
     };
+    for name in save {
+        super::snapshots::save(ctx, &name).await;
+    }
     changes::tell(ctx, orders).await;
     for cluster in stop {
         cluster.stop().await;

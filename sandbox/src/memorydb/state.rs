@@ -27,6 +27,8 @@ pub(crate) struct MemoryDbState {
     pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
     /// When shards were failed over.
     pub(crate) failovers: Vec<Timestamp>,
+    /// When the snapshot window opened in which each cluster was last snapshotted by the service.
+    pub(crate) last_windows: BTreeMap<String, Timestamp>,
     /// Whether the account has never used MemoryDB: the first cluster then makes the service-linked role.
     pub(crate) linked_role_missing: bool,
 }
@@ -113,6 +115,8 @@ pub(crate) struct Snapshot {
     pub(crate) visible: Timestamp,
     /// Whether its cluster is `snapshotting` until it is done.
     pub(crate) holds_cluster: bool,
+    /// Whether the service took it by itself.
+    pub(crate) automatic: bool,
     pub(crate) files: Option<Vec<ShardSnapshot>>,
 }
 
@@ -235,6 +239,7 @@ impl Default for MemoryDbState {
             events: Vec::new(),
             taken: BTreeMap::new(),
             failovers: Vec::new(),
+            last_windows: BTreeMap::new(),
             linked_role_missing: false,
         }
     }

@@ -296,8 +296,12 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> (Rep
             return (reply, None);
         }
     };
-    let fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
     let (at, mutating) = (core.clock.now(), incoming.mutating());
+    let mut fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
+    let limited = !lock(&core.limits).take(incoming.service.name(), at);
+    if limited {
+        fault = Some(FaultKind::Throttle);
+    }
     let (service, operation) = (incoming.service.name().to_owned(), incoming.operation.clone());
     let resource = incoming.resource.clone();
     let mut call = Call {
@@ -308,7 +312,7 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> (Rep
         mutating,
         outcome: Outcome::Lost,
         effect: false,
-        fault: fault.as_ref().map(FaultKind::name),
+        fault: if limited { Some("rate_limit") } else { fault.as_ref().map(FaultKind::name) },
         request_id: String::new(),
         needs: Vec::new(),
     };

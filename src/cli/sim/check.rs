@@ -253,7 +253,7 @@ fn last_world(evidence: &Evidence<'_>, lines: &[Line], rest: &str, found: &mut V
             // What a kind declares that nothing brings back, a rollback says so and leaves.
             let left: Vec<&str> = lines
                 .iter()
-                .filter(|line| line.kind() == "left")
+                .filter(|line| line.kind() == "left" || line.kept())
                 .filter_map(Line::step)
                 .flat_map(|step| lines.iter().filter(move |l| l.step() == Some(step)))
                 .flat_map(Line::resources)

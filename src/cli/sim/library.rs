@@ -81,7 +81,7 @@ const SCALE: &[&str] =
 
 /// Those of no weight are not drawn: they are tried by name, with every fault of every operation. The others' weights are
 /// such that small runs are many and whole migrations are some: the latter cost ten times as much.
-static WRITTEN: [Written; 14] = written![
+static WRITTEN: [Written; 18] = written![
     340 x QUICK "playbooks/" "parameter" &[], None;
     125 x QUICK "playbooks/" "swap" &[], None;
     180 x QUICK "playbooks/" "cluster" &[], None;
@@ -96,6 +96,10 @@ static WRITTEN: [Written; 14] = written![
     1 x 1.0 "../../../playbooks/" "cleanup-serverless-migration" &[], Some("serverless-to-memorydb");
     0 x 1.0 "../../../playbooks/" "provision-memorydb" PROVISION, None;
     0 x 1.0 "../../../playbooks/" "scale-memorydb" SCALE, None;
+    0 x QUICK "../../../playbooks/" "scheduled-export" &["group=prod", "bucket=exports"], None;
+    0 x QUICK "../../../playbooks/" "scheduled-export-memorydb" &["cluster=prod-mdb", "bucket=exports"], None;
+    0 x QUICK "../../../playbooks/" "export-fleet" &["pattern=prod-*", "bucket=exports"], None;
+    0 x QUICK "../../../playbooks/" "restore-drill" &["cluster=prod", "bucket=exports"], Some("scheduled-export");
 ];
 
 /// A playbook, ready to be simulated.

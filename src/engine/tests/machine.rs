@@ -40,7 +40,7 @@ fn record(word: &str) -> Record {
         "start" => Record::StepStarted { step, attempt: 1 },
         "intend" => Record::Intended { step, prepared: json!({}), resources },
         "observe" => Record::Observed { step, subject: String::new(), state: String::new() },
-        "note" => Record::Noted { step, note: json!(1) },
+        "note" => Record::Noted { step, note: json!(1), part: Vec::new() },
         "retry" => {
             Record::AttemptFailed { step, attempt: 1, failure: failure(), retry_in_secs: Some(1) }
         }

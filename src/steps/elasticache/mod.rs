@@ -10,14 +10,14 @@ mod create_snapshot;
 mod delete_replication_group;
 mod delete_serverless_snapshot;
 mod delete_snapshot;
-mod export;
+mod export_fleet;
+mod export_latest;
 mod export_serverless_snapshot;
 mod export_snapshot;
 mod failover_events;
 mod freeze_writes;
 mod group;
-mod landing;
-mod look;
+pub(in crate::steps) mod look;
 mod modify_replication_group;
 mod recorded;
 mod scale_replicas;
@@ -33,10 +33,14 @@ mod values;
 
 pub(crate) use create_replication_group::CreateReplicationGroup;
 pub(crate) use create_serverless_snapshot::CreateServerlessSnapshot;
-pub(crate) use create_snapshot::CreateSnapshot;
+pub(crate) use create_snapshot::{
+    CreateSnapshot, Prepared as SnapshotIntent, Spec as SnapshotSpec,
+};
 pub(crate) use delete_replication_group::DeleteReplicationGroup;
 pub(crate) use delete_serverless_snapshot::DeleteServerlessSnapshot;
 pub(crate) use delete_snapshot::DeleteSnapshot;
+pub(crate) use export_fleet::ExportFleet;
+pub(crate) use export_latest::ExportLatest;
 pub(crate) use export_serverless_snapshot::ExportServerlessSnapshot;
 pub(crate) use export_snapshot::ExportSnapshot;
 pub(crate) use freeze_writes::FreezeWrites;

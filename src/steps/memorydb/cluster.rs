@@ -98,7 +98,7 @@ pub(super) async fn is_ours(env: &Env, cx: &Cx, arn: &str) -> Result<bool, Failu
 
 /// What the service's events of the last three hours say went wrong with a cluster, newest first. A status has no
 /// reason; events have (MemoryDB developer guide, event messages: "Restore from … failed for node …").
-pub(super) async fn reason(env: &Env, name: &str) -> Option<String> {
+pub(in crate::steps) async fn reason(env: &Env, name: &str) -> Option<String> {
     let request = env
         .aws
         .memorydb

@@ -3,6 +3,7 @@
 pub(crate) mod canary;
 mod canon;
 pub(crate) mod compare;
+pub(crate) mod count;
 mod difference;
 mod foreseen;
 mod model;

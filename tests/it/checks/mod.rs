@@ -4,6 +4,7 @@
 //! A check without both forms fails a test, and so does a finding by a name that the list does not know.
 
 mod bucket;
+mod exports;
 mod gates;
 mod group;
 mod runbooks;
@@ -111,6 +112,7 @@ fn rows() -> Vec<Row> {
     [
         source::rows(),
         bucket::rows(),
+        exports::rows(),
         gates::rows(),
         group::rows(),
         runbooks::rows(),
@@ -287,8 +289,33 @@ fn what_is_found_of_a_swap_is_what_comes() {
     hold(swap::rows());
 }
 
-/// A check that cannot be brought to a finding by a playbook: `validate` refuses these arguments before anything is read.
-const BY_HAND: [&str; 1] = ["arguments"];
+#[test]
+fn what_is_found_of_an_export_is_what_comes() {
+    hold(exports::rows());
+}
+
+/// Checks that no world of these rows brings to a finding: `validate` refuses such arguments before anything is read; and
+/// exports are there only after a run.
+const BY_HAND: [&str; 2] = ["arguments", "export.newest"];
+
+#[test]
+fn a_drill_finds_out_before_the_run_that_there_is_nothing_to_restore() {
+    virtually(async {
+        let newest = |found: Vec<(String, Vec<Finding>)>| {
+            let mut all = found.into_iter().flat_map(|(_, found)| found);
+            all.find(|finding| finding.check == "export.newest").expect("it is looked for")
+        };
+        let ready = World::before("restore-drill").await;
+        assert_eq!(newest(findings(&ready).await).verdict, Verdict::Ok);
+        let world = World::for_plan(compiled("restore-drill", serde_json::Map::new())).await;
+        let finding = newest(findings(&world).await);
+        assert_eq!(finding.verdict, Verdict::WillFail);
+        assert!(finding.mend.is_some(), "{finding:?}");
+        let (step, said) = failed(&world.run(&Disturb::default()).await).expect("it fails");
+        assert_eq!(step, "newest");
+        assert!(said.contains("has no verified export"), "{said}");
+    });
+}
 
 /// Checks of what a server itself refuses: in `plans`, on real ones.
 const BY_SERVERS: [&str; 2] = ["compare.login", "compare.rights"];

@@ -1,0 +1,278 @@
+//! What an export is: one JSON file beside the RDB files, written last.
+//!
+//! Its name tells cluster, run and step: `<cluster>-<run>-<step>.manifest.json`, and the files
+//! `<cluster>-<run>-<step>-<shard>.rdb`. Run ids begin with the minute, so that a listing is a history. Keys are flat,
+//! since no service exports below a folder.
+
+use aws_sdk_s3::primitives::ByteStream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::of::Of;
+use crate::aws::{get_object, s3_object_arn};
+use crate::engine::{Class, Cx, Failure, RunId};
+use crate::steps::{Env, s3};
+
+/// The version of the format. One that is not known is left alone: never restored, never deleted.
+pub(super) const FORMAT: u32 = 1;
+const ENDING: &str = ".manifest.json";
+
+/// A file of an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExportedFile {
+    pub(crate) key: String,
+    pub(crate) bytes: u64,
+    pub(crate) etag: Option<String>,
+    /// The version that was read, where the bucket keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    /// What it begins with, such as "REDIS0011".
+    pub(crate) rdb: String,
+    /// "fits", or "absent" where the engine writes none.
+    pub(crate) checksum: String,
+    pub(crate) keys: u64,
+    pub(crate) keys_with_expiry: u64,
+}
+
+/// What was exported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Source {
+    pub(crate) snapshot: String,
+    pub(crate) arn: String,
+    /// Whether the service had taken it by itself.
+    pub(crate) automatic: bool,
+    pub(crate) engine: String,
+    pub(crate) engine_version: String,
+    pub(crate) node_type: String,
+}
+
+/// What the size was held against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Band {
+    /// How many earlier exports there were to hold it against; with none nothing was.
+    pub(crate) exports: usize,
+    /// The middle of their sizes.
+    pub(crate) median_bytes: u64,
+    /// By how many hundredths of it the size may differ.
+    pub(crate) percent: u32,
+}
+
+/// The whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub(crate) format: u32,
+    pub(crate) tool: String,
+    pub(crate) service: Of,
+    /// The replication group or cluster.
+    pub(crate) cluster: String,
+    pub(crate) run: String,
+    pub(crate) step: String,
+    pub(crate) source: Source,
+    /// The instant of the first shard: what every file has at least.
+    pub(crate) taken_at: Timestamp,
+    /// When the last file had been read to its end.
+    pub(crate) verified_at: Timestamp,
+    pub(crate) bucket: String,
+    pub(crate) files: Vec<ExportedFile>,
+    pub(crate) bytes: u64,
+    pub(crate) keys: u64,
+    pub(crate) keys_with_expiry: u64,
+    pub(crate) band: Band,
+}
+
+/// What the files of an export are called before the shard's id.
+pub(in crate::steps) fn target(cx: &Cx, cluster: &str) -> String {
+    let mut slug = String::new();
+    for c in cx.step.to_ascii_lowercase().chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let slug: String = slug.trim_end_matches('-').chars().take(60).collect();
+    format!("{cluster}-{}-{slug}", cx.run)
+}
+
+/// The key of the manifest beside them.
+pub(super) fn key_of(target: &str) -> String {
+    format!("{target}{ENDING}")
+}
+
+/// Whether a key has the form of a manifest of this cluster; whose it is its content says.
+fn is_manifest_of(key: &str, cluster: &str) -> bool {
+    let rest = key.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-'));
+    let rest = rest.and_then(|rest| rest.strip_suffix(ENDING));
+    let named = rest.and_then(|rest| rest.split_once('-'));
+    named.is_some_and(|(run, step)| !step.is_empty() && run.parse::<RunId>().is_ok())
+}
+
+/// A manifest as it lies in the bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) key: String,
+    pub(crate) manifest: Manifest,
+    /// Whether each of its files is there, with the size and the entity tag that were recorded.
+    pub(crate) whole: bool,
+}
+
+impl Manifest {
+    /// Its ARNs, for a restore.
+    pub(crate) fn objects(&self, env: &Env) -> Vec<String> {
+        let arn = |file: &ExportedFile| s3_object_arn(&env.identity, &self.bucket, &file.key);
+        self.files.iter().map(arn).collect()
+    }
+
+    /// Where it is.
+    pub(crate) fn uri(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
+    fn is_ours(&self, cx: &Cx) -> bool {
+        self.run == cx.run.to_string() && self.step == cx.step
+    }
+}
+
+/// The manifest under a key, if there is one.
+///
+/// # Errors
+/// `Fatal` if it cannot be understood; as `aws::call`.
+pub(super) async fn read(env: &Env, bucket: &str, key: &str) -> Result<Option<Manifest>, Failure> {
+    let what = || format!("failed to read manifest s3://{bucket}/{key}");
+    let found = get_object(&env.aws, bucket, key).await.map_err(|f| f.context(what()))?;
+    let Some(found) = found else { return Ok(None) };
+    let manifest: Manifest = serde_json::from_slice(&found.bytes).map_err(|error| {
+        Failure::fatal(what())
+            .because(error.to_string())
+            .mend("it was not written by this program, or by a newer version of it; move it away")
+    })?;
+    if manifest.format != FORMAT {
+        let format = manifest.format;
+        return Err(Failure::fatal(what())
+            .because(format!("its format is {format}, and this version knows {FORMAT}"))
+            .mend("use the version of orchestrate that wrote it"));
+    }
+    Ok(Some(manifest))
+}
+
+/// This run's own manifest, if it lies there already.
+///
+/// # Errors
+/// `Conflict` if it is another's; as `read`.
+pub(super) async fn ours(
+    env: &Env,
+    cx: &Cx,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<Manifest>, Failure> {
+    match read(env, bucket, key).await? {
+        Some(manifest) if !manifest.is_ours(cx) => Err(Failure::new(
+            Class::Conflict,
+            format!("s3://{bucket}/{key} was written by run {}", manifest.run),
+        )
+        .mend("look who uses names of this form in the bucket")),
+        found => Ok(found),
+    }
+}
+
+/// Writes it, if nothing lies under its key: from then on the export counts.
+///
+/// # Errors
+/// `Conflict` if another lies there; as `aws::call`.
+pub(super) async fn write(
+    env: &Env,
+    cx: &Cx,
+    key: &str,
+    manifest: &Manifest,
+) -> Result<(), Failure> {
+    let bucket = &manifest.bucket;
+    let text = serde_json::to_vec_pretty(manifest)
+        .map_err(|error| Failure::fatal("the manifest is not JSON").because(error.to_string()))?;
+    let request = env
+        .aws
+        .s3
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .content_type("application/json")
+        .if_none_match("*")
+        .body(ByteStream::from(text));
+    match env.aws.change("S3", "PutObject", request.send()).await {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.code() == Some("PreconditionFailed") => {
+            ours(env, cx, bucket, key).await.map(drop)
+        }
+        // Two writes met (S3 user guide, conditional requests): look again.
+        Err(failure) if failure.code() == Some("ConditionalRequestConflict") => {
+            Err(Failure { class: Class::Transient, ..failure })
+        }
+        Err(failure) => Err(failure.context(format!("failed to write s3://{bucket}/{key}"))),
+    }
+}
+
+/// Entity tags come with quotes from one request and, from some servers, without from another.
+fn same_tag(recorded: Option<&str>, found: Option<&str>) -> bool {
+    match (recorded, found) {
+        (Some(recorded), Some(found)) => recorded.trim_matches('"') == found.trim_matches('"'),
+        _ => true,
+    }
+}
+
+/// The manifests of a cluster in a bucket, newest first, `most` at most; and whether their files are there.
+///
+/// # Errors
+/// As `read`, and as `aws::call`.
+pub(in crate::steps) async fn history(
+    env: &Env,
+    bucket: &str,
+    cluster: &str,
+    most: usize,
+) -> Result<Vec<Kept>, Failure> {
+    let listed = s3::list_with_tags(env, bucket, &format!("{cluster}-")).await?;
+    let mut keys: Vec<&str> = listed
+        .iter()
+        .map(|object| object.key.as_str())
+        .filter(|key| is_manifest_of(key, cluster))
+        .collect();
+    keys.sort_unstable_by(|a, b| b.cmp(a));
+    keys.truncate(most);
+    let mut kept = Vec::new();
+    for key in keys {
+        let Some(manifest) = read(env, bucket, key).await? else { continue };
+        let there = |file: &ExportedFile| {
+            listed.iter().any(|object| {
+                object.key == file.key
+                    && object.bytes == file.bytes
+                    && same_tag(file.etag.as_deref(), object.etag.as_deref())
+            })
+        };
+        let whole = !manifest.files.is_empty() && manifest.files.iter().all(there);
+        if manifest.cluster == cluster && manifest.bucket == bucket {
+            kept.push(Kept { key: key.to_owned(), manifest, whole });
+        }
+    }
+    kept.sort_by_key(|kept| std::cmp::Reverse((kept.manifest.taken_at, kept.manifest.verified_at)));
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_manifests_of_this_cluster_are_its_history() {
+        let name = target(&crate::steps::testing::cx("copy[2]"), "prod");
+        assert_eq!(name, "prod-0test0test-copy-2");
+        assert!(is_manifest_of(&key_of(&name), "prod"));
+        for other in [
+            "prod-2-0test0test-export.manifest.json",
+            "prod-0test0test-export-0001.rdb",
+            "prod-0test0test-export.json",
+            "prod-0test0test-.manifest.json",
+            "prod-0test0tes-export.manifest.json",
+            "prod.manifest.json",
+        ] {
+            assert!(!is_manifest_of(other, "prod"), "{other}");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Exports that count, what is kept of them, and the drill.
+
+use orchestrate::engine::journal::{Record, Rest};
+use orchestrate::engine::{End, Inject, Strike};
+use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, Seed};
+use serde_json::Value;
+
+use crate::harness::{run, succeeded};
+use crate::world::{Disturb, Done, World, virtually, written};
+
+const EXPORT: &str = "
+playbook: v1
+name: exported
+steps:
+  - id: export
+    elasticache.export_latest: { replication_group: prod, bucket: exports, max_age: 0s }
+";
+
+const PRUNE: &str = "
+playbook: v1
+name: pruned
+steps:
+  - id: prune
+    s3.prune_exports: { bucket: exports, clusters: [prod], keep: { last: 1 } }
+";
+
+fn export(max_age: &str) -> String {
+    EXPORT.replace("0s", max_age)
+}
+
+async fn ready(change: impl FnOnce(&mut Seed)) -> World {
+    World::seeded(written(EXPORT), change).await
+}
+
+/// Runs another playbook in this world, as a run of that id.
+async fn then(world: &mut World, text: &str, run: &str) -> Done {
+    world.plan = written(text);
+    world.run(&Disturb { run, ..Disturb::default() }).await
+}
+
+fn output(done: &Done, step: &str) -> Value {
+    let outputs = done.journal.entries().into_iter().filter_map(|entry| match entry.record {
+        Record::Succeeded { step: of, output, .. } if of == step => Some(output),
+        _ => None,
+    });
+    outputs.last().unwrap_or_else(|| panic!("{step} succeeded\n{}", done.story()))
+}
+
+fn keys(world: &World) -> Vec<String> {
+    let objects = world.sandbox.world()["s3"]["exports"]["objects"].clone();
+    objects.as_object().expect("the bucket").keys().cloned().collect()
+}
+
+fn failure(done: &Done) -> String {
+    let all = done.journal.entries().into_iter().filter_map(|entry| match entry.record {
+        Record::Failed { failure, .. } => Some(failure.to_string()),
+        _ => None,
+    });
+    all.last().unwrap_or_default()
+}
+
+/// The manifest comes last, and a step that fails before it leaves neither files nor a snapshot.
+#[test]
+fn an_export_that_loses_a_file_has_no_manifest_and_leaves_nothing() {
+    virtually(async {
+        let world = ready(|_| {}).await;
+        let clean = world.sandbox.world();
+        let fault = Fault::new("elasticache", "CopySnapshot", FaultKind::MissingObjects);
+        world.sandbox.set_faults(FaultPlan::of([fault]));
+        let done = world.run(&Disturb::default()).await;
+        assert_eq!(done.end, End::Rest(Rest::RolledBack), "{}", done.story());
+        assert!(failure(&done).contains("objects are missing"), "{}", failure(&done));
+        crate::harness::same(&clean, &world.sandbox.world()).expect("nothing is left");
+        assert!(!world.sandbox.calls().iter().any(|call| call.operation == "PutObject"));
+    });
+}
+
+#[test]
+fn a_snapshot_is_not_exported_twice() {
+    virtually(async {
+        let mut world = ready(|_| {}).await;
+        let first = then(&mut world, &export("1d"), "01h3kq7aaa").await;
+        let second = then(&mut world, &export("1d"), "01h3kq7bbb").await;
+        assert_eq!(output(&first, "export"), output(&second, "export"));
+        assert_eq!(output(&first, "export")["automatic"], true);
+        let copies = world.sandbox.calls();
+        assert_eq!(copies.iter().filter(|call| call.operation == "CopySnapshot").count(), 1);
+        assert!(!copies.iter().any(|call| call.operation == "CreateSnapshot"), "no manual quota");
+    });
+}
+
+/// The data of a cluster that came up empty is not taken for a backup of it.
+#[test]
+fn a_size_far_from_the_last_ones_stops_the_export() {
+    virtually(async {
+        let mut world = ready(|seed| seed.replication_groups[0].keys = 4000).await;
+        succeeded(&then(&mut world, EXPORT, "01h3kq7aaa").await).expect("the first");
+        let small =
+            World::seeded(written(EXPORT), |seed| seed.replication_groups[0].keys = 1).await;
+        // The same bucket, seen from a cluster that has lost its data: its manifest is carried over.
+        let manifest = keys(&world).into_iter().find(|key| key.ends_with(".json")).expect("one");
+        let body = world.aws.s3.get_object().bucket("exports").key(&manifest).send().await;
+        let body = body.expect("it is there").body.collect().await.expect("whole").into_bytes();
+        let put = small.aws.s3.put_object().bucket("exports").key(&manifest).body(body.into());
+        put.send().await.expect("it is put");
+        let done = small.run(&Disturb { run: "01h3kq7bbb", ..Disturb::default() }).await;
+        assert!(failure(&done).contains("hundredths apart"), "{}", failure(&done));
+        assert_eq!(keys(&small), [manifest], "what failed is gone");
+    });
+}
+
+/// One whose file somebody deleted counts for nothing: neither for a restore nor for what is kept.
+#[test]
+fn a_damaged_export_takes_nobodys_place() {
+    virtually(async {
+        let mut world = ready(|_| {}).await;
+        let older = then(&mut world, EXPORT, "01h3kq7aaa").await;
+        let newer = then(&mut world, EXPORT, "01h3kq7bbb").await;
+        let lost = output(&newer, "export")["objects"][0].as_str().expect("an ARN").to_owned();
+        let lost = lost.rsplit('/').next().expect("a key");
+        let delete = world.aws.s3.delete_object().bucket("exports").key(lost).send().await;
+        delete.expect("somebody deletes it");
+        let find = "
+playbook: v1
+name: found
+steps:
+  - id: newest
+    s3.newest_export: { bucket: exports, cluster: prod }
+";
+        let found = then(&mut world, find, "01h3kq7ccc").await;
+        assert_eq!(output(&found, "newest")["manifest"], output(&older, "export")["manifest"]);
+        // The whole one stays though only one is kept and it is not the newest.
+        let pruned = then(&mut world, PRUNE, "01h3kq7ddd").await;
+        assert_eq!(output(&pruned, "prune")["kept"], 1);
+        let whole = output(&older, "export")["manifest"].as_str().expect("a URI").to_owned();
+        assert!(keys(&world).iter().any(|key| whole.ends_with(key.as_str())));
+    });
+}
+
+#[test]
+fn files_that_no_manifest_names_are_never_deleted() {
+    virtually(async {
+        let strange = ["prod-01h3kq7aaa-export-0099.rdb", "prod-backup.rdb", "notes.txt"];
+        let mut world =
+            ready(|seed| seed.buckets[0].objects = strange.map(str::to_owned).to_vec()).await;
+        for id in ["01h3kq7aaa", "01h3kq7bbb", "01h3kq7ccc"] {
+            succeeded(&then(&mut world, EXPORT, id).await).expect("an export");
+        }
+        let before = keys(&world).len();
+        let done = then(&mut world, PRUNE, "01h3kq7ddd").await;
+        assert_eq!(output(&done, "prune")["deleted"].as_array().map(Vec::len), Some(2));
+        let left = keys(&world);
+        assert_eq!(before - left.len(), 2 * 3, "two sets of two files and a manifest");
+        assert!(strange.iter().all(|key| left.iter().any(|left| left == key)), "{left:?}");
+        // What the plan says is what happened, and saying it deletes nothing.
+        let again = then(&mut world, PRUNE, "01h3kq7eee").await;
+        assert_eq!(output(&again, "prune")["deleted"], serde_json::json!([]));
+    });
+}
+
+#[test]
+fn in_a_versioned_bucket_exactly_the_verified_versions_go_for_good() {
+    virtually(async {
+        let mut world = ready(|seed| seed.buckets[0].versioning = true).await;
+        let first = then(&mut world, EXPORT, "01h3kq7aaa").await;
+        succeeded(&then(&mut world, EXPORT, "01h3kq7bbb").await).expect("an export");
+        succeeded(&then(&mut world, PRUNE, "01h3kq7ccc").await).expect("pruned");
+        assert_eq!(world.sandbox.world()["s3"]["exports"]["older_versions"], serde_json::json!({}));
+        let gone = output(&first, "export")["objects"][0].as_str().expect("an ARN").to_owned();
+        assert!(!keys(&world).iter().any(|key| gone.ends_with(key.as_str())));
+    });
+}
+
+#[test]
+fn a_set_under_object_lock_is_left_whole_and_told() {
+    virtually(async {
+        let mut world = ready(|seed| {
+            seed.buckets[0].versioning = true;
+            seed.buckets[0].object_lock_days = Some(30);
+        })
+        .await;
+        for id in ["01h3kq7aaa", "01h3kq7bbb"] {
+            succeeded(&then(&mut world, EXPORT, id).await).expect("an export");
+        }
+        let before = keys(&world);
+        let done = then(&mut world, PRUNE, "01h3kq7ccc").await;
+        let told = output(&done, "prune");
+        assert_eq!(told["deleted"], serde_json::json!([]));
+        let locked = told["locked"][0].as_str().expect("one is told");
+        assert!(locked.contains("01h3kq7aaa") && locked.contains("retained until"), "{locked}");
+        assert_eq!(before, keys(&world));
+    });
+}
+
+/// However the drill ends, its cluster is gone.
+#[test]
+fn the_drills_cluster_goes_whatever_happens() {
+    virtually(async {
+        let ids: Vec<String> =
+            World::before("restore-drill").await.plan.steps().map(|step| step.id.clone()).collect();
+        let mut ways: Vec<Option<(String, Strike)>> = vec![None];
+        for id in ids {
+            ways.push(Some((id.clone(), Strike::BeforeExecute)));
+            ways.push(Some((id, Strike::AfterExecute)));
+        }
+        for fail in ways {
+            let world = World::before("restore-drill").await;
+            let inject = Inject { fail: fail.clone(), ..Inject::default() };
+            let done = run(&world, inject, None).await;
+            let wanted = if fail.is_some() { Rest::RolledBack } else { Rest::Succeeded };
+            assert_eq!(done.end, End::Rest(wanted), "{fail:?}\n{}", done.story());
+            assert_eq!(
+                world.sandbox.world()["memorydb"]["clusters"],
+                serde_json::json!({}),
+                "{fail:?}"
+            );
+            if fail.is_none() {
+                let outputs = done.state().playbook_outputs();
+                let seconds = outputs["rto_seconds"].as_f64().expect("a time");
+                assert!((60.0..7200.0).contains(&seconds), "{seconds}");
+                let points = &world.sandbox.world()["monitoring"];
+                assert!(points["Orchestrate"]["RestoreSeconds"].is_array(), "{points}");
+            }
+        }
+    });
+}
