@@ -35,8 +35,8 @@ pub struct Timings {
     pub acl: Duration,
     /// A change of a MemoryDB cluster, from `updating` to `available`.
     pub update: Duration,
-    /// A failover of a shard, until its nodes have recovered.
-    pub failover: Duration,
+    /// A failover of a MemoryDB shard, until its nodes have recovered.
+    pub shard_failover: Duration,
     /// A Route 53 change, from `PENDING` to `INSYNC`.
     pub dns_change: Duration,
     /// From a new cluster to its first metrics.
@@ -62,7 +62,7 @@ impl Default for Timings {
             modify_user: Duration::from_secs(20),
             acl: Duration::from_secs(30),
             update: minutes(9),
-            failover: minutes(3),
+            shard_failover: minutes(3),
             dns_change: Duration::from_secs(40),
             metrics: minutes(2),
             visibility: Duration::from_secs(2),
@@ -89,7 +89,7 @@ impl Timings {
             modify_user: scale(self.modify_user),
             acl: scale(self.acl),
             update: scale(self.update),
-            failover: scale(self.failover),
+            shard_failover: scale(self.shard_failover),
             dns_change: scale(self.dns_change),
             metrics: scale(self.metrics),
             visibility: scale(self.visibility),

@@ -482,7 +482,7 @@ without_each! {
     the_clean_up_says_which_permission_is_missing: "cleanup-migration",
     the_serverless_clean_up_says_which_permission_is_missing: "cleanup-serverless-migration",
     the_failover_drill_says_which_permission_is_missing: "failover-drill",
-    scaling_says_which_permission_is_missing: "scale",
+    scaling_a_group_says_which_permission_is_missing: "scale",
     the_engine_upgrade_says_which_permission_is_missing: "engine-upgrade",
     parking_says_which_permission_is_missing: "park",
     unparking_says_which_permission_is_missing: "unpark",

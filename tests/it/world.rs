@@ -54,7 +54,7 @@ pub(crate) const RUNBOOKS: [&str; 5] =
     ["failover-drill", "scale", "engine-upgrade", "park", "unpark"];
 
 /// Playbooks that take up what a run of another left behind.
-pub(crate) const CLEANUPS: [(&str, &str); 3] = [
+pub(crate) const CLEANUPS: [(&str, &str); 4] = [
     ("cleanup-migration", "elasticache-to-memorydb"),
     ("cleanup-serverless-migration", "serverless-to-memorydb"),
     ("unpark", "park"),

@@ -208,7 +208,7 @@ pub(super) fn failover(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
         (29, format!("Recovering nodes {old}")),
         (180, format!("Finished recovery for nodes {old}")),
     ];
-    let scale = ctx.timings().failover.as_secs_f64() / 180.0;
+    let scale = ctx.timings().shard_failover.as_secs_f64() / 180.0;
     for (after, message) in events {
         let after = SignedDuration::from_millis((f64::from(after) * scale * 1000.0) as i64);
         state.event(ctx.now.checked_add(after).unwrap_or(ctx.now), "cluster", &name, message);

@@ -84,7 +84,7 @@ async fn the_ledger_tells_the_latest_note_and_the_epoch_of_its_writer() {
     let ledger = Ledger::begin(journal, fixture.header(), fixture.clock.clone(), sink).await;
     let ledger = ledger.expect("begins");
     assert_eq!((ledger.epoch(), ledger.note("a")), (1, None));
-    let note = |note| Record::Noted { step: "a".to_owned(), note };
+    let note = |note| Record::Noted { step: "a".to_owned(), note, part: Vec::new() };
     for record in [started(), note(json!({"call": "asked"})), note(json!({"call": "taken"}))] {
         ledger.record(record.clone()).await.expect("written");
         assert_eq!(fixture.records().last(), Some(&record), "durable");

@@ -429,8 +429,12 @@ fn lacks_for_durability(args: &Value) -> Option<&'static str> {
 async fn snapshot(env: &Env, name: &str, recorded: bool) -> Result<Option<Recorded>, Failure> {
     let name = name.to_ascii_lowercase();
     let found = look::snapshot(env, &name).await?.ok_or_else(|| {
-        Failure::new(Class::NotFound, format!("there is no ElastiCache snapshot \"{name}\""))
-            .mend("check the name; `aws elasticache describe-snapshots` lists them")
+        Failure::new(Class::NotFound, format!("there is no ElastiCache snapshot \"{name}\"")).mend(
+            format!(
+                "check the name: aws elasticache describe-snapshots --region {} lists them",
+                env.identity.region
+            ),
+        )
     })?;
     match found.snapshot_status().unwrap_or("unknown").to_ascii_lowercase().as_str() {
         "available" | "restoring" => {}

@@ -168,12 +168,11 @@ impl Of {
     ) -> Result<Shown, Failure> {
         use crate::engine::Class;
         let found = self.snapshot(env, &name.to_ascii_lowercase()).await?.ok_or_else(|| {
-            Failure::new(Class::NotFound, format!("there is no snapshot \"{name}\"")).mend(
-                match self {
-                    Self::ElastiCache => "`aws elasticache describe-snapshots` lists them",
-                    Self::MemoryDb => "`aws memorydb describe-snapshots` lists them",
-                },
-            )
+            Failure::new(Class::NotFound, format!("there is no snapshot \"{name}\"")).mend(format!(
+                "aws {} describe-snapshots --region {} lists them",
+                self.service().to_ascii_lowercase(),
+                env.identity.region
+            ))
         })?;
         if found.tiered {
             return Err(Failure::fatal(format!(

@@ -100,7 +100,7 @@ impl Step for Count {
     }
 
     async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
-        check(env, args, "at").await
+        check(env, args, "at", None).await
     }
 
     async fn prepare(_: &Env, _: &Spec, _: &Cx) -> Result<((), Vec<Resource>), Failure> {

@@ -20,7 +20,7 @@ use orchestrate::engine::{End, Finding, Verdict};
 use orchestrate::steps::checks;
 use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, Seed};
 
-use crate::world::{Disturb, Done, RUN, SHIPPED, World, virtually, written};
+use crate::world::{Disturb, Done, RUN, SHIPPED, World, compiled, virtually, written};
 
 /// One form of one check.
 pub(crate) struct Row {
