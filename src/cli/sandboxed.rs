@@ -155,9 +155,6 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                 ..SeedServerlessCache::default()
             });
         }
-        Need::Cluster(name) => {
-            seed.clusters.push(SeedCluster { name, keys: KEYS, ..SeedCluster::default() });
-        }
         Need::DailySnapshots(of) => {
             if let Some(group) = seed.replication_groups.iter_mut().find(|group| group.id == of) {
                 (group.snapshot_retention_days, group.automatic_snapshots) = (3, DAILY.to_vec());
