@@ -46,6 +46,7 @@ fn the_users_of_the_provisioning_playbook_log_in_to_real_servers_with_the_secret
             region: Some("us-east-1".to_owned()),
             path_style: true,
             in_process: Some(sandbox.http_client()),
+            paced: false,
         };
         let clients = aws::connect(&settings).await.expect("an in-process connection");
         let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");

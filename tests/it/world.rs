@@ -265,7 +265,8 @@ impl World {
             clock: clock.clone(),
             region: Some("us-east-1".to_owned()),
             path_style: true,
-            in_process: Some(if limits.is_some() { aws::paced(http, &clock) } else { http }),
+            in_process: Some(http),
+            paced: limits.is_some(),
         };
         let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
         Self::connected(plan, sandbox, clock, tap, settings, data).await
@@ -289,6 +290,7 @@ impl World {
             region: Some("us-east-1".to_owned()),
             path_style: true,
             in_process: Some(tap.client(sandbox.http_client())),
+            paced: false,
         };
         Self::connected(plan, sandbox, clock, tap, settings, Rc::new(Wire::new(Some(ca)))).await
     }
