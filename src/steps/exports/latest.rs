@@ -232,7 +232,7 @@ pub(in crate::steps) async fn prepare(
             let same = |kept: &&manifest::Kept| {
                 kept.whole && kept.manifest.source.snapshot.eq_ignore_ascii_case(&snapshot.name)
             };
-            match history.iter().find(same) {
+            match history.kept.iter().find(same) {
                 Some(kept) => From::Exported { manifest: kept.key.clone() },
                 None => From::Automatic { snapshot: snapshot.name },
             }
@@ -355,7 +355,8 @@ async fn export(
     let sum = |of: fn(&manifest::ExportedFile) -> u64| files.iter().map(of).sum::<u64>();
     let bytes = sum(|file| file.bytes);
     let history = manifest::history(env, bucket, cluster, HISTORY).await?;
-    let band = verify::within(bytes, &history, wanted.band_percent)?;
+    history.strange.into_iter().for_each(|why| cx.warn(why));
+    let band = verify::within(bytes, &history.kept, wanted.band_percent)?;
     if band.exports == 0 {
         cx.warn(format!(
             "\"{cluster}\" has no earlier export in this bucket: its size was held against nothing"

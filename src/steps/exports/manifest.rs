@@ -128,6 +128,21 @@ impl Manifest {
         format!("s3://{}/{key}", self.bucket)
     }
 
+    /// Why it cannot be what an export left under this key. Whoever may write into the bucket may write a manifest, and what
+    /// it names is restored and deleted: so it may name the files of its own export and no others.
+    fn forged(&self, bucket: &str, key: &str) -> Option<String> {
+        if self.bucket != bucket || !is_manifest_of(key, &self.cluster) {
+            return Some(format!("it is of \"{}\" in bucket \"{}\"", self.cluster, self.bucket));
+        }
+        let target = key.strip_suffix(ENDING).unwrap_or(key);
+        let own = |file: &str| {
+            let rest = file.strip_prefix(target).and_then(|rest| rest.strip_suffix(".rdb"));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        let foreign = self.files.iter().find(|file| !own(&file.key))?;
+        Some(format!("it names {}, which is not of its export", foreign.key))
+    }
+
     fn is_ours(&self, cx: &Cx) -> bool {
         self.run == cx.run.to_string() && self.step == cx.step
     }
@@ -218,16 +233,25 @@ fn same_tag(recorded: Option<&str>, found: Option<&str>) -> bool {
     }
 }
 
-/// The manifests of a cluster in a bucket, newest first, `most` at most; and whether their files are there.
+/// The exports of a cluster, as the manifests in a bucket tell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History {
+    /// Newest first.
+    pub(crate) kept: Vec<Kept>,
+    /// What has the name of a manifest and is none that this version understands: left alone, and why.
+    pub(crate) strange: Vec<String>,
+}
+
+/// The manifests of a cluster in a bucket, `most` at most; and whether their files are there.
 ///
 /// # Errors
-/// As `read`, and as `aws::call`.
+/// As `aws::call`.
 pub(in crate::steps) async fn history(
     env: &Env,
     bucket: &str,
     cluster: &str,
     most: usize,
-) -> Result<Vec<Kept>, Failure> {
+) -> Result<History, Failure> {
     let listed = s3::list_with_tags(env, bucket, &format!("{cluster}-")).await?;
     let mut keys: Vec<&str> = listed
         .iter()
@@ -236,9 +260,21 @@ pub(in crate::steps) async fn history(
         .collect();
     keys.sort_unstable_by(|a, b| b.cmp(a));
     keys.truncate(most);
-    let mut kept = Vec::new();
+    let History { mut kept, mut strange } = History::default();
     for key in keys {
-        let Some(manifest) = read(env, bucket, key).await? else { continue };
+        let manifest = match read(env, bucket, key).await {
+            Ok(Some(manifest)) => manifest,
+            Ok(None) => continue,
+            Err(failure) if failure.class == Class::Fatal => {
+                strange.push(failure.to_string());
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        if let Some(why) = manifest.forged(bucket, key) {
+            strange.push(format!("s3://{bucket}/{key} is no manifest of an export: {why}"));
+            continue;
+        }
         let there = |file: &ExportedFile| {
             listed.iter().any(|object| {
                 object.key == file.key
@@ -247,12 +283,12 @@ pub(in crate::steps) async fn history(
             })
         };
         let whole = !manifest.files.is_empty() && manifest.files.iter().all(there);
-        if manifest.cluster == cluster && manifest.bucket == bucket {
+        if manifest.cluster == cluster {
             kept.push(Kept { key: key.to_owned(), manifest, whole });
         }
     }
     kept.sort_by_key(|kept| std::cmp::Reverse((kept.manifest.taken_at, kept.manifest.verified_at)));
-    Ok(kept)
+    Ok(History { kept, strange })
 }
 
 #[cfg(test)]
@@ -274,5 +310,40 @@ mod tests {
         ] {
             assert!(!is_manifest_of(other, "prod"), "{other}");
         }
+    }
+
+    #[test]
+    fn a_manifest_may_name_the_files_of_its_own_export_alone() {
+        let target = target(&crate::steps::testing::cx("copy"), "prod");
+        let key = key_of(&target);
+        let manifest = |cluster: &str, bucket: &str, files: &[String]| {
+            let file = |key: &String| {
+                serde_json::json!({
+                    "key": key, "bytes": 9, "etag": null, "rdb": "REDIS0011", "checksum": "fits", "keys": 1,
+                    "keys_with_expiry": 0,
+                })
+            };
+            let files: Vec<serde_json::Value> = files.iter().map(file).collect();
+            let manifest = serde_json::json!({
+                "format": 1, "tool": "orchestrate", "service": Of::ElastiCache, "cluster": cluster, "run": "0test0test",
+                "step": "copy", "taken_at": "2026-11-23T03:00:00Z", "verified_at": "2026-11-23T03:10:00Z",
+                "source": {
+                    "snapshot": "s", "arn": "", "automatic": true, "engine": "redis", "engine_version": "7.1",
+                    "node_type": "cache.r7g.large",
+                },
+                "bucket": bucket, "files": files, "bytes": 9, "keys": 1, "keys_with_expiry": 0,
+                "band": { "exports": 0, "median_bytes": 0, "percent": 50 },
+            });
+            serde_json::from_value::<Manifest>(manifest).expect("a manifest")
+        };
+        let own = [format!("{target}-0001.rdb"), format!("{target}.rdb")];
+        assert_eq!(manifest("prod", "b", &own).forged("b", &key), None);
+        for foreign in ["payroll.csv", "prod-0test0test-copy2-0001.rdb", "prod-0001.rdb", &key] {
+            let files = [own[0].clone(), foreign.to_owned()];
+            let why = manifest("prod", "b", &files).forged("b", &key).expect("it is refused");
+            assert!(why.contains(foreign), "{why}");
+        }
+        assert!(manifest("other", "b", &own).forged("b", &key).is_some());
+        assert!(manifest("prod", "c", &own).forged("b", &key).is_some());
     }
 }

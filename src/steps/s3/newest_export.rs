@@ -130,13 +130,14 @@ async fn find(
 ) -> Result<(String, manifest::Manifest), Failure> {
     let cluster = cluster.to_ascii_lowercase();
     let history = manifest::history(env, bucket, &cluster, DEPTH).await?;
-    for damaged in history.iter().take_while(|kept| !kept.whole) {
+    history.strange.into_iter().for_each(|why| cx.warn(why));
+    for damaged in history.kept.iter().take_while(|kept| !kept.whole) {
         cx.warn(format!(
             "s3://{bucket}/{} names files that are missing or changed: it was passed over",
             damaged.key
         ));
     }
-    let Some(kept) = history.into_iter().find(|kept| kept.whole) else {
+    let Some(kept) = history.kept.into_iter().find(|kept| kept.whole) else {
         return Err(Failure::new(
             Class::NotFound,
             format!("bucket \"{bucket}\" has no verified export of \"{cluster}\""),

@@ -231,7 +231,8 @@ impl Step for PruneExports {
             let Weighed { cluster, doomed, kept, locked, must_stay } = history;
             // Between the intent and now a person, a lifecycle rule or hours may have been at work.
             let there = manifest::history(env, bucket, cluster, usize::MAX).await?;
-            let still = there.iter().filter(|set| set.whole && kept.contains(&set.key)).count();
+            let still =
+                there.kept.iter().filter(|set| set.whole && kept.contains(&set.key)).count();
             if !doomed.is_empty() && still < *must_stay {
                 return Err(Failure::new(
                     Class::Conflict,
@@ -289,6 +290,10 @@ async fn weigh(
             }
         }
     }
+    for why in &sorted.strange {
+        cx.warn(format!("{why}; it is left"));
+        locked.push(why.clone());
+    }
     let kept = sorted.verified_that_stay();
     let must_stay = kept.len().min(keep.min_verified.max(1) as usize);
     Ok(Weighed { cluster: cluster.to_ascii_lowercase(), doomed, kept, locked, must_stay })
@@ -297,6 +302,8 @@ async fn weigh(
 /// The exports with their fates, newest first.
 struct Sorted {
     sets: Vec<(Kept, Fate)>,
+    /// What only looks like an export; it is left.
+    strange: Vec<String>,
 }
 
 impl Sorted {
@@ -346,11 +353,13 @@ async fn sorted(env: &Env, bucket: &str, cluster: &str, keep: &Keep) -> Result<S
     let cluster = cluster.to_ascii_lowercase();
     let history = manifest::history(env, bucket, &cluster, usize::MAX).await?;
     let moments: Vec<Moment> = history
+        .kept
         .iter()
         .map(|kept| Moment { at: kept.manifest.taken_at, verified: kept.whole })
         .collect();
     let fates = keep.decide(&moments);
-    Ok(Sorted { sets: history.into_iter().zip(fates).collect() })
+    let sets = history.kept.into_iter().zip(fates).collect();
+    Ok(Sorted { sets, strange: history.strange })
 }
 
 /// A set with its versions; or why it cannot go.
