@@ -260,6 +260,11 @@ impl Sandbox {
         lock(&self.core.calls).clone()
     }
 
+    /// How many requests so far were of this sort.
+    pub fn count(&self, which: impl Fn(&Call) -> bool) -> usize {
+        lock(&self.core.calls).iter().filter(|call| which(call)).count()
+    }
+
     /// Replaces what is to go wrong; counting starts anew.
     pub fn set_faults(&self, plan: FaultPlan) {
         *lock(&self.core.faults) = FaultState::new(plan);

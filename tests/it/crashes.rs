@@ -4,7 +4,9 @@ use orchestrate::engine::journal::{Crash, Record, Rest, RollbackReason};
 use orchestrate::engine::{End, Inject};
 use serde_json::Value;
 
-use crate::harness::{Check, left_something, roll_back, run, same, same_changes, succeeded};
+use crate::harness::{
+    Check, left_something, roll_back, run, same, same_but_kept, same_changes, succeeded,
+};
 use crate::world::{Disturb, Done, World, all_playbooks, virtually};
 
 fn resumed() -> Vec<Record> {
@@ -73,7 +75,8 @@ async fn backward(name: &str) -> Result<u64, String> {
                 .map_err(|e| format!("{place}: {e}"))?;
             let stays = ["create-and-delete", "engine-upgrade", "park", "unpark"];
             if !left_something(&end) && !stays.contains(&name) {
-                same(&clean, &world.sandbox.world()).map_err(|e| format!("{place}: {e}"))?;
+                same_but_kept(&clean, &world.sandbox.world())
+                    .map_err(|e| format!("{place}: {e}"))?;
             }
         }
     }

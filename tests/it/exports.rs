@@ -1,6 +1,6 @@
 //! Exports that count, what is kept of them, and the drill.
 
-use orchestrate::engine::journal::{Record, Rest};
+use orchestrate::engine::journal::{Crash, Entry, Record, Rest};
 use orchestrate::engine::{End, Inject, Strike};
 use orchestrate_sandbox::{Fault, FaultKind, FaultPlan, Seed};
 use serde_json::Value;
@@ -140,11 +140,16 @@ steps:
 #[test]
 fn files_that_no_manifest_names_are_never_deleted() {
     virtually(async {
+        // The first has the name of a set that goes: nobody but its manifest says what belongs to a set.
         let strange = ["prod-01h3kq7aaa-export-0099.rdb", "prod-backup.rdb", "notes.txt"];
-        let mut world =
-            ready(|seed| seed.buckets[0].objects = strange.map(str::to_owned).to_vec()).await;
+        let mut world = ready(|_| {}).await;
         for id in ["01h3kq7aaa", "01h3kq7bbb", "01h3kq7ccc"] {
             succeeded(&then(&mut world, EXPORT, id).await).expect("an export");
+        }
+        for key in strange {
+            let body = aws_sdk_s3::primitives::ByteStream::from_static(b"REDIS0011");
+            let put = world.aws.s3.put_object().bucket("exports").key(key).body(body);
+            put.send().await.expect("it is put");
         }
         let before = keys(&world).len();
         let done = then(&mut world, PRUNE, "01h3kq7ddd").await;
@@ -155,6 +160,67 @@ fn files_that_no_manifest_names_are_never_deleted() {
         // What the plan says is what happened, and saying it deletes nothing.
         let again = then(&mut world, PRUNE, "01h3kq7eee").await;
         assert_eq!(output(&again, "prune")["deleted"], serde_json::json!([]));
+    });
+}
+
+/// After a migration both services have a cluster of one name: each keeps its own last export.
+#[test]
+fn exports_of_two_services_under_one_name_are_two_histories() {
+    virtually(async {
+        let mut world = ready(|_| {}).await;
+        for id in ["01h3kq7aaa", "01h3kq7bbb"] {
+            succeeded(&then(&mut world, EXPORT, id).await).expect("an export");
+        }
+        let older = "prod-01h3kq7aaa-export.manifest.json";
+        let found = world.aws.s3.get_object().bucket("exports").key(older).send().await;
+        let body = found.expect("it").body.collect().await.expect("whole").into_bytes();
+        let text = String::from_utf8(body.to_vec()).expect("JSON");
+        assert!(text.contains("elasti_cache"), "{text}");
+        let body = text.replace("elasti_cache", "memory_db").into_bytes();
+        let put = world.aws.s3.put_object().bucket("exports").key(older).body(body.into());
+        put.send().await.expect("it is put");
+        let done = then(&mut world, PRUNE, "01h3kq7ccc").await;
+        assert_eq!(output(&done, "prune")["deleted"], serde_json::json!([]));
+        assert_eq!(output(&done, "prune")["kept"], 2);
+    });
+}
+
+/// What a serverless cache's export leaves is what every other's does: files, a manifest that names them, no snapshot.
+#[test]
+fn a_serverless_cache_is_exported_with_a_manifest_and_no_snapshot_is_left() {
+    const SERVERLESS: &str = "
+playbook: v1
+name: exported
+steps:
+  - id: export
+    elasticache.export_serverless: { serverless_cache: prod, bucket: exports }
+  - id: newest
+    s3.newest_export: { bucket: exports, cluster: prod }
+";
+    virtually(async {
+        let mut world = World::for_plan(written(SERVERLESS)).await;
+        let done = then(&mut world, SERVERLESS, "01h3kq7aaa").await;
+        succeeded(&done).expect("it is exported");
+        let made = output(&done, "export");
+        assert_eq!(made, output(&done, "newest"));
+        assert!(made["key_count"].as_u64() > Some(0), "{made}");
+        assert_eq!(made["objects"].as_array().map(Vec::len), Some(keys(&world).len() - 1));
+        let deleted = world.sandbox.calls().into_iter();
+        let deleted = deleted.filter(|call| call.operation == "DeleteServerlessCacheSnapshot");
+        assert_eq!(deleted.count(), 1);
+        // One that loses a file is out of the band of those before it.
+        let fault =
+            Fault::new("elasticache", "ExportServerlessCacheSnapshot", FaultKind::MissingObjects);
+        world.sandbox.set_faults(FaultPlan::of([fault]));
+        let done = then(
+            &mut world,
+            &SERVERLESS.replace("prod, bucket", "prod, band_percent: 10, bucket"),
+            "01h3kq7bbb",
+        )
+        .await;
+        assert_eq!(done.end, End::Rest(Rest::RolledBack), "{}", done.story());
+        assert!(failure(&done).contains("hundredths apart"), "{}", failure(&done));
+        assert!(!keys(&world).iter().any(|key| key.contains("01h3kq7bbb")), "{:?}", keys(&world));
     });
 }
 
@@ -192,7 +258,18 @@ fn a_set_under_object_lock_is_left_whole_and_told() {
     });
 }
 
-/// However the drill ends, its cluster is gone.
+fn clusters(world: &World) -> Value {
+    world.sandbox.world()["memorydb"]["clusters"].clone()
+}
+
+/// What the rollback says that it did of a step.
+fn undone(done: &Done, step: &str) -> Vec<String> {
+    done.state().step(step).undo_words.clone()
+}
+
+const FAILED: &str = "put 1 of metric Orchestrate/RestoreFailures";
+
+/// However the drill ends, its cluster is gone, and a metric tells how it ended.
 #[test]
 fn the_drills_cluster_goes_whatever_happens() {
     virtually(async {
@@ -209,18 +286,80 @@ fn the_drills_cluster_goes_whatever_happens() {
             let done = run(&world, inject, None).await;
             let wanted = if fail.is_some() { Rest::RolledBack } else { Rest::Succeeded };
             assert_eq!(done.end, End::Rest(wanted), "{fail:?}\n{}", done.story());
-            assert_eq!(
-                world.sandbox.world()["memorydb"]["clusters"],
-                serde_json::json!({}),
-                "{fail:?}"
-            );
+            assert_eq!(clusters(&world), serde_json::json!({}), "{fail:?}");
+            let told = if fail.is_some() { vec![FAILED.to_owned()] } else { Vec::new() };
+            assert_eq!(undone(&done, "if_it_fails"), told, "{fail:?}");
             if fail.is_none() {
                 let outputs = done.state().playbook_outputs();
                 let seconds = outputs["rto_seconds"].as_f64().expect("a time");
                 assert!((60.0..7200.0).contains(&seconds), "{seconds}");
-                let points = &world.sandbox.world()["monitoring"];
-                assert!(points["Orchestrate"]["RestoreSeconds"].is_array(), "{points}");
+                assert_eq!(output(&done, "record")["value"].as_f64(), Some(seconds));
+                assert_eq!(output(&done, "well")["value"], 0.0);
+                let points = &world.sandbox.world()["monitoring"]["points"]["Orchestrate"];
+                for metric in ["RestoreSeconds", "RestoreFailures"] {
+                    assert_eq!(
+                        points[metric],
+                        serde_json::json!([{ "Cluster": "prod" }]),
+                        "{points}"
+                    );
+                }
             }
         }
+    });
+}
+
+/// The process dies at each write of the rollback of a drill that failed with its cluster up; another takes it over.
+#[test]
+fn the_drills_cluster_goes_though_the_process_dies_while_it_fails() {
+    virtually(async {
+        let fail = || Inject {
+            fail: Some(("count".to_owned(), Strike::AfterExecute)),
+            ..Inject::default()
+        };
+        let plain = run(&World::before("restore-drill").await, fail(), None).await;
+        let entries = plain.journal.entries();
+        let failed = |entry: &&Entry| matches!(&entry.record, Record::Failed { .. });
+        let first = entries.iter().find(failed).expect("it failed").seq;
+        for at in first..=entries.len() as u64 {
+            let world = World::before("restore-drill").await;
+            let crash = Some(Crash { at, written: at % 2 == 0 });
+            let disturb = Disturb { crash, inject: fail(), ..Disturb::default() };
+            let dead = world.run(&disturb).await;
+            assert!(matches!(dead.end, End::Broken(_)), "{at}: {:?}", dead.end);
+            let mut done = dead;
+            if done.state().rest.is_none() {
+                let resumed = Record::Resumed { by: "another process".to_owned() };
+                let inject = Disturb { inject: fail(), ..Disturb::default() };
+                done = world.take_up(&done, vec![resumed], &inject).await;
+            }
+            assert_eq!(done.state().rest, Some(Rest::RolledBack), "{at}\n{}", done.story());
+            assert_eq!(clusters(&world), serde_json::json!({}), "{at}");
+        }
+    });
+}
+
+/// What a restored cluster serves is held against the manifest, not against the files it was restored from.
+#[test]
+fn a_drill_that_counts_other_than_the_manifest_fails_and_says_so() {
+    virtually(async {
+        let world = World::before("restore-drill").await;
+        let bucket = "acme-exports";
+        let objects = world.sandbox.world()["s3"][bucket]["objects"].clone();
+        let objects = objects.as_object().expect("the bucket");
+        let key = objects.keys().find(|key| key.ends_with(".manifest.json")).expect("a manifest");
+        let found = world.aws.s3.get_object().bucket(bucket).key(key).send().await.expect("it");
+        let body = found.body.collect().await.expect("whole").into_bytes();
+        let mut manifest: Value = serde_json::from_slice(&body).expect("JSON");
+        let keys = manifest["keys"].as_u64().expect("a number");
+        manifest["keys"] = Value::from(keys + 1);
+        manifest["keys_with_expiry"] = Value::from(0);
+        let body = serde_json::to_vec(&manifest).expect("JSON");
+        let put = world.aws.s3.put_object().bucket(bucket).key(key).body(body.into());
+        put.send().await.expect("it is put");
+        let done = world.run(&Disturb::default()).await;
+        assert_eq!(done.end, End::Rest(Rest::RolledBack), "{}", done.story());
+        assert!(failure(&done).contains("keys, and should have"), "{}", failure(&done));
+        assert_eq!(clusters(&world), serde_json::json!({}));
+        assert_eq!(undone(&done, "if_it_fails"), [FAILED]);
     });
 }

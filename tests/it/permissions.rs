@@ -130,14 +130,16 @@ impl Scenario {
             Self::SnapshotFails
                 if !uses("elasticache.create_snapshot")
                     && !exports
-                    && !uses("elasticache.create_serverless_snapshot") =>
+                    && !uses("elasticache.create_serverless_snapshot")
+                    && !uses("elasticache.export_serverless") =>
             {
                 return None;
             }
             Self::ExportFails
                 if !uses("elasticache.export_snapshot")
                     && !exports
-                    && !uses("elasticache.export_serverless_snapshot") =>
+                    && !uses("elasticache.export_serverless_snapshot")
+                    && !uses("elasticache.export_serverless") =>
             {
                 return None;
             }
@@ -498,6 +500,7 @@ without_each! {
     lanes_say_which_permission_is_missing: "several",
     changes_say_which_permission_is_missing: "changes",
     a_manual_export_says_which_permission_is_missing: "export-manual",
+    a_serverless_export_says_which_permission_is_missing: "export-serverless",
 }
 
 /// The simulator sees before the run what the run would meet.

@@ -49,7 +49,11 @@ fn every_shipped_playbook_is_under_the_harness() {
 
 #[test]
 fn every_kind_is_under_the_harness() {
-    let plans = all_playbooks().filter(|name| CLEANUPS.iter().all(|(cleanup, _)| cleanup != name));
+    // All but those that compile only with the outputs of another's run.
+    let by_itself = |name: &&str| {
+        *name == "restore-drill" || CLEANUPS.iter().all(|(cleanup, _)| cleanup != name)
+    };
+    let plans = all_playbooks().filter(by_itself);
     let mut used: Vec<String> = plans
         .flat_map(|name| compiled(name, serde_json::Map::new()).stages)
         .flat_map(|stage| stage.lanes.into_iter().flatten())

@@ -62,7 +62,7 @@ pub(crate) const CLEANUPS: [(&str, &str); 4] = [
 ];
 
 /// Playbooks that only the harness runs: kinds and shapes that no shipped one uses.
-const UNSHIPPED: [&str; 8] = [
+const UNSHIPPED: [&str; 9] = [
     "freeze-and-thaw",
     "create-and-delete",
     "commands",
@@ -71,6 +71,7 @@ const UNSHIPPED: [&str; 8] = [
     "several",
     "changes",
     "export-manual",
+    "export-serverless",
 ];
 
 /// Every playbook that must pass the harness.
@@ -475,15 +476,18 @@ impl Journal for Watched {
     }
 
     async fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let changes = effective(&self.sandbox).len();
+        let changes = self.sandbox.count(is_effective);
         self.seen.borrow_mut().push((entry.record.clone(), changes));
         self.inner.append(entry).await
     }
 }
 
 fn effective(sandbox: &Sandbox) -> Vec<Call> {
-    let calls = sandbox.calls().into_iter();
-    calls.filter(|call| call.mutating && !matches!(call.outcome, Outcome::Error(_))).collect()
+    sandbox.calls().into_iter().filter(is_effective).collect()
+}
+
+fn is_effective(call: &Call) -> bool {
+    call.mutating && !matches!(call.outcome, Outcome::Error(_))
 }
 
 /// The changes by operation, so that two histories can be compared without their order in time.

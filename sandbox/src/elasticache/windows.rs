@@ -4,9 +4,7 @@
 
 use std::time::Duration;
 
-use jiff::civil::Weekday;
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, Unit};
+use jiff::Timestamp;
 
 use super::state::{Due, ElastiCacheState, Group, Snapshot};
 use crate::context::Ctx;
@@ -85,8 +83,11 @@ pub(super) fn expire(ctx: &Ctx, state: &mut ElastiCacheState) {
 
 fn daily_snapshot(ctx: &Ctx, group: &mut Group) -> bool {
     let settings = &mut group.settings;
+    if settings.retention == 0 {
+        return false;
+    }
     let opened = opened(&settings.snapshot_window, ctx.now);
-    if settings.retention == 0 || opened.is_none() || settings.last_windows.0 == opened {
+    if opened.is_none() || settings.last_windows.0 == opened {
         return false;
     }
     settings.last_windows.0 = opened;
@@ -97,8 +98,11 @@ fn daily_snapshot(ctx: &Ctx, group: &mut Group) -> bool {
 
 fn maintenance(ctx: &Ctx, group: &mut Group) -> bool {
     let settings = &mut group.settings;
+    if settings.pending.is_empty() {
+        return false;
+    }
     let opened = opened(&settings.maintenance_window, ctx.now);
-    if settings.pending.is_empty() || opened.is_none() || settings.last_windows.1 == opened {
+    if opened.is_none() || settings.last_windows.1 == opened {
         return false;
     }
     settings.last_windows.1 = opened;
@@ -120,46 +124,43 @@ fn until(ctx: &Ctx, duration: Duration) -> Due {
 }
 
 /// When the window that is open now opened: `05:00-06:00` every day, `sun:23:00-mon:01:00` once a week, in UTC
-/// (ElastiCache API reference, ReplicationGroup and CacheCluster).
+/// (ElastiCache API reference, ReplicationGroup and CacheCluster). In whole seconds and days: every request asks this of
+/// every group there is.
 pub(crate) fn opened(window: &str, now: Timestamp) -> Option<Timestamp> {
+    const DAY: i64 = 24 * 3600;
     let (from, to) = window.split_once('-')?;
     let ((day, from), (until_day, to)) = (minutes(from)?, minutes(to)?);
-    let midnight = now
-        .to_zoned(TimeZone::UTC)
-        .round(jiff::ZonedRound::new().smallest(Unit::Day).mode(jiff::RoundMode::Trunc))
-        .ok()?;
-    (0..8).find_map(|back| {
-        let date = midnight.checked_sub(Span::new().days(back)).ok()?;
-        if day.is_some_and(|day| day != date.weekday()) {
+    let now = now.as_second();
+    let today = now.div_euclid(DAY);
+    // A window of one day's hours opened today or yesterday; one that names days, in the last week.
+    let back = if day.is_none() && until_day.is_none() { 2 } else { 8 };
+    let opens = (today - back + 1..=today).rev().find_map(|date| {
+        // The first of January 1970 was a Thursday.
+        let weekday = (date + 3).rem_euclid(7);
+        if day.is_some_and(|day| day != weekday) {
             return None;
         }
         let days = match until_day {
-            Some(until_day) => i64::from(date.weekday().until(until_day)),
+            Some(until_day) => (until_day - weekday).rem_euclid(7),
             None => i64::from(to <= from),
         };
-        let opens = date.checked_add(Span::new().minutes(from)).ok()?.timestamp();
-        let closes = date.checked_add(Span::new().days(days).minutes(to)).ok()?.timestamp();
+        let (opens, closes) = (date * DAY + from * 60, (date + days) * DAY + to * 60);
         (opens <= now && now < closes).then_some(opens)
-    })
+    })?;
+    Timestamp::from_second(opens).ok()
 }
 
-/// The day, and the minutes since its beginning.
-fn minutes(text: &str) -> Option<(Option<Weekday>, i64)> {
-    let mut parts: Vec<&str> = text.split(':').collect();
-    let day = match parts.len() {
-        3 => Some(match parts.remove(0).to_ascii_lowercase().as_str() {
-            "mon" => Weekday::Monday,
-            "tue" => Weekday::Tuesday,
-            "wed" => Weekday::Wednesday,
-            "thu" => Weekday::Thursday,
-            "fri" => Weekday::Friday,
-            "sat" => Weekday::Saturday,
-            "sun" => Weekday::Sunday,
-            _ => return None,
-        }),
-        _ => None,
+/// The day, counted from Monday, and the minutes since its beginning.
+fn minutes(text: &str) -> Option<(Option<i64>, i64)> {
+    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let (hours, minutes) = text.rsplit_once(':')?;
+    let (day, hours) = match hours.split_once(':') {
+        None => (None, hours),
+        Some((day, hours)) => {
+            let day = DAYS.iter().position(|name| name.eq_ignore_ascii_case(day))?;
+            (i64::try_from(day).ok(), hours)
+        }
     };
-    let [hours, minutes] = parts.as_slice() else { return None };
     Some((day, hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?))
 }
 

@@ -6,6 +6,7 @@ mod metric_gate;
 mod put_alarms;
 mod put_dashboard;
 mod put_metric;
+mod put_metric_if_undone;
 mod read;
 mod settings;
 
@@ -13,3 +14,4 @@ pub(crate) use metric_gate::MetricGate;
 pub(crate) use put_alarms::PutAlarms;
 pub(crate) use put_dashboard::PutDashboard;
 pub(crate) use put_metric::PutMetric;
+pub(crate) use put_metric_if_undone::PutMetricIfUndone;

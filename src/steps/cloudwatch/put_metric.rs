@@ -85,31 +85,15 @@ impl Step for PutMetric {
     type Output = Output;
 
     fn check(args: &Value) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        if args["namespace"].as_str().is_some_and(|namespace| namespace.starts_with("AWS/")) {
-            let fault = Fault::new("namespaces that begin with `AWS/` are AWS's own");
-            faults.push(fault.key("namespace").mend("choose another, such as `Orchestrate`"));
-        }
-        if let Some(unit) = args["unit"].as_str()
-            && StandardUnit::try_parse(unit).is_err()
-        {
-            let fault = Fault::new(format!("CloudWatch has no unit \"{unit}\""));
-            faults
-                .push(fault.key("unit").mend("write `Seconds`, `Count`, `Bytes`, or leave it out"));
-        }
-        faults
+        faults(args)
     }
 
     fn sketch(args: &Value) -> Sketch {
-        let text = |name: &str| args[name].as_str().unwrap_or("…").to_owned();
-        let does = format!("put a point of metric {}/{}", text("namespace"), text("metric"));
-        Sketch { does, ..Sketch::default() }
+        Sketch { does: format!("put a point of metric {}", named(args)), ..Sketch::default() }
     }
 
     fn touches(args: &Value) -> Vec<Touch> {
-        let text = |name: &str| args[name].as_str().unwrap_or("…").to_owned();
-        let what = format!("CloudWatch metric {}/{}", text("namespace"), text("metric"));
-        vec![Touch::changes(what)]
+        vec![Touch::changes(format!("CloudWatch metric {}", named(args)))]
     }
 
     async fn prepare(
@@ -140,22 +124,70 @@ impl Step for PutMetric {
         if cx.noted().is_some_and(|note| note["put"] == json!(true)) {
             return Ok(Done::Adopted(output));
         }
-        let mut datum = MetricDatum::builder()
-            .metric_name(&spec.metric)
-            .value(spec.value)
-            .timestamp(aws_smithy_types::DateTime::from_secs(prepared.at));
-        if let Some(unit) = &spec.unit {
-            datum = datum.unit(StandardUnit::from(unit.as_str()));
-        }
-        for (name, value) in &spec.dimensions {
-            datum = datum.dimensions(Dimension::builder().name(name).value(value).build());
-        }
-        let request = env.aws.cloudwatch.put_metric_data().namespace(&spec.namespace);
-        let request = request.metric_data(datum.build());
-        env.aws.change(SERVICE, "PutMetricData", request.send()).await?;
+        let Spec { namespace, metric, value, unit, dimensions } = spec.clone();
+        Point { namespace, metric, value, unit, dimensions }.put(env, prepared.at).await?;
         cx.note(json!({ "put": true })).await?;
         Ok(Done::Changed(output))
     }
+}
+
+/// A point, but for its moment.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Point {
+    pub(super) namespace: String,
+    pub(super) metric: String,
+    pub(super) value: f64,
+    pub(super) unit: Option<String>,
+    pub(super) dimensions: BTreeMap<String, String>,
+}
+
+impl Point {
+    /// The metric, as `namespace/name`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.namespace, self.metric)
+    }
+
+    /// Puts it there with a moment, in seconds since 1970.
+    ///
+    /// # Errors
+    /// As `aws::call`.
+    pub(super) async fn put(&self, env: &Env, at: i64) -> Result<(), Failure> {
+        let mut datum = MetricDatum::builder()
+            .metric_name(&self.metric)
+            .value(self.value)
+            .timestamp(aws_smithy_types::DateTime::from_secs(at));
+        if let Some(unit) = &self.unit {
+            datum = datum.unit(StandardUnit::from(unit.as_str()));
+        }
+        for (name, value) in &self.dimensions {
+            datum = datum.dimensions(Dimension::builder().name(name).value(value).build());
+        }
+        let request = env.aws.cloudwatch.put_metric_data().namespace(&self.namespace);
+        let request = request.metric_data(datum.build());
+        env.aws.change(SERVICE, "PutMetricData", request.send()).await.map(drop)
+    }
+}
+
+/// What is wrong with a metric's arguments by themselves.
+pub(super) fn faults(args: &Value) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if args["namespace"].as_str().is_some_and(|namespace| namespace.starts_with("AWS/")) {
+        let fault = Fault::new("namespaces that begin with `AWS/` are AWS's own");
+        faults.push(fault.key("namespace").mend("choose another, such as `Orchestrate`"));
+    }
+    if let Some(unit) = args["unit"].as_str()
+        && StandardUnit::try_parse(unit).is_err()
+    {
+        let fault = Fault::new(format!("CloudWatch has no unit \"{unit}\""));
+        faults.push(fault.key("unit").mend("write `Seconds`, `Count`, `Bytes`, or leave it out"));
+    }
+    faults
+}
+
+/// The metric that arguments name.
+pub(super) fn named(args: &Value) -> String {
+    let text = |name: &str| args[name].as_str().unwrap_or("…").to_owned();
+    format!("{}/{}", text("namespace"), text("metric"))
 }
 
 #[cfg(test)]

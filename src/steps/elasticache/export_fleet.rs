@@ -211,7 +211,7 @@ impl Step for ExportFleet {
             Ok(groups) if groups.is_empty() => Finding::will_fail(
                 CHECK,
                 format!("no replication group is called \"{pattern}\" and has the tags"),
-                "correct `pattern` and `tags`; `aws elasticache describe-replication-groups` lists the groups",
+                nobody(env),
             ),
             Ok(groups) => Finding::ok(
                 CHECK,
@@ -233,7 +233,7 @@ impl Step for ExportFleet {
                 "no replication group is called \"{}\" and has the tags",
                 spec.pattern
             ))
-            .mend("correct `pattern` and `tags`"));
+            .mend(nobody(env)));
         }
         let resources = groups.iter().flat_map(|group| {
             let each = cx.each(group);
@@ -298,6 +298,14 @@ impl Spec {
             keep_snapshot: self.keep_snapshot,
         }
     }
+}
+
+/// What to do where a pattern and tags choose no group.
+fn nobody(env: &Env) -> String {
+    format!(
+        "correct `pattern` and `tags`; aws elasticache describe-replication-groups --region {} lists the groups",
+        env.identity.region
+    )
 }
 
 /// The groups that a pattern and tags choose, sorted.

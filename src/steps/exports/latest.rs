@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::manifest::{self, FORMAT, Manifest, Source};
+use super::manifest::{self, FORMAT, Manifest, Service, Source};
 use super::of::Of;
 use super::{out, verify};
 use crate::engine::journal::{Resource, Role};
@@ -230,7 +230,9 @@ pub(in crate::steps) async fn prepare(
         Some(snapshot) => {
             let history = manifest::history(env, bucket, &cluster, HISTORY).await?;
             let same = |kept: &&manifest::Kept| {
-                kept.whole && kept.manifest.source.snapshot.eq_ignore_ascii_case(&snapshot.name)
+                kept.whole
+                    && kept.manifest.service == Service::from(*of)
+                    && kept.manifest.source.snapshot.eq_ignore_ascii_case(&snapshot.name)
             };
             match history.kept.iter().find(same) {
                 Some(kept) => From::Exported { manifest: kept.key.clone() },
@@ -285,7 +287,7 @@ pub(in crate::steps) async fn execute(
     wanted: &Wanted,
     prepared: &Prepared,
 ) -> Result<Done<Output>, Failure> {
-    let Prepared { of, cluster, bucket, target, from } = prepared;
+    let Prepared { cluster, bucket, target, from, .. } = prepared;
     if let From::Exported { manifest: key } = from {
         let Some(found) = manifest::read(env, bucket, key).await? else {
             return Err(super::call::vanished(bucket, key));
@@ -307,7 +309,7 @@ pub(in crate::steps) async fn execute(
     if let From::Taken(taking) = from
         && !wanted.keep_snapshot
     {
-        untake(env, cx, *of, cluster, taking).await?;
+        untake(env, cx, cluster, taking).await?;
     }
     let output = Output::of(env, &key, &manifest);
     Ok(if adopted { Done::Adopted(output) } else { Done::Changed(output) })
@@ -351,12 +353,49 @@ async fn export(
     let source = of.exportable_or_busy(env, &snapshot).await?;
     let part = cx.part("export");
     let (files, _) = out::execute(env, &landing, &part).boxed_local().await?;
-    let files = verify::verify(env, cx, bucket, &files.keys).boxed_local().await?;
+    let found = Found {
+        service: (*of).into(),
+        source: Source {
+            automatic: super::is_automatic(&snapshot),
+            snapshot,
+            arn: source.arn.clone(),
+            engine: source.engine.clone(),
+            engine_version: source.engine_version.clone(),
+            node_type: source.node_type.clone(),
+        },
+        taken_at: source.earliest(),
+        keys: files.keys,
+    };
+    verified(env, cx, (cluster, bucket), found, wanted.band_percent).boxed_local().await
+}
+
+/// Files that an export brought, and what of.
+pub(in crate::steps) struct Found {
+    pub(in crate::steps) service: Service,
+    pub(in crate::steps) source: Source,
+    /// The instant of the first shard, where the service says it.
+    pub(in crate::steps) taken_at: Option<Timestamp>,
+    pub(in crate::steps) keys: Vec<String>,
+}
+
+/// Reads every file to its end and holds the size of all against the exports before: what the manifest says.
+///
+/// # Errors
+/// As `verify` and `within`.
+pub(in crate::steps) async fn verified(
+    env: &Env,
+    cx: &Cx,
+    (cluster, bucket): (&str, &str),
+    found: Found,
+    band_percent: u32,
+) -> Result<Manifest, Failure> {
+    let files = verify::verify(env, cx, bucket, &found.keys).boxed_local().await?;
     let sum = |of: fn(&manifest::ExportedFile) -> u64| files.iter().map(of).sum::<u64>();
     let bytes = sum(|file| file.bytes);
-    let history = manifest::history(env, bucket, cluster, HISTORY).await?;
+    let mut history = manifest::history(env, bucket, cluster, HISTORY).await?;
     history.strange.into_iter().for_each(|why| cx.warn(why));
-    let band = verify::within(bytes, &history.kept, wanted.band_percent)?;
+    history.kept.retain(|kept| kept.manifest.service == found.service);
+    let band = verify::within(bytes, &history.kept, band_percent)?;
     if band.exports == 0 {
         cx.warn(format!(
             "\"{cluster}\" has no earlier export in this bucket: its size was held against nothing"
@@ -368,21 +407,14 @@ async fn export(
     Ok(Manifest {
         format: FORMAT,
         tool: format!("orchestrate {}", env!("CARGO_PKG_VERSION")),
-        service: *of,
-        cluster: cluster.clone(),
+        service: found.service,
+        cluster: cluster.to_owned(),
         run: cx.run.to_string(),
         step: cx.step.clone(),
-        taken_at: source.earliest().map_or(now, whole),
-        source: Source {
-            automatic: super::is_automatic(&snapshot),
-            snapshot,
-            arn: source.arn,
-            engine: source.engine,
-            engine_version: source.engine_version,
-            node_type: source.node_type,
-        },
+        taken_at: found.taken_at.map_or(now, whole),
+        source: found.source,
         verified_at: now,
-        bucket: bucket.clone(),
+        bucket: bucket.to_owned(),
         bytes,
         keys: sum(|file| file.keys),
         keys_with_expiry: sum(|file| file.keys_with_expiry),
@@ -391,7 +423,7 @@ async fn export(
     })
 }
 
-fn output<T>(done: Done<T>) -> Result<T, Failure> {
+pub(in crate::steps) fn output<T>(done: Done<T>) -> Result<T, Failure> {
     match done {
         Done::Changed(output) | Done::Adopted(output) | Done::Unchanged(output) => Ok(output),
         Done::Ask(question) => Err(Failure::fatal("a snapshot asked a question").because(question)),
@@ -405,7 +437,7 @@ fn landing(cx: &Cx) -> Result<Option<out::Prepared>, Failure> {
     })
 }
 
-pub(super) fn json(value: &impl Serialize) -> Result<Value, Failure> {
+pub(in crate::steps) fn json(value: &impl Serialize) -> Result<Value, Failure> {
     serde_json::to_value(value)
         .map_err(|error| Failure::fatal("a note is not JSON").because(error.to_string()))
 }
@@ -413,11 +445,9 @@ pub(super) fn json(value: &impl Serialize) -> Result<Value, Failure> {
 async fn untake(
     env: &Env,
     cx: &Cx,
-    of: Of,
     cluster: &str,
     taking: &Taking,
 ) -> Result<Vec<String>, Failure> {
-    let _ = of;
     let part = cx.part("snapshot");
     match taking {
         Taking::ElastiCache(intent) => {
@@ -440,7 +470,7 @@ pub(in crate::steps) async fn undo(
     cx: &Cx,
     prepared: &Prepared,
 ) -> Result<Vec<String>, Failure> {
-    let Prepared { of, cluster, bucket, target, from } = prepared;
+    let Prepared { cluster, bucket, target, from, .. } = prepared;
     if matches!(from, From::Exported { .. }) {
         return Ok(Vec::new());
     }
@@ -452,7 +482,7 @@ pub(in crate::steps) async fn undo(
         did.extend(out::undo(env, &landing, &cx.part("export")).await?);
     }
     if let From::Taken(taking) = from {
-        did.extend(untake(env, cx, *of, cluster, taking).await?);
+        did.extend(untake(env, cx, cluster, taking).await?);
     }
     Ok(did)
 }

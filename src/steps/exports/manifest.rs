@@ -34,6 +34,27 @@ pub(crate) struct ExportedFile {
     pub(crate) keys_with_expiry: u64,
 }
 
+/// Whose data it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Service {
+    /// An ElastiCache replication group's.
+    ElastiCache,
+    /// An ElastiCache serverless cache's.
+    ElastiCacheServerless,
+    /// A MemoryDB cluster's.
+    MemoryDb,
+}
+
+impl From<Of> for Service {
+    fn from(of: Of) -> Self {
+        match of {
+            Of::ElastiCache => Self::ElastiCache,
+            Of::MemoryDb => Self::MemoryDb,
+        }
+    }
+}
+
 /// What was exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Source {
@@ -62,8 +83,8 @@ pub(crate) struct Band {
 pub(crate) struct Manifest {
     pub(crate) format: u32,
     pub(crate) tool: String,
-    pub(crate) service: Of,
-    /// The replication group or cluster.
+    pub(crate) service: Service,
+    /// The replication group, serverless cache or cluster.
     pub(crate) cluster: String,
     pub(crate) run: String,
     pub(crate) step: String,
@@ -95,7 +116,7 @@ pub(in crate::steps) fn target(cx: &Cx, cluster: &str) -> String {
 }
 
 /// The key of the manifest beside them.
-pub(super) fn key_of(target: &str) -> String {
+pub(in crate::steps) fn key_of(target: &str) -> String {
     format!("{target}{ENDING}")
 }
 
@@ -174,7 +195,7 @@ pub(super) async fn read(env: &Env, bucket: &str, key: &str) -> Result<Option<Ma
 ///
 /// # Errors
 /// `Conflict` if it is another's; as `read`.
-pub(super) async fn ours(
+pub(in crate::steps) async fn ours(
     env: &Env,
     cx: &Cx,
     bucket: &str,
@@ -194,7 +215,7 @@ pub(super) async fn ours(
 ///
 /// # Errors
 /// `Conflict` if another lies there; as `aws::call`.
-pub(super) async fn write(
+pub(in crate::steps) async fn write(
     env: &Env,
     cx: &Cx,
     key: &str,

@@ -44,7 +44,8 @@ use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
 pub(crate) struct Spec {
     /// The bucket.
     bucket: String,
-    /// The replication groups or clusters that were exported; each is weighed by itself.
+    /// The replication groups, serverless caches or clusters that were exported; each is weighed by itself, also where two
+    /// services have one of the same name.
     #[schemars(length(min = 1))]
     clusters: Vec<String>,
     /// What is kept.
@@ -294,14 +295,15 @@ async fn weigh(
         cx.warn(format!("{why}; it is left"));
         locked.push(why.clone());
     }
-    let kept = sorted.verified_that_stay();
-    let must_stay = kept.len().min(keep.min_verified.max(1) as usize);
+    let (kept, must_stay) = (sorted.verified_that_stay(), sorted.must_stay);
     Ok(Weighed { cluster: cluster.to_ascii_lowercase(), doomed, kept, locked, must_stay })
 }
 
 /// The exports with their fates, newest first.
 struct Sorted {
     sets: Vec<(Kept, Fate)>,
+    /// So many verified ones stay at least.
+    must_stay: usize,
     /// What only looks like an export; it is left.
     strange: Vec<String>,
 }
@@ -351,15 +353,25 @@ impl Sorted {
 
 async fn sorted(env: &Env, bucket: &str, cluster: &str, keep: &Keep) -> Result<Sorted, Failure> {
     let cluster = cluster.to_ascii_lowercase();
-    let history = manifest::history(env, bucket, &cluster, usize::MAX).await?;
-    let moments: Vec<Moment> = history
-        .kept
-        .iter()
-        .map(|kept| Moment { at: kept.manifest.taken_at, verified: kept.whole })
-        .collect();
-    let fates = keep.decide(&moments);
-    let sets = history.kept.into_iter().zip(fates).collect();
-    Ok(Sorted { sets, strange: history.strange })
+    let manifest::History { kept: mut rest, strange } =
+        manifest::history(env, bucket, &cluster, usize::MAX).await?;
+    let mut sorted = Sorted { sets: Vec::new(), must_stay: 0, strange };
+    // After a migration both services have a cluster of the same name: one's exports are none of the other's.
+    while let Some(service) = rest.first().map(|kept| kept.manifest.service) {
+        let (own, others) =
+            rest.into_iter().partition::<Vec<Kept>, _>(|kept| kept.manifest.service == service);
+        rest = others;
+        let moments: Vec<Moment> = own
+            .iter()
+            .map(|kept| Moment { at: kept.manifest.taken_at, verified: kept.whole })
+            .collect();
+        let fates = keep.decide(&moments);
+        let stay =
+            own.iter().zip(&fates).filter(|(set, fate)| set.whole && **fate != Fate::Dropped);
+        sorted.must_stay += stay.count().min(keep.min_verified.max(1) as usize);
+        sorted.sets.extend(own.into_iter().zip(fates));
+    }
+    Ok(sorted)
 }
 
 /// A set with its versions; or why it cannot go.
