@@ -41,6 +41,8 @@ pub struct Clients {
     pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// Service Quotas.
     pub servicequotas: aws_sdk_servicequotas::Client,
+    /// SNS: telling people.
+    pub sns: aws_sdk_sns::Client,
     /// What every change passes before it leaves.
     pub gates: Gates,
 }
@@ -142,6 +144,7 @@ fn clients(config: &SdkConfig, region: String, path_style: bool) -> Clients {
         kms: aws_sdk_kms::Client::new(config),
         cloudwatch: aws_sdk_cloudwatch::Client::new(config),
         servicequotas: aws_sdk_servicequotas::Client::new(config),
+        sns: aws_sdk_sns::Client::new(config),
         gates: Gates::default(),
     }
 }
