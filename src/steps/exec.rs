@@ -382,7 +382,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_left_the_group_does_not_hold_the_step_up() {
         let began = std::time::Instant::now();
-        let script = "setsid sleep 20 & echo begun";
+        let script = "setsid sleep 20 & sleep 0.5; echo begun";
         let output = run_it(json!({"command": ["/bin/sh", "-c", script]})).await.unwrap();
         assert_eq!(output.stdout, "begun\n");
         assert!(output.truncated, "nobody knows what it says later");
