@@ -1,5 +1,6 @@
 //! The object a user of the sandbox holds.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -290,6 +291,19 @@ impl Sandbox {
     /// What exists of one service, by its signing name, as `world` tells it; null for a service that keeps nothing.
     pub fn part(&self, service: &str) -> Value {
         lock(&self.core.world).describe_part(service)
+    }
+
+    /// What was published to a topic, in order: subject, text and attributes.
+    pub fn published(
+        &self,
+        topic: &str,
+    ) -> Vec<(Option<String>, String, BTreeMap<String, String>)> {
+        let world = lock(&self.core.world);
+        let messages = world.sns.topics.get(topic).map(|topic| topic.messages.clone());
+        let told = |message: crate::sns::state::Message| {
+            (message.subject, message.text, message.attributes)
+        };
+        messages.unwrap_or_default().into_iter().map(told).collect()
     }
 
     /// The entries of the cluster at this endpoint, where the model stands behind it.

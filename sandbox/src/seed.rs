@@ -46,6 +46,8 @@ pub struct Seed {
     pub metrics: Vec<SeedMetric>,
     /// CloudWatch alarms.
     pub alarms: Vec<SeedAlarm>,
+    /// SNS topics.
+    pub topics: Vec<SeedTopic>,
 }
 
 /// What a metric shows. It counts before what the clusters publish.
@@ -92,6 +94,22 @@ pub struct SeedAlarmState {
     pub state: String,
     /// Why.
     pub reason: String,
+}
+
+/// An SNS topic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedTopic {
+    /// Its name, or its whole ARN.
+    pub name: String,
+    /// How many have confirmed that they subscribe to it.
+    pub subscriptions: u32,
+}
+
+impl Default for SeedTopic {
+    fn default() -> Self {
+        Self { name: String::new(), subscriptions: 1 }
+    }
 }
 
 /// A value: text, or the endpoint of a cluster of the same seed.

@@ -18,6 +18,7 @@ use crate::seed::{
     EndpointFormat, Seed, SeedCluster, SeedMetric, SeedReplicationGroup, SeedServerlessCache,
     SeedValue,
 };
+use crate::sns;
 
 /// Users first, then the clusters that need them, then what may name the clusters' endpoints.
 pub(crate) async fn apply(ctx: &Ctx, seed: &Seed, random_seed: u64) -> Result<(), SandboxError> {
@@ -33,6 +34,7 @@ pub(crate) async fn apply(ctx: &Ctx, seed: &Seed, random_seed: u64) -> Result<()
     }
     buckets(ctx, seed).await?;
     watched(ctx, seed);
+    topics(ctx, seed);
     values(ctx, seed)
 }
 
@@ -51,6 +53,13 @@ fn watched(ctx: &Ctx, seed: &Seed) {
         let states = alarm.states.iter();
         let states = states.map(|s| (at(s.after_minutes), s.state.clone(), s.reason.clone()));
         cloudwatch.seed_alarm(&alarm.name, ctx.now, states.collect());
+    }
+}
+
+fn topics(ctx: &Ctx, seed: &Seed) {
+    for topic in &seed.topics {
+        let new = sns::state::Topic { subscriptions: topic.subscriptions, messages: Vec::new() };
+        ctx.world().sns.topics.insert(sns::arn(ctx, &topic.name), new);
     }
 }
 

@@ -41,6 +41,7 @@ const DENIED: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
     "AuthFailure",
+    "AuthorizationError",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "MissingAuthenticationToken",

@@ -41,6 +41,8 @@ pub struct Clients {
     pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// Service Quotas.
     pub servicequotas: aws_sdk_servicequotas::Client,
+    /// SNS: telling people.
+    pub sns: aws_sdk_sns::Client,
     /// How fast the control planes are called; as fast as it goes without.
     pub pace: Option<Pace>,
     /// What every change passes before it leaves.
@@ -158,6 +160,7 @@ fn clients(config: &SdkConfig, region: String, path_style: bool, pace: Option<Pa
         kms: aws_sdk_kms::Client::new(config),
         cloudwatch: aws_sdk_cloudwatch::Client::new(config),
         servicequotas: aws_sdk_servicequotas::Client::new(config),
+        sns: aws_sdk_sns::Client::new(config),
         pace,
         gates: Gates::default(),
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use orchestrate_sandbox::{
     Clock as SandboxClock, EndpointFormat, Sandbox, Seed, SeedAcl, SeedAlarm, SeedAlarmState,
     SeedBucket, SeedCluster, SeedHostedZone, SeedKmsKey, SeedParameter, SeedParameterGroup,
-    SeedRecord, SeedReplicationGroup, SeedSecret, SeedServerlessCache, SeedSubnetGroup, SeedUser,
-    SeedUserGroup, SeedValue, ServerPolicy,
+    SeedRecord, SeedReplicationGroup, SeedSecret, SeedServerlessCache, SeedSubnetGroup, SeedTopic,
+    SeedUser, SeedUserGroup, SeedValue, ServerPolicy,
 };
 
 use serde_json::Value;
@@ -226,6 +226,11 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
             });
         }
         Need::KmsKey(named) => seed.kms_keys.push(kms_key(named)),
+        Need::Topic(arn) => {
+            if !seed.topics.iter().any(|known| known.name == arn) {
+                seed.topics.push(SeedTopic { name: arn, ..SeedTopic::default() });
+            }
+        }
         Need::Password(reference) => password(seed, &reference),
         // Made by the run that a clean-up follows; a seed file can put them there.
         Need::Snapshot(_) | Need::ServerlessSnapshot(_) | Need::Object(_) => {}

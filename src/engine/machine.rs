@@ -1,6 +1,6 @@
 //! What a journal record means. Live run, resume, status and replay all go through `RunState::apply`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -163,6 +163,9 @@ pub struct RunState {
     /// Seconds for which it was paused, all pauses that are over.
     #[serde(skip)]
     pub paused_secs: u64,
+    /// Who had paused it when somebody let it go on all the same.
+    #[serde(skip)]
+    pub overruled: BTreeSet<String>,
     /// The steps that may not begin, and who said so.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub holds: BTreeMap<String, Steered>,
@@ -216,6 +219,7 @@ impl RunState {
             epoch: entry.epoch,
             paused: None,
             paused_secs: 0,
+            overruled: BTreeSet::new(),
             holds: BTreeMap::new(),
             cancelled: None,
             finished: 0,
@@ -435,6 +439,7 @@ impl RunState {
                 if let Some(paused) = self.paused.take() {
                     let secs = steered.at.duration_since(paused.at).as_secs();
                     self.paused_secs += u64::try_from(secs).unwrap_or_default();
+                    self.overruled.insert(paused.by);
                 }
             }
             Steer::Hold { before } => {

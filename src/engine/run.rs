@@ -163,7 +163,12 @@ impl<'a> Engine<'a> {
                 return Ok(Rest::Waiting { step });
             }
             if self.ledger.state(|s| s.runnable().is_empty()) {
-                return Ok(Rest::Succeeded);
+                if self.ledger.state(|s| s.paused.is_none()) {
+                    return Ok(Rest::Succeeded);
+                }
+                // Whoever paused it has not said yet that all is well, and may cancel it.
+                self.pass(None).await?;
+                continue;
             }
             self.stopped()?;
             self.forward().await?;

@@ -126,6 +126,8 @@ pub(super) fn arn(service: &str, resource: &str, place: &Place) -> Option<String
     };
     Some(match service {
         "s3" if resource.starts_with("arn:") => resource.to_owned(),
+        // A topic is named by its ARN alone.
+        "sns" if resource.starts_with("arn:") => resource.to_owned(),
         // Names in these ARNs are in lower case, whatever the playbook writes.
         "elasticache" | "memorydb" => format!("{prefix}{}", resource.to_lowercase()),
         "ssm" => {

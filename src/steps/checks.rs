@@ -58,6 +58,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("group.snapshot", "the snapshot that a group is made of is there and can be restored"),
     ("group.state", "the group is there, available, and has no change pending"),
     ("made.name", "what a step is to make has a name that is free"),
+    ("notify.topic", "the SNS topic of a message is there, and somebody subscribes to it"),
     ("snapshot.exists", "a snapshot that is to be deleted is there"),
     ("snapshot.name", "no other snapshot has the name that a new one is to get"),
     ("source.auth", "clients of the source log in as they will have to at the target"),

@@ -1,8 +1,7 @@
 //! `exec`: a command on the machine that carries out the run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -17,7 +16,7 @@ use crate::playbook::parse_duration;
 use crate::steps::redis::Secret;
 use crate::steps::secret::{SecretRef, reveal};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action};
-use process::{Ended, Order};
+use process::{Ended, Order, Word};
 
 mod process;
 
@@ -27,15 +26,14 @@ const KEPT: usize = 16 * 1024;
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// How long a kind of step may run anyway.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// Shorter texts are no secrets, and masking them would mask words.
-const SHORTEST_SECRET: usize = 6;
 
 /// Runs a command on the machine that carries out the run, without a shell, and fails unless it ends with 0.
 ///
 /// Its environment is empty but for `PATH` (`/usr/local/bin:/usr/bin:/bin`), `ORCHESTRATE_RUN`, `ORCHESTRATE_STEP`, and what
 /// `env` and `secrets` say. `secrets` are read when it is started, go nowhere but into its environment, and are masked in
 /// what is kept of its output: the first 16 KiB of each stream, in the journal. When its time (`limit`) is up, or the run is
-/// stopped, its whole process group is killed.
+/// stopped, its whole process group is killed; what it has left running when it ends is, too. Secrets of less than six
+/// characters are not masked.
 ///
 /// **It may run twice**: a process that dies while the command runs cannot know how far it came, and `orchestrate resume`
 /// starts it again. Write commands that bear that; `ORCHESTRATE_RUN` and `ORCHESTRATE_STEP` are the same then.
@@ -239,21 +237,23 @@ async fn run(env: &Env, spec: &Spec, command: &[String], cx: &Cx) -> Result<Ende
     if cx.noted().is_none() {
         cx.note(json!({ "started": true })).await?;
     }
-    let stop = Arc::new(AtomicBool::new(false));
+    let (say, words) = mpsc::channel();
     let order = Order {
         command: command.to_vec(),
         directory: spec.directory.clone(),
         variables,
         limit,
         kept: KEPT,
-        stop: Arc::clone(&stop),
+        secrets: secrets.into_iter().map(|(_, secret)| secret).collect(),
+        words,
+        say: say.clone(),
     };
     // Dropped with this future, when the run is stopped: the command is killed then.
-    let stopping = Stopping(stop);
+    let stopping = Stopping(say);
     let done = tokio::task::spawn_blocking(move || process::run(&order)).await;
     drop(stopping);
     let what = format!("command {} ", command.first().map_or("", String::as_str));
-    let mut ended = done
+    let ended = done
         .map_err(|error| {
             Failure::fatal(format!("{what}could not be waited for")).because(error.to_string())
         })?
@@ -262,9 +262,6 @@ async fn run(env: &Env, spec: &Spec, command: &[String], cx: &Cx) -> Result<Ende
                 .because(error.to_string())
                 .mend("name the program by its whole path, or set PATH in `env`")
         })?;
-    for text in [&mut ended.stdout, &mut ended.stderr] {
-        *text = masked(text, secrets.iter().map(|(_, secret)| secret.reveal()));
-    }
     let failed = |class, why: String| {
         let failure = Failure::new(class, format!("{what}{why}"));
         match ended.stderr.trim().lines().next_back() {
@@ -284,17 +281,13 @@ async fn run(env: &Env, spec: &Spec, command: &[String], cx: &Cx) -> Result<Ende
 }
 
 /// Lets the command be killed once nobody waits for it any more.
-struct Stopping(Arc<AtomicBool>);
+struct Stopping(mpsc::Sender<Word>);
 
 impl Drop for Stopping {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        // It may have ended.
+        let _ = self.0.send(Word::Stop);
     }
-}
-
-fn masked<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> String {
-    let long = secrets.filter(|secret| secret.len() >= SHORTEST_SECRET);
-    long.fold(text.to_owned(), |text, secret| text.replace(secret, "(masked)"))
 }
 
 #[cfg(test)]
@@ -364,5 +357,49 @@ mod tests {
         let output =
             run_it(json!({"command": ["/bin/sh", "-c", "yes | head -c 100000"]})).await.unwrap();
         assert!(output.truncated && output.stdout.len() == KEPT);
+    }
+
+    /// One secret is written in two pieces, and another across the end of what is kept, or of what is read.
+    #[tokio::test(start_paused = true)]
+    async fn a_secret_in_two_pieces_or_across_the_end_is_masked_whole() {
+        for (zeros, end) in [(16_361, "0(masked)"), (16_374, "0"), (16_380, "0"), (17_000, "0")] {
+            let script = format!(
+                "printf %s \"${{P%-hunter2}}\"; sleep 0.1; printf %s -hunter2; printf %0{zeros}d 0; echo $P"
+            );
+            let output = run_it(json!({
+                "command": ["/bin/sh", "-c", script],
+                "secrets": {"P": "secretsmanager:x"},
+            }))
+            .await
+            .unwrap();
+            let said = output.stdout.trim_end();
+            assert!(said.starts_with("(masked)0") && said.ends_with(end), "{zeros}: {said}");
+            assert!(output.stdout.len() <= KEPT && !said.contains('h'), "{zeros}: {said}");
+        }
+    }
+
+    /// Somebody who leaves the group lives on, and holds the output open. Nobody waits for them.
+    #[tokio::test(start_paused = true)]
+    async fn one_that_left_the_group_does_not_hold_the_step_up() {
+        let began = std::time::Instant::now();
+        let script = "setsid sleep 20 & sleep 0.5; echo begun";
+        let output = run_it(json!({"command": ["/bin/sh", "-c", script]})).await.unwrap();
+        assert_eq!(output.stdout, "begun\n");
+        assert!(output.truncated, "nobody knows what it says later");
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+
+    /// A step that is stopped, as by a signal or a cancel, leaves no command behind.
+    #[tokio::test]
+    async fn a_step_that_is_stopped_kills_its_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let (begun, ended) = (dir.path().join("begun"), dir.path().join("ended"));
+        let script = format!("touch {}; sleep 1; touch {}", begun.display(), ended.display());
+        let args = json!({"command": ["/bin/sh", "-c", script]});
+        let step = run_it(args);
+        let dropped = tokio::time::timeout(Duration::from_millis(500), step).await;
+        assert!(dropped.is_err() && begun.exists(), "{dropped:?}");
+        std::thread::sleep(Duration::from_millis(1200));
+        assert!(!ended.exists(), "the command went on");
     }
 }

@@ -106,6 +106,7 @@ kinds![
     memorydb::FailoverShard,
     memorydb::UpdateAcl,
     memorydb::UpdateCluster,
+    notify::sns::Sns,
     notify::webhook::Webhook,
     pause::Pause,
     rdb::Check,

@@ -57,6 +57,8 @@ pub enum Need {
         /// The record's name.
         name: String,
     },
+    /// An SNS topic with a subscription, by ARN.
+    Topic(String),
     /// A password kept under a secret reference.
     Password(String),
 }

@@ -29,6 +29,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) kms: Vec<&'a Rule>,
     pub(crate) cloudwatch: Vec<&'a Rule>,
     pub(crate) servicequotas: Vec<&'a Rule>,
+    pub(crate) sns: Vec<&'a Rule>,
 }
 
 /// Clients answered by `rules`.
@@ -50,6 +51,7 @@ pub(crate) fn clients(rules: Rules<'_>) -> Clients {
         kms: mock_client!(aws_sdk_kms, any, rules.kms),
         cloudwatch: mock_client!(aws_sdk_cloudwatch, any, rules.cloudwatch),
         servicequotas: mock_client!(aws_sdk_servicequotas, any, rules.servicequotas),
+        sns: mock_client!(aws_sdk_sns, any, rules.sns),
         gates: Gates::default(),
     }
 }

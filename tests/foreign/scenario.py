@@ -354,6 +354,9 @@ def route53(do, until):
 
 def others(do):
     do("sts", "GetCallerIdentity")
+    nowhere = f"arn:aws:sns:us-east-1:{ACCOUNT}:story-nowhere"
+    do("sns", "GetTopicAttributes", TopicArn=nowhere, fails="NotFound")
+    do("sns", "Publish", TopicArn=nowhere, Message="told", fails="NotFound")
     do("iam", "SimulatePrincipalPolicy", PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/story", ActionNames=["s3:GetObject", "memorydb:CreateCluster"])
     do("iam", "GetRole", RoleName="story-role")
     do("kms", "DescribeKey", KeyId="alias/story-none", fails="NotFoundException")
@@ -387,5 +390,10 @@ def cloudwatch(do):
 def seeded(do):
     """What only a sandbox with the seed of the tests has."""
     do("kms", "DescribeKey", KeyId="alias/story-key")
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:story"
+    do("sns", "GetTopicAttributes", TopicArn=topic)
+    do("sns", "Publish", TopicArn=topic, Subject="story", Message="told",
+       MessageAttributes={"orchestrate.run": {"DataType": "String", "StringValue": "story"}})
+    do("sns", "Publish", TopicArn=topic, Subject="two\nlines", Message="told", fails="InvalidParameter")
     quotas = do("service-quotas", "ListServiceQuotas", ServiceCode="memorydb")
     do("service-quotas", "GetServiceQuota", ServiceCode="memorydb", QuotaCode=get(quotas, "Quotas", 0, "QuotaCode"))

@@ -7,7 +7,10 @@ use serde_json::Value;
 use crate::harness::{
     Check, left_something, roll_back, run, same, same_but_kept, same_changes, succeeded,
 };
-use crate::world::{Disturb, Done, World, all_playbooks, virtually};
+use crate::world::{Disturb, Done, World, all_playbooks, hurry, virtually};
+
+/// Nothing is written while a wait looks, so that long waits show nothing more.
+const QUICK: f64 = 20.0;
 
 fn resumed() -> Vec<Record> {
     vec![Record::Resumed { by: "another process".to_owned() }]
@@ -102,6 +105,7 @@ fn rolled_back(done: &Done) -> Check {
 
 #[test]
 fn dying_at_every_write_forward_changes_nothing_in_the_end() {
+    hurry(QUICK);
     let mut crashes = 0;
     for name in all_playbooks() {
         crashes += virtually(forward(name)).unwrap_or_else(|e| panic!("{e}"));
@@ -111,6 +115,7 @@ fn dying_at_every_write_forward_changes_nothing_in_the_end() {
 
 #[test]
 fn dying_at_every_write_of_a_rollback_still_ends_in_a_clean_slate() {
+    hurry(QUICK);
     let mut crashes = 0;
     for name in all_playbooks() {
         crashes += virtually(backward(name)).unwrap_or_else(|e| panic!("{e}"));

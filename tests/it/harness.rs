@@ -102,14 +102,18 @@ fn failed_there(done: &Done, id: &str) -> Check {
     }
 }
 
-/// Whether a rollback left something because its kind says that nothing brings it back; but for points of metrics, which
-/// `same_but_kept` leaves out.
+/// Kinds that nothing brings back and that leave nothing in the world: around them everything must be as it was. Points of
+/// metrics are left out by `same_but_kept`.
+const LEAVES_NOTHING: [&str; 4] =
+    ["cloudwatch.put_metric", "memorydb.failover_shard", "notify.sns", "notify.webhook"];
+
+/// Whether a rollback left something because its kind says that nothing brings it back.
 pub(crate) fn left_something(done: &Done) -> bool {
     let state = done.state();
     state.steps().any(|(planned, step)| {
         matches!(&planned.effect, Effect::Mutates(UndoPolicy::None(_) | UndoPolicy::Manual(_)))
+            && !LEAVES_NOTHING.contains(&planned.kind.as_str())
             && step.undo == orchestrate::engine::Undo::Left
-            && planned.kind != "cloudwatch.put_metric"
     })
 }
 

@@ -22,6 +22,7 @@ mod lags;
 mod lever;
 mod meanwhile;
 mod mutants;
+mod notify;
 mod pages;
 mod permissions;
 mod plans;

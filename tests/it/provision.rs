@@ -1,6 +1,7 @@
 //! The provisioning playbook with real servers: its users log in with the passwords of the secret, may do what they are
 //! for, and nobody enters without one.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use orchestrate::aws::{self, Settings};
 use orchestrate::cli::sandboxed::seed_for;
 use orchestrate::engine::journal::{MemoryJournal, Record, Rest};
-use orchestrate::engine::{Clock, End, Engine, Ledger};
+use orchestrate::engine::{Clock, End, Engine, Ledger, Sink};
 use orchestrate::steps::redis::{DataPlane, Secret, Target, Wire};
 use orchestrate::steps::{Env, registry};
 use orchestrate_sandbox::{Clock as SandboxClock, Sandbox, ServerPolicy};
@@ -63,8 +64,13 @@ fn the_users_of_the_provisioning_playbook_log_in_to_real_servers_with_the_secret
             plan: Box::new(plan),
         };
         let journal = MemoryJournal::default();
-        let ledger =
-            Ledger::begin(Box::new(journal.clone()), header, clock.clone(), Rc::new(|_| {})).await;
+        // What a report could show, and what `--json` prints.
+        let told = Rc::new(RefCell::new(String::new()));
+        let sink: Sink = {
+            let told = Rc::clone(&told);
+            Rc::new(move |event| told.borrow_mut().push_str(&format!("{event:?}\n")))
+        };
+        let ledger = Ledger::begin(Box::new(journal.clone()), header, clock.clone(), sink).await;
         let ledger = Rc::new(ledger.expect("a header"));
         let engine = Engine::new(&kinds, Rc::clone(&ledger), clock, CancellationToken::new());
         let end = engine.run().await;
@@ -103,6 +109,9 @@ fn the_users_of_the_provisioning_playbook_log_in_to_real_servers_with_the_secret
             // Nobody's password is in the journal.
             let journaled = serde_json::to_string(&journal.entries()).expect("it is JSON");
             assert!(!journaled.contains(password), "the password of {field} is in the journal");
+            assert!(!told.borrow().contains(password), "the password of {field} was told");
+            let outputs = serde_json::to_string(&outputs).expect("it is JSON");
+            assert!(!outputs.contains(password), "the password of {field} is an output");
         }
         assert!(open(None, None).await.is_err(), "somebody entered without a password");
         sandbox.stop().await;

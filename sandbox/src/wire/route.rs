@@ -18,7 +18,8 @@ use crate::log::{Call, Outcome};
 use crate::record;
 use crate::sandbox::Sandbox;
 use crate::{
-    cloudwatch, elasticache, kms, memorydb, route53, s3, secretsmanager, servicequotas, ssm, sts,
+    cloudwatch, elasticache, kms, memorydb, route53, s3, secretsmanager, servicequotas, sns, ssm,
+    sts,
 };
 
 /// The services, by protocol and signing name.
@@ -32,6 +33,7 @@ enum Service {
     Route53,
     Iam,
     Sts,
+    Sns,
     Kms,
     Quotas,
     CloudWatch,
@@ -46,6 +48,7 @@ const STALE_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 const ELASTICACHE_NS: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
 const IAM_NS: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 const STS_NS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+const SNS_NS: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 
 impl Service {
     fn name(self) -> &'static str {
@@ -58,6 +61,7 @@ impl Service {
             Self::Route53 => "route53",
             Self::Iam => "iam",
             Self::Sts => "sts",
+            Self::Sns => "sns",
             Self::Kms => "kms",
             Self::Quotas => "servicequotas",
             Self::CloudWatch | Self::CloudWatchCbor => "monitoring",
@@ -65,7 +69,7 @@ impl Service {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        const ALL: [Service; 11] = [
+        const ALL: [Service; 12] = [
             Service::ElastiCache,
             Service::MemoryDb,
             Service::S3,
@@ -74,6 +78,7 @@ impl Service {
             Service::Route53,
             Service::Iam,
             Service::Sts,
+            Service::Sns,
             Service::Kms,
             Service::Quotas,
             Service::CloudWatch,
@@ -122,6 +127,7 @@ impl Service {
             Some("2015-02-02") => Self::ElastiCache,
             Some("2011-06-15") => Self::Sts,
             Some("2010-05-08") => Self::Iam,
+            Some("2010-03-31") => Self::Sns,
             _ if parts.uri.path().starts_with("/2013-04-01/") => Self::Route53,
             _ => Self::S3,
         }
@@ -150,7 +156,7 @@ impl Incoming {
     fn read(parts: Parts, body: Bytes) -> Result<Self, (Service, ApiError)> {
         let service = Service::of(&parts, &body);
         let (operation, resource, input) = match service {
-            Service::ElastiCache | Service::Iam | Service::Sts => {
+            Service::ElastiCache | Service::Iam | Service::Sts | Service::Sns => {
                 let params = Params::parse(&body);
                 let operation = params.get("Action").unwrap_or_default().to_owned();
                 let resource = form_resource(&params);
@@ -235,7 +241,8 @@ fn form_resource(params: &Params) -> String {
     if params.get("Action") == Some("CreateReplicationGroup") {
         return params.get("ReplicationGroupId").unwrap_or_default().to_owned();
     }
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 12] = [
+        "TopicArn",
         "TargetSnapshotName",
         "SnapshotName",
         "ServerlessCacheSnapshotName",
@@ -270,7 +277,10 @@ fn json_resource(input: &Value) -> String {
         "KeyId",
         "ServiceCode",
     ];
-    NAMES.iter().find_map(|name| input[name].as_str()).unwrap_or_default().to_owned()
+    let lists = ["AlarmNames", "DashboardNames"];
+    let one = NAMES.iter().find_map(|name| input[name].as_str());
+    let first = || lists.iter().find_map(|name| input[name][0].as_str());
+    one.or_else(first).unwrap_or_default().to_owned()
 }
 
 /// Answers one request: settles what time has brought, decides the fault, lets the service answer, writes the log. Gives
@@ -366,6 +376,8 @@ async fn answer(
     } else if fault == Some(FaultKind::StaleRead)
         // S3 reads after writes (S3 user guide, data consistency model).
         && incoming.service != Service::S3
+        // It reads nothing.
+        && incoming.operation != "GetRandomPassword"
         && let Some((changed, before)) = lock(&core.before).clone()
         && ctx.now.duration_since(changed) <= STALE_WITHIN
     {
@@ -417,6 +429,8 @@ async fn carry_out(ctx: &Ctx, incoming: Incoming, head: bool) -> (Reply, Outcome
             .map(|xml| xml_reply(&query::respond(&operation, xml, IAM_NS, &ctx.request_id), ctx)),
         (Service::Sts, Input::Form(params)) => sts::call(ctx, &operation, &params, &parts)
             .map(|xml| xml_reply(&query::respond(&operation, xml, STS_NS, &ctx.request_id), ctx)),
+        (Service::Sns, Input::Form(params)) => sns::call(ctx, &operation, &params)
+            .map(|xml| xml_reply(&query::respond(&operation, xml, SNS_NS, &ctx.request_id), ctx)),
         (Service::MemoryDb, Input::Json(input)) => {
             json_reply(memorydb::call(ctx, &operation, &input).await, ctx)
         }
@@ -475,6 +489,7 @@ fn refuse(service: Service, error: &ApiError, ctx: &Ctx, head: bool) -> Reply {
         Service::ElastiCache => error::query(error, ELASTICACHE_NS, &ctx.request_id),
         Service::Iam => error::query(error, IAM_NS, &ctx.request_id),
         Service::Sts => error::query(error, STS_NS, &ctx.request_id),
+        Service::Sns => error::query(error, SNS_NS, &ctx.request_id),
         Service::MemoryDb
         | Service::Ssm
         | Service::SecretsManager
@@ -512,7 +527,8 @@ fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
         ),
         FaultKind::Denied => ApiError::new(
             403,
-            "AccessDenied",
+            // SNS has a word of its own (its API reference, the errors of each operation).
+            if service == Service::Sns { "AuthorizationError" } else { "AccessDenied" },
             "User is not authorized to perform this action: the fault plan denies it",
         ),
         FaultKind::ExpiredCredentials if json => ApiError::bad(
@@ -541,7 +557,7 @@ fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
 
 fn server_error(service: Service) -> ApiError {
     let code = match service {
-        Service::S3 => "InternalError",
+        Service::S3 | Service::Sns => "InternalError",
         Service::Ssm => "InternalServerError",
         Service::SecretsManager => "InternalServiceError",
         _ => "InternalFailure",
@@ -580,6 +596,7 @@ fn not_found(incoming: &Incoming) -> ApiError {
         Service::Route53 => "NoSuchHostedZone",
         Service::Iam => "NoSuchEntity",
         Service::Sts => "InvalidAction",
+        Service::Sns => "NotFound",
         Service::Kms => "NotFoundException",
         Service::Quotas => "NoSuchResourceException",
         Service::CloudWatch | Service::CloudWatchCbor => "ResourceNotFound",

@@ -94,8 +94,8 @@ static WRITTEN: [Written; 18] = written![
     3 x 1.0 "../../../playbooks/" "serverless-to-memorydb" COMPARED, None;
     1 x 1.0 "../../../playbooks/" "cleanup-migration" &[], Some("elasticache-to-memorydb");
     1 x 1.0 "../../../playbooks/" "cleanup-serverless-migration" &[], Some("serverless-to-memorydb");
-    0 x 1.0 "../../../playbooks/" "provision-memorydb" PROVISION, None;
-    0 x 1.0 "../../../playbooks/" "scale-memorydb" SCALE, None;
+    0 x QUICK "../../../playbooks/" "provision-memorydb" PROVISION, None;
+    0 x QUICK "../../../playbooks/" "scale-memorydb" SCALE, None;
     0 x QUICK "../../../playbooks/" "scheduled-export" &["group=prod", "bucket=exports"], None;
     0 x QUICK "../../../playbooks/" "scheduled-export-memorydb" &["cluster=prod-mdb", "bucket=exports"], None;
     0 x QUICK "../../../playbooks/" "export-fleet" &["pattern=prod-*", "bucket=exports"], None;

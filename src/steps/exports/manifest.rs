@@ -158,7 +158,7 @@ impl Manifest {
         let target = key.strip_suffix(ENDING).unwrap_or(key);
         let own = |file: &str| {
             let rest = file.strip_prefix(target).and_then(|rest| rest.strip_suffix(".rdb"));
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
         };
         let foreign = self.files.iter().find(|file| !own(&file.key))?;
         Some(format!("it names {}, which is not of its export", foreign.key))

@@ -33,7 +33,7 @@ const LONGEST: usize = 40;
 ///   memorydb.create_user:
 ///     name: app
 ///     access: "on ~* &* +@all -@dangerous"
-///     passwords: ["${{ steps.secret.refs.app }}"]
+///     passwords: ["${{ steps.secret.ref }}#app"]
 /// ```
 ///
 /// A user of that name fails the step, unless this run made it before its answer was lost. With `adopt: true` one with the

@@ -284,8 +284,11 @@ async fn events(env: &Env, cluster: &str, since: Timestamp) -> Result<Vec<Event>
 async fn ready(env: &Env, name: &str, shard: &str) -> Result<String, Failure> {
     let request = env.aws.memorydb.describe_clusters().cluster_name(name).show_shard_details(true);
     let answer = call(Op::read(SERVICE, "DescribeClusters"), request.send()).await?;
-    let missing =
-        || Failure::new(Class::NotFound, format!("there is no MemoryDB cluster \"{name}\""));
+    let missing = || {
+        Failure::new(Class::NotFound, format!("there is no MemoryDB cluster \"{name}\"")).mend(
+            format!("aws memorydb describe-clusters --region {} lists them", env.identity.region),
+        )
+    };
     let found = answer.clusters.unwrap_or_default().into_iter().next().ok_or_else(missing)?;
     let status = found.status().unwrap_or("unknown").to_ascii_lowercase();
     let known = found.shards().iter().find(|s| s.name() == Some(shard)).ok_or_else(|| {

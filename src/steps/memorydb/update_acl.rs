@@ -209,8 +209,10 @@ impl Step for UpdateAcl {
 async fn acl(env: &Env, name: &str) -> Result<Acl, Failure> {
     let found = cluster::acl(env, name).await?;
     found.ok_or_else(|| {
-        Failure::new(Class::NotFound, format!("there is no MemoryDB ACL \"{name}\""))
-            .mend("aws memorydb describe-acls lists them; `memorydb.create_acl` makes one")
+        Failure::new(Class::NotFound, format!("there is no MemoryDB ACL \"{name}\"")).mend(format!(
+            "aws memorydb describe-acls --region {} lists them; `memorydb.create_acl` makes one",
+            env.identity.region
+        ))
     })
 }
 

@@ -313,8 +313,9 @@ fn asked(cx: &Cx) -> BTreeSet<usize> {
 
 async fn there(env: &Env, name: &str) -> Result<Cluster, Failure> {
     cluster::cluster(env, name).await?.ok_or_else(|| {
-        Failure::new(Class::NotFound, format!("there is no MemoryDB cluster \"{name}\""))
-            .mend("aws memorydb describe-clusters lists them")
+        Failure::new(Class::NotFound, format!("there is no MemoryDB cluster \"{name}\"")).mend(
+            format!("aws memorydb describe-clusters --region {} lists them", env.identity.region),
+        )
     })
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::stops;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure};
 use crate::permissions::Phases;
@@ -162,14 +163,6 @@ impl Step for Webhook {
             Err(failure) => Err(failure),
         }
     }
-}
-
-/// Whether a failure is the run's, not the message's.
-fn stops(class: Class) -> bool {
-    matches!(
-        class,
-        Class::Busy | Class::Journal | Class::Halted | Class::Interrupted | Class::Expired
-    )
 }
 
 async fn send(env: &Env, spec: &Spec, prepared: &Prepared, cx: &Cx) -> Result<u16, Failure> {

@@ -106,7 +106,8 @@ impl Step for CreateSecret {
     const KIND: &'static str = "secretsmanager.create_secret";
     const SUMMARY: &'static str = "create a secret with generated passwords";
     const ACTIONS: &'static [Action] = &[
-        action("secretsmanager:DescribeSecret", "secret:{name}", Phases::ALL),
+        // Of a name that no secret has yet, AWS knows no more than the name.
+        action("secretsmanager:DescribeSecret", "new-secret:{name}", Phases::ALL),
         action("secretsmanager:GetRandomPassword", "*", Phases::RUN),
         action("secretsmanager:CreateSecret", "new-secret:{name}", Phases::RUN),
         action("secretsmanager:TagResource", "new-secret:{name}", Phases::RUN),
@@ -189,7 +190,7 @@ impl Step for CreateSecret {
             Ok(None) => Finding::ok(CHECK, format!("there is no secret \"{name}\" yet"))
                 .seen("exists", false),
             Ok(Some(found)) => {
-                let failure = taken(name, &found);
+                let failure = taken(env, name, &found);
                 let mend = failure.mend.clone().unwrap_or_default();
                 Finding::will_fail(CHECK, failure.to_string(), mend).seen("exists", true)
             }
@@ -205,7 +206,7 @@ impl Step for CreateSecret {
         if let Some(found) = describe(env, &spec.name).await?
             && !ours(cx, &found)
         {
-            return Err(taken(&spec.name, &found));
+            return Err(taken(env, &spec.name, &found));
         }
         // An id, and no secret: it may be drawn by the run's own generator, so that the run can be repeated.
         let hex = cx.random(|rng| format!("{:032x}", rng.random::<u128>()));
@@ -241,7 +242,7 @@ impl Step for CreateSecret {
         let look = || describe(env, name);
         if let Some(found) = creation::look_for_made(cx, look).await? {
             if !ours(cx, &found) || found.deleted_date().is_some() {
-                return Err(taken(name, &found));
+                return Err(taken(env, name, &found));
             }
             creation::note_call(cx, Call::Taken).await?;
             return Ok(Done::Adopted(output(found.arn())));
@@ -256,7 +257,7 @@ impl Step for CreateSecret {
             Err(failure) if failure.class == Class::Conflict => {
                 match creation::until_visible(cx, look).await? {
                     Some(found) if ours(cx, &found) => Ok(Done::Adopted(output(found.arn()))),
-                    Some(found) => Err(taken(name, &found)),
+                    Some(found) => Err(taken(env, name, &found)),
                     None => Err(failed(failure)),
                 }
             }
@@ -299,7 +300,8 @@ impl Step for CreateSecret {
         Ok(vec![match days {
             0 => format!("deleted secret \"{name}\""),
             days => format!(
-                "deleted secret \"{name}\"; for {days} days `aws secretsmanager restore-secret --secret-id {name}` brings it back"
+                "deleted secret \"{name}\"; for {days} days `aws secretsmanager restore-secret --secret-id {name} --region {}` brings it back",
+                env.identity.region
             ),
         }])
     }
@@ -314,15 +316,16 @@ fn ours(cx: &Cx, found: &DescribeSecretOutput) -> bool {
     ownership::is_ours(cx, found.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?))))
 }
 
-fn taken(name: &str, found: &DescribeSecretOutput) -> Failure {
+fn taken(env: &Env, name: &str, found: &DescribeSecretOutput) -> Failure {
     let what = format!("secret \"{name}\"");
     if found.deleted_date().is_none() {
         return ownership::not_ours(&what, &[]);
     }
     Failure::new(Class::Conflict, format!("{what} is scheduled for deletion, and keeps its name until then")).mend(
         format!(
-            "choose another name; or, if nobody needs it: aws secretsmanager delete-secret --secret-id {name} \
-             --force-delete-without-recovery (after restore-secret)"
+            "choose another name; or, if nobody needs it: aws secretsmanager restore-secret --secret-id {name} --region {0} && \
+             aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery --region {0}",
+            env.identity.region
         ),
     )
 }

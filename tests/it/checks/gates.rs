@@ -1,4 +1,4 @@
-//! Metrics that a gate looks at.
+//! Metrics that a gate looks at, and topics that are told.
 
 use orchestrate_sandbox::{Seed, SeedMetric, SeedPoint};
 
@@ -27,6 +27,18 @@ fn shows(seed: &mut Seed, values: &[(i64, Option<f64>)]) {
         dimensions: dimensions.into(),
         values: values.iter().map(point).collect(),
     });
+}
+
+const TELL: &str = "
+playbook: v1
+name: checked
+steps:
+  - id: tell
+    notify.sns: { topic: 'arn:aws:sns:us-east-1:123456789012:on-call', text: told }
+";
+
+fn tell() -> Row {
+    Row { check: "notify.topic", playbook: TELL, found: ("tell", Found::Ok), ..Row::default() }
 }
 
 fn bare() -> Row {
@@ -63,6 +75,27 @@ pub(super) fn rows() -> Vec<Row> {
             seed: |seed| shows(seed, &[(-60, None)]),
             then: Then::Goes(&["\"without_data\":1"]),
             ..bare()
+        },
+        tell(),
+        Row {
+            case: "nobody subscribes",
+            seed: |seed| seed.topics[0].subscriptions = 0,
+            found: ("tell", Found::Note),
+            ..tell()
+        },
+        Row {
+            case: "no such topic",
+            seed: |seed| seed.topics.clear(),
+            found: ("tell", Found::WillFail),
+            then: fails("tell", "Topic does not exist"),
+            ..tell()
+        },
+        Row {
+            case: "a topic of another region",
+            edits: &[("sns:us-east-1", "sns:eu-west-1")],
+            found: ("tell", Found::WillFail),
+            then: fails("tell", "Invalid parameter: TopicArn"),
+            ..tell()
         },
     ]
 }

@@ -205,7 +205,7 @@ impl Row {
 pub(crate) fn region_missing(finding: &Finding) -> Result<(), String> {
     let mend = finding.mend.as_deref().unwrap_or_default();
     for line in mend.lines() {
-        let regional = ["elasticache", "memorydb", "ssm", "secretsmanager", "kms", "ec2"];
+        let regional = ["elasticache", "memorydb", "ssm", "secretsmanager", "kms", "ec2", "sns"];
         let here = |service| line.matches(&format!("aws {service} ")).count();
         let commands: usize = regional.iter().map(here).sum();
         if line.matches("--region ").count() < commands {

@@ -147,6 +147,12 @@ fn known(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
             (asked.operation == "DescribeKey")
                 .then(|| vec![Permission::of("kms:DescribeKey", &key)])
         }
+        "sns" => {
+            let topic = asked.text("TopicArn").unwrap_or("*");
+            ["GetTopicAttributes", "Publish"]
+                .contains(&asked.operation)
+                .then(|| vec![Permission::of(&asked.action(), topic)])
+        }
         "servicequotas" => Some(vec![Permission::of(&asked.action(), "*")]),
         // Signed as "monitoring", and named "cloudwatch" in policies.
         "monitoring" => cloudwatch::needs(ctx, asked),
@@ -215,6 +221,7 @@ mod tests {
             ("route53", include_str!("../../route53/call.rs")),
             ("monitoring", include_str!("../../cloudwatch/call.rs")),
             ("sts", include_str!("../../sts/call.rs")),
+            ("sns", include_str!("../../sns/call.rs")),
             ("iam", include_str!("../call.rs")),
         ] {
             let operations = operations(source);
