@@ -86,6 +86,7 @@ fn collect(value: &Value, hops: &[&str], found: &mut Vec<String>) {
     match (value, hops) {
         (Value::Array(items), _) => items.iter().for_each(|item| collect(item, hops, found)),
         (Value::String(text), []) => found.push(text.clone()),
+        (Value::Bool(true), []) => found.push("true".to_owned()),
         // A mapping stands for its values.
         (Value::Object(fields), []) => {
             fields.values().for_each(|value| collect(value, hops, found))

@@ -39,6 +39,8 @@ pub struct Group {
     pub global: Option<(String, String)>,
     /// Changes that have been asked for and are not carried out, in words.
     pub pending: Vec<String>,
+    /// Whether Multi-AZ is on.
+    pub multi_az: bool,
     /// For how many days automatic snapshots are kept; 0 for none.
     pub snapshot_retention_days: u32,
     /// When the daily snapshot is taken.
@@ -205,6 +207,7 @@ pub(crate) fn describe(group: &ReplicationGroup, node: Result<Node, Failure>) ->
             Some((id, text(global.global_replication_group_member_role())))
         }),
         pending: pending(group),
+        multi_az: group.multi_az().is_some_and(|is| is.as_str() == "enabled"),
         snapshot_retention_days: group
             .snapshot_retention_limit()
             .and_then(|days| u32::try_from(days).ok())

@@ -161,7 +161,13 @@ def elasticache(do, until):
     do("elasticache", "DeleteSnapshot", SnapshotName="story-copy")
     do("elasticache", "DeleteSnapshot", SnapshotName="story-none", fails="SnapshotNotFoundFault")
     changes(do, until, state)
-    do("elasticache", "DeleteReplicationGroup", **group)
+    do("elasticache", "DeleteReplicationGroup", **group, FinalSnapshotIdentifier="story-final")
+    until("available", state("SnapshotStatus", "Snapshots", "DescribeSnapshots", SnapshotName="story-final"))
+    again = {"ReplicationGroupId": "story-again"}
+    do("elasticache", "CreateReplicationGroup", **again, ReplicationGroupDescription="from a snapshot", SnapshotName="story-final",
+       Engine="redis", CacheNodeType="cache.r7g.large", ReplicasPerNodeGroup=1, AutomaticFailoverEnabled=True)
+    until("available", state("Status", "ReplicationGroups", "DescribeReplicationGroups", **again))
+    do("elasticache", "DeleteReplicationGroup", **again)
     do("elasticache", "DeleteReplicationGroup", ReplicationGroupId="story-nobody", fails="ReplicationGroupNotFoundFault")
 
 

@@ -492,6 +492,7 @@ without_each! {
     the_engine_upgrade_says_which_permission_is_missing: "engine-upgrade",
     parking_says_which_permission_is_missing: "park",
     unparking_says_which_permission_is_missing: "unpark",
+    decommissioning_says_which_permission_is_missing: "decommission-source",
     an_export_says_which_permission_is_missing: "scheduled-export",
     a_memorydb_export_says_which_permission_is_missing: "scheduled-export-memorydb",
     a_fleet_says_which_permission_is_missing: "export-fleet",

@@ -1,16 +1,17 @@
 //! The runbooks for replication groups: what they measure on real servers, what they bring back, what they do under faults.
 
 use orchestrate::engine::End;
-use orchestrate::engine::journal::Rest;
+use orchestrate::engine::journal::{Record, Rest};
 use orchestrate::steps::redis::{Secret, Target};
-use orchestrate_sandbox::{FaultKind, FaultPlan, RandomFaults, Seed};
+use orchestrate_sandbox::{FaultKind, FaultPlan, RandomFaults, Seed, SeedMetric, SeedPoint};
 use serde_json::{Map, Value, json};
 
 use crate::harness::{intent_before_call, same, succeeded};
-use crate::world::{Disturb, Done, World, compiled, virtually, written};
+use crate::world::{Disturb, Done, RUNBOOKS, World, compiled, edited, virtually, written};
 
-/// How much faster than AWS the lifecycles of these sandboxes are; the servers in them are as fast as they are.
-const SPEED: f64 = 120.0;
+/// How much faster than AWS the lifecycles of these sandboxes are; the servers in them are as fast as they are. A failover
+/// with its recovery, four and a half minutes, takes as many seconds.
+const SPEED: f64 = 60.0;
 
 /// Runs a test in real time.
 fn really<T>(test: impl Future<Output = T>) -> T {
@@ -33,6 +34,20 @@ fn one_shard(seed: &mut Seed) {
     for group in &mut seed.replication_groups {
         (group.cluster_mode, group.shards) = (false, 1);
     }
+}
+
+/// On a hurried clock, as in `--sandbox`, the servers and the gap that is told are as slow as they are.
+#[test]
+fn a_hurried_clock_does_not_stretch_the_gap() {
+    let told = really(async {
+        let world = World::hurried(compiled("failover-drill", Map::new()), SPEED, one_shard).await;
+        let done = world.run(&Disturb::default()).await;
+        succeeded(&done).unwrap_or_else(|e| panic!("{e}"));
+        output(&done, "failover")
+    });
+    let gap = told["write_gap_ms"].as_u64().unwrap_or_else(|| panic!("{told}"));
+    println!("failover drill, hurried {SPEED} times: no write acknowledged for {gap} ms");
+    assert!(gap > 20 && gap < 10_000, "{told}");
 }
 
 /// The drill with real servers behind the group: the primary's process gets SIGKILL, and a replica that followed it by
@@ -113,7 +128,7 @@ fn resharding_real_servers_up_and_down_keeps_every_key() {
         )
     };
     really(async {
-        let mut world = World::real(written(&text(3)), SPEED, |_| {}).await;
+        let mut world = World::hurried(written(&text(3)), SPEED, |_| {}).await;
         let before = keys(&world, "prod").await;
         assert!(before.len() > 100, "{}", before.len());
         for (shards, run) in [(3, "01h3kq7aa3"), (1, "01h3kq7aa1")] {
@@ -216,6 +231,154 @@ fn files_in_s3_become_a_durable_group_with_the_same_keys() {
     });
 }
 
+/// What a node shows of a metric, from so many minutes after the beginning on.
+fn shows(seed: &mut Seed, metric: &str, node: &str, values: &[(i64, Option<f64>)]) {
+    let named = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    seed.metrics.push(SeedMetric {
+        namespace: "AWS/ElastiCache".to_owned(),
+        metric: metric.to_owned(),
+        dimensions: [("CacheClusterId", node), ("CacheNodeId", "0001")].map(named).into(),
+        values: values
+            .iter()
+            .map(|(after_minutes, value)| SeedPoint {
+                after_minutes: *after_minutes,
+                value: *value,
+            })
+            .collect(),
+    });
+}
+
+/// The step at which a run stopped, and why.
+fn stopped(done: &Done) -> (String, String) {
+    let failed = done.journal.entries().into_iter().find_map(|entry| match entry.record {
+        Record::Failed { step, failure } => Some((step, failure.to_string())),
+        _ => None,
+    });
+    failed.unwrap_or_else(|| panic!("no step failed: {:?}\n{}", done.end, done.story()))
+}
+
+#[test]
+fn a_source_that_anybody_may_still_use_is_not_deleted() {
+    type Case = (&'static str, fn(&mut Seed), &'static str, &'static str);
+    // After the approval, as if somebody had thought it over until the next day.
+    let night: [(&str, &str); 1] = [(
+        "  - id: still_unused\n",
+        "  - id: night\n    pause: { for: 20h }\n  - id: still_unused\n",
+    )];
+    let cases: [Case; 7] = [
+        (
+            "a replica was read a day ago, once",
+            |seed| {
+                let once = [(-4000, Some(0.0)), (-1480, Some(1.0)), (-1479, Some(0.0))];
+                shows(seed, "GetTypeCmds", "prod-0002-002", &once);
+            },
+            "unused",
+            "GetTypeCmds Sum of CacheClusterId prod-0002-002, CacheNodeId 0001 is 1, and must be at most 0",
+        ),
+        (
+            "something writes",
+            |seed| shows(seed, "SetTypeCmds", "prod-0001-001", &[(-4000, Some(2.0))]),
+            "unused",
+            "SetTypeCmds",
+        ),
+        (
+            "a connection more than the service's own",
+            |seed| {
+                let one = [(-4000, Some(4.0)), (-600, Some(7.0)), (-599, Some(4.0))];
+                shows(seed, "CurrConnections", "prod-0001-002", &one);
+            },
+            "unused",
+            "is 7, and must be at most 6",
+        ),
+        (
+            "nothing is known of a node",
+            |seed| shows(seed, "GetTypeCmds", "prod-0001-001", &[(-4000, None)]),
+            "unused",
+            "1 of 12 metrics have data points for less than 95 % of the last",
+        ),
+        (
+            "a node has data for the last hour only",
+            |seed| shows(seed, "GetTypeCmds", "prod-0001-001", &[(-60, Some(0.0))]),
+            "unused",
+            "1 of 12 metrics have data points for less than 95 % of the last",
+        ),
+        (
+            "somebody came back while the question was open",
+            |seed| {
+                let back = [(-4000, Some(0.0)), (300, Some(9.0)), (310, Some(0.0))];
+                shows(seed, "GetTypeCmds", "prod-0001-001", &back);
+            },
+            "still_unused",
+            "is 45, and must be at most 0",
+        ),
+        (
+            "its nodes have told nothing since the question was asked",
+            |seed| shows(seed, "GetTypeCmds", "prod-0001-001", &[(-4000, Some(0.0)), (60, None)]),
+            "still_unused",
+            "data points for less than 95 %",
+        ),
+    ];
+    for (what, change, step, words) in cases {
+        virtually(async {
+            let plan = edited("decommission-source", &night, Map::new());
+            let world = World::seeded(plan, change).await;
+            let done = world.run(&Disturb::default()).await;
+            let (at, why) = stopped(&done);
+            assert!(at == step && why.contains(words), "{what}: at {at}: {why}");
+            let calls = world.sandbox.calls();
+            assert!(!calls.iter().any(|call| call.mutating), "{what}: something was changed");
+        });
+    }
+}
+
+#[test]
+fn a_source_that_nobody_uses_goes_and_leaves_its_data() {
+    // A group that clients log in to by AUTH token, as most sources of a migration have it.
+    let change = |seed: &mut Seed| {
+        let group = &mut seed.replication_groups[0];
+        (group.user_group, group.auth_token) = (None, true);
+    };
+    virtually(async {
+        let plan = compiled("decommission-source", Map::new());
+        let mut world = World::seeded(plan, change).await;
+        let keys =
+            world.sandbox.world()["elasticache"]["replication_groups"]["prod"]["keys"].clone();
+        let done = world.run(&Disturb { run: "01h3kq7aaa", ..Disturb::default() }).await;
+        succeeded(&done).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(world.sandbox.world()["elasticache"]["replication_groups"], json!({}));
+        let proof = &done.state().playbook_outputs()["proof"];
+        assert_eq!(proof.as_array().map(Vec::len), Some(12), "{proof}");
+        assert!(
+            proof.as_array().into_iter().flatten().all(|read| read["points"] == 300),
+            "{proof}"
+        );
+
+        // The way back needs users, since the token is lost; and then has every key.
+        let back = |more: &str| {
+            written(&format!(
+                "playbook: v1\nname: back\nsteps:\n  - id: back\n    elasticache.create_replication_group: \
+                 {{ name: prod, from_snapshot: prod-final, as_recorded: true{more} }}\n"
+            ))
+        };
+        world.plan = back("");
+        let refused = world.run(&Disturb { run: "01h3kq7aab", ..Disturb::default() }).await;
+        assert!(stopped(&refused).1.contains("had an AUTH token"), "{}", refused.story());
+        let aws = &world.aws.elasticache;
+        let user = aws.create_user().user_id("everybody").user_name("default").engine("redis");
+        let user = user.access_string("on ~* +@all").passwords("sandbox-password-of-no-value");
+        user.send().await.expect("a user");
+        let users = aws.create_user_group().engine("redis").user_group_id("users");
+        users.user_ids("everybody").send().await.expect("a user group");
+        world.plan = back(", user_groups: [users]");
+        let done = world.run(&Disturb::default()).await;
+        succeeded(&done).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            world.sandbox.world()["elasticache"]["replication_groups"]["prod"]["keys"],
+            keys
+        );
+    });
+}
+
 /// Whatever calls meet, a runbook ends in a way that tells what is: done, back, or in need of a person; and once the
 /// faults are over a resume gets there.
 #[test]
@@ -232,7 +395,7 @@ fn runbooks_bear_faults_by_chance_or_say_what_is_left() {
         ]
     };
     let mut ends = std::collections::BTreeMap::new();
-    for name in ["failover-drill", "scale", "engine-upgrade", "park", "unpark"] {
+    for name in RUNBOOKS {
         for seed in 0..12 {
             virtually(async {
                 let world = World::before(name).await;
@@ -255,9 +418,7 @@ fn runbooks_bear_faults_by_chance_or_say_what_is_left() {
                     End::Rest(Rest::Succeeded) => "done",
                     End::Rest(Rest::RolledBack) => "back",
                     End::Rest(Rest::Stuck { .. }) => {
-                        let more = vec![orchestrate::engine::journal::Record::Resumed {
-                            by: "tester".to_owned(),
-                        }];
+                        let more = vec![Record::Resumed { by: "tester".to_owned() }];
                         let end = world.take_up(&done, more, &Disturb::default()).await;
                         let rest = matches!(end.end, End::Rest(Rest::Succeeded | Rest::RolledBack));
                         assert!(rest, "{name} {seed}: {:?}\n{}\n{}", end.end, end.story(), calls());

@@ -29,7 +29,7 @@ pub(crate) const RUN: &str = "01h3kq7xw2";
 const KEYS: u64 = 24;
 
 /// Every shipped playbook, by file name.
-pub(crate) const SHIPPED: [&str; 17] = [
+pub(crate) const SHIPPED: [&str; 18] = [
     "quickstart",
     "elasticache-to-memorydb",
     "elasticache-to-memorydb-approved",
@@ -43,6 +43,7 @@ pub(crate) const SHIPPED: [&str; 17] = [
     "engine-upgrade",
     "park",
     "unpark",
+    "decommission-source",
     "scheduled-export",
     "scheduled-export-memorydb",
     "export-fleet",
@@ -50,8 +51,8 @@ pub(crate) const SHIPPED: [&str; 17] = [
 ];
 
 /// Those that change or delete a replication group, which is their purpose.
-pub(crate) const RUNBOOKS: [&str; 5] =
-    ["failover-drill", "scale", "engine-upgrade", "park", "unpark"];
+pub(crate) const RUNBOOKS: [&str; 6] =
+    ["failover-drill", "scale", "engine-upgrade", "park", "unpark", "decommission-source"];
 
 /// Playbooks that take up what a run of another left behind.
 pub(crate) const CLEANUPS: [(&str, &str); 4] = [
@@ -125,6 +126,7 @@ pub(crate) fn inputs(name: &str) -> Vec<String> {
         ],
         "engine-upgrade" => vec!["replication_group=prod", "engine_version=8.1"],
         "park" | "unpark" => vec!["replication_group=prod"],
+        "decommission-source" => vec!["replication_group=prod", "final_snapshot=prod-final"],
         "scheduled-export" => vec!["group=prod", "bucket=acme-exports"],
         "scheduled-export-memorydb" => vec!["cluster=prod-mdb", "bucket=acme-exports"],
         "export-fleet" => vec!["pattern=prod-*", "bucket=acme-exports"],
@@ -143,8 +145,17 @@ pub(crate) fn written(text: &str) -> Plan {
 
 /// A shipped playbook with the inputs of `inputs`.
 pub(crate) fn compiled(name: &str, earlier: Map<String, Value>) -> Plan {
+    edited(name, &[], earlier)
+}
+
+/// The same, with words replaced that must be there.
+pub(crate) fn edited(name: &str, edits: &[(&str, &str)], earlier: Map<String, Value>) -> Plan {
     let path = playbook_path(name);
     let text = std::fs::read_to_string(&path).expect("the shipped playbook is there");
+    let text = edits.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{name}: no \"{from}\" to replace");
+        text.replace(from, to)
+    });
     let given = GivenInputs { arguments: inputs(name), file: None, earlier };
     compile(&Source::new(path.display().to_string(), text), &catalog(), &given)
         .unwrap_or_else(|problems| panic!("{name} does not compile:\n{}", problems.render(false)))
@@ -285,7 +296,23 @@ impl World {
     pub(crate) async fn real(plan: Plan, speed: f64, change: impl FnOnce(&mut Seed)) -> Self {
         let clock = Clock::system();
         let sandbox = Sandbox::builder().servers(ServerPolicy::Auto).speed(speed).build();
-        let sandbox = sandbox.expect("there is a server program");
+        Self::served(plan, sandbox.expect("there is a server program"), clock, change).await
+    }
+
+    /// A world of real servers on a clock that runs `speed` times as fast, for AWS and for the run: as `--sandbox` has it.
+    pub(crate) async fn hurried(plan: Plan, speed: f64, change: impl FnOnce(&mut Seed)) -> Self {
+        let clock = Clock::tokio(Timestamp::now(), speed);
+        let builder = Sandbox::builder().clock(Arc::new(Shared(clock.clone())));
+        let sandbox = builder.servers(ServerPolicy::Auto).build();
+        Self::served(plan, sandbox.expect("there is a server program"), clock, change).await
+    }
+
+    async fn served(
+        plan: Plan,
+        sandbox: Sandbox,
+        clock: Clock,
+        change: impl FnOnce(&mut Seed),
+    ) -> Self {
         let ca = sandbox.ca_pem().expect("these are real servers").into_bytes();
         let mut seed = seed_for(&plan);
         for group in &mut seed.replication_groups {

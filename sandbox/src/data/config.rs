@@ -73,6 +73,10 @@ impl ServerConfig<'_> {
             line("cluster-node-timeout 5000");
             // As in AWS's default parameter groups.
             line("cluster-require-full-coverage no");
+            if self.major >= 7 {
+                // Or a primary whose last slot moves away makes itself a replica in the middle of a resharding.
+                line("cluster-allow-replica-migration no");
+            }
             if self.tls {
                 line("tls-cluster yes");
             }

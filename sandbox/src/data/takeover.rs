@@ -35,7 +35,14 @@ pub(crate) fn fail_over(cluster: &RealCluster, shard: &str) -> Result<(), DataEr
     }
     config(&mut to, &[("masteruser", ADMIN), ("masterauth", primary.password())])
         .map_err(failed)?;
-    let old = follow(cluster, primary, &mut from, &mut to).map_err(failed)?;
+    let old = match cluster.spec.cluster_mode {
+        true => Some(enlist(cluster, shard, &nodes, primary, &replica, &mut to)?),
+        false => {
+            let port = primary.port.to_string();
+            command(&mut to, &["REPLICAOF", "127.0.0.1", &port]).map_err(failed)?;
+            None
+        }
+    };
     until(cluster, shard, || {
         let info = Node::info(&mut to, "replication")?;
         Ok(info.iter().any(|(name, value)| name == "master_link_status" && value == "up"))
@@ -48,20 +55,20 @@ pub(crate) fn fail_over(cluster: &RealCluster, shard: &str) -> Result<(), DataEr
         command(&mut to, &["REPLICAOF", "NO", "ONE"]).map_err(failed)?;
     }
     let port = primary.port.to_string();
-    let mut address = match cluster.spec.tls {
-        true => vec![("tls-port", port.as_str())],
-        false => vec![("port", port.as_str())],
-    };
-    if cluster.spec.cluster_mode {
-        let announced =
-            if cluster.spec.tls { "cluster-announce-tls-port" } else { "cluster-announce-port" };
-        address.push((announced, &port));
-    }
-    config(&mut to, &address).map_err(failed)?;
+    let listens = if cluster.spec.tls { "tls-port" } else { "port" };
+    config(&mut to, &[(listens, &port)]).map_err(failed)?;
     replica.port = primary.port;
     cluster.nodes.lock().unwrap_or_else(PoisonError::into_inner)[index] = replica;
-    if let Some(old) = old {
-        for mut other in cluster.connections()? {
+    let Some(old) = old else { return Ok(()) };
+    let new: String = redis::cmd("CLUSTER").arg("MYID").query(&mut to).map_err(failed)?;
+    for mut other in cluster.connections()? {
+        // Whoever has not heard of the failover yet would send clients to a server that is dead.
+        until(cluster, shard, || {
+            Ok(known(&mut other).map_err(failed)?.iter().any(|node| {
+                node.id == new && node.flags.contains("master") && !node.flags.contains("fail")
+            }))
+        })?;
+        if known(&mut other).map_err(failed)?.iter().any(|node| node.id == old) {
             command(&mut other, &["CLUSTER", "FORGET", &old]).map_err(failed)?;
         }
     }
@@ -80,29 +87,69 @@ pub(super) fn spare(cluster: &RealCluster) -> Result<Node, DataError> {
     )
 }
 
-/// Makes the new server a replica. Gives the primary's id in cluster mode.
-fn follow(
+/// Makes the new server a replica that the whole cluster knows. Gives the primary's id.
+///
+/// It says from the beginning that clients reach it at the primary's address, where it will be when it has taken over:
+/// the others hear of a changed address only with one of the next pings, seconds later.
+fn enlist(
     cluster: &RealCluster,
+    shard: &str,
+    nodes: &[Node],
     primary: &Node,
-    from: &mut Connection,
+    replica: &Node,
     to: &mut Connection,
-) -> redis::RedisResult<Option<String>> {
-    let port = primary.port.to_string();
-    if !cluster.spec.cluster_mode {
-        command(to, &["REPLICAOF", "127.0.0.1", &port])?;
-        return Ok(None);
+) -> Result<String, DataError> {
+    let failed = |error| DataError::server(format!("failover of shard {shard}"), error);
+    let announced =
+        if cluster.spec.tls { "cluster-announce-tls-port" } else { "cluster-announce-port" };
+    let (port, bus) = (primary.port.to_string(), replica.bus.to_string());
+    config(to, &[("cluster-announce-bus-port", &bus), (announced, &port)]).map_err(failed)?;
+    for node in nodes {
+        let (port, bus) = (node.port.to_string(), node.bus.to_string());
+        command(to, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).map_err(failed)?;
     }
-    let id: String = redis::cmd("CLUSTER").arg("MYID").query(from)?;
-    let bus = primary.bus.to_string();
-    command(to, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus])?;
-    let deadline = Instant::now() + PATIENCE;
-    // It has to have heard of the primary first.
-    loop {
-        match command(to, &["CLUSTER", "REPLICATE", &id]) {
-            Err(_) if Instant::now() < deadline => std::thread::sleep(POLL),
-            done => return done.map(|()| Some(id)),
-        }
+    let mut connections = cluster.connections()?;
+    let mut ids = Vec::new();
+    for connection in connections.iter_mut().chain([&mut *to]) {
+        let id: String = redis::cmd("CLUSTER").arg("MYID").query(connection).map_err(failed)?;
+        ids.push(id);
     }
+    // A node that knows nobody tells nobody that it took over.
+    for connection in connections.iter_mut().chain([&mut *to]) {
+        until(cluster, shard, || {
+            let known = known(connection).map_err(failed)?;
+            let linked = |id: &String| {
+                known
+                    .iter()
+                    .any(|node| node.id == *id && node.linked && !node.flags.contains("handshake"))
+            };
+            Ok(ids.iter().all(linked))
+        })?;
+    }
+    let at = nodes.iter().position(|node| node.port == primary.port).unwrap_or(0);
+    let old = ids.swap_remove(at);
+    command(to, &["CLUSTER", "REPLICATE", &old]).map_err(failed)?;
+    Ok(old)
+}
+
+/// A node as another knows it.
+struct Known {
+    id: String,
+    flags: String,
+    linked: bool,
+}
+
+fn known(connection: &mut Connection) -> redis::RedisResult<Vec<Known>> {
+    let text: String = redis::cmd("CLUSTER").arg("NODES").query(connection)?;
+    let node = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        Some(Known {
+            id: (*words.first()?).to_owned(),
+            flags: (*words.get(2)?).to_owned(),
+            linked: *words.get(7)? == "connected",
+        })
+    };
+    Ok(text.lines().filter_map(node).collect())
 }
 
 pub(super) fn until(
@@ -124,13 +171,11 @@ pub(super) fn until(
     Ok(())
 }
 
+/// One after the other: before 7.0 a command takes one setting.
 fn config(connection: &mut Connection, settings: &[(&str, &str)]) -> redis::RedisResult<()> {
-    let mut set = redis::cmd("CONFIG");
-    set.arg("SET");
-    for (name, value) in settings {
-        set.arg(*name).arg(*value);
-    }
-    set.query(connection)
+    settings
+        .iter()
+        .try_for_each(|(name, value)| command(connection, &["CONFIG", "SET", name, value]))
 }
 
 pub(super) fn command(connection: &mut Connection, words: &[&str]) -> redis::RedisResult<()> {

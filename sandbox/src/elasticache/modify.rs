@@ -231,7 +231,8 @@ pub(super) fn increase(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
     Ok(begin(ctx, group, Change { replicas: Some(wanted), ..Change::default() }))
 }
 
-/// DecreaseReplicaCount. A group with automatic failover keeps one replica (API reference, DecreaseReplicaCount).
+/// DecreaseReplicaCount. With cluster mode off, one replica stays while Multi-AZ is on, which it is here in every group that
+/// has any; with cluster mode on there may be none (API reference, DecreaseReplicaCount).
 pub(super) fn decrease(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
     let wanted = wanted_replicas(params)?;
     let mut world = ctx.world();
@@ -239,9 +240,9 @@ pub(super) fn decrease(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
     if wanted >= group.replicas {
         return Err(no_operation(group));
     }
-    if wanted == 0 {
+    if wanted == 0 && !group.cluster_mode {
         return Err(invalid_combination(format!(
-            "Replication group {} must have at least one replica while automatic failover is enabled.",
+            "Replication group {} must have at least one replica while Multi-AZ is enabled.",
             group.id
         )));
     }

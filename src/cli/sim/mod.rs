@@ -235,6 +235,7 @@ fn play(
         let (sent, mut trace) = tape.take();
         let evidence = Evidence {
             run: RUN,
+            meant: known.meant,
             before: &known.before,
             undisturbed: &known.after_undisturbed,
             end: &end,

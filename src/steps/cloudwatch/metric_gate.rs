@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::metric::{Limit, Metric, Said, metric_faults, window, window_fault};
+use super::metric::{Limit, Metric, Said, metric_faults, period, window, window_fault};
 use super::read::{self, SERVICE};
 use crate::engine::journal::Resource;
 use crate::engine::{Class, Cx, Failure, Finding, Seen, States, Wait};
@@ -42,6 +42,10 @@ const NO_DATA: &str = "no data";
 ///       - { metric: SaveInProgress, namespace: AWS/ElastiCache, nodes_of: prod, at_most: 0 }
 /// ```
 ///
+/// Without `coverage_percent` one data point in the window is enough, which is right for what is so now. What must have been
+/// so **all the time**, such as that nobody has read for a day, is not shown by the points of ten minutes: there, say how
+/// much of the window they must cover.
+///
 /// With `wait` the step looks again until its timeout. This step changes nothing, so there is nothing to undo.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +61,11 @@ pub(crate) struct Spec {
     /// What it means that a metric has no data point in the window: `fail`, `wait` or `pass`.
     #[serde(default)]
     no_data: NoData,
+    /// How much of the window must have data points, in percent; a metric with fewer counts as one without data. 95 leaves
+    /// room for the minutes that are still under way.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    coverage_percent: Option<u32>,
     /// What happens while a limit is not kept: `fail` or `wait`.
     #[serde(default)]
     on_breach: OnBreach,
@@ -157,6 +166,10 @@ impl Step for MetricGate {
 
     fn check(args: &Value) -> Vec<Fault> {
         let mut faults: Vec<Fault> = window_fault(args).into_iter().collect();
+        if args["coverage_percent"].as_u64().is_some_and(|part| part == 0 || part > 100) {
+            let fault = Fault::new("a part of the window is from 1 to 100 percent");
+            faults.push(fault.key("coverage_percent").mend("write 95, or leave it out"));
+        }
         let metrics = args["metrics"].as_array().into_iter().flatten().enumerate();
         for (index, given) in metrics {
             let at = |fault: Fault| {
@@ -273,8 +286,15 @@ async fn look(env: &Env, spec: &Spec, cx: &Cx) -> Result<Look, Failure> {
     }
     let named: Vec<&Metric> = metrics.iter().map(|(metric, _)| metric).collect();
     let points = read::points(&env.aws, &named, window, cx.clock.now()).await?;
+    let due = (window.as_secs() / period(window).as_secs()).max(1);
+    let least = spec.coverage_percent.map_or(0, |part| (due * u64::from(part)).div_ceil(100));
     let weigh = |((metric, limit), points): ((Metric, Limit), Vec<f64>)| {
-        (metric, limit, limit.weigh(&points), points.len())
+        let said = match limit.weigh(&points) {
+            // What is beyond the limit is so, however little else is known.
+            Said::Holds(_) if (points.len() as u64) < least => Said::NoData,
+            said => said,
+        };
+        (metric, limit, said, points.len())
     };
     Ok(Look(metrics.into_iter().zip(points).map(weigh).collect()))
 }
@@ -311,7 +331,11 @@ impl Look {
 
     fn without_data(&self) -> Vec<String> {
         let each = self.0.iter().filter(|(_, _, said, _)| *said == Said::NoData);
-        each.map(|(metric, _, _, _)| metric.to_string()).collect()
+        let words = |(metric, _, _, points): &(Metric, Limit, Said, usize)| match points {
+            0 => metric.to_string(),
+            points => format!("{metric}: {points} data points"),
+        };
+        each.map(words).collect()
     }
 
     fn state(&self, spec: &Spec) -> &'static str {
@@ -349,8 +373,11 @@ impl Look {
             return Ok(());
         }
         let window = &spec.window;
-        let message =
-            format!("{} of {all} metrics have no data in the last {window}", unknown.len());
+        let little = match spec.coverage_percent {
+            None => "no data in".to_owned(),
+            Some(part) => format!("data points for less than {part} % of"),
+        };
+        let message = format!("{} of {all} metrics have {little} the last {window}", unknown.len());
         let failure = unknown.into_iter().fold(Failure::fatal(message), Failure::because);
         Err(failure.mend(
             "see that the names in its dimensions exist; a new cluster publishes nothing for some minutes: `no_data: wait`",

@@ -9,18 +9,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::delete_replication_group::tags;
 use super::look::{self, SERVICE};
 use super::recorded::Recorded;
+use super::restored::{check_file, snapshot, users_for};
 use super::values::explain;
-use crate::aws::{elasticache_arn, split_s3_object_arn};
+use crate::aws::elasticache_arn;
 use crate::cost::{CostEffect, Engine, Service};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Wait};
 use crate::permissions::{Foreseen, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
-use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
+use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership};
 
 /// Longest name of a replication group (ElastiCache API reference, CreateReplicationGroup).
 const LONGEST_NAME: usize = 40;
@@ -307,8 +307,11 @@ impl Step for CreateReplicationGroup {
         }
         if let Some(name) = args["from_snapshot"].as_str() {
             let recorded = args["as_recorded"].as_bool() == Some(true);
-            findings.push(match snapshot(env, name, recorded).await {
-                Ok(_) => {
+            let users = args["user_groups"].as_array().is_some_and(|groups| !groups.is_empty());
+            let found = snapshot(env, name, recorded).await;
+            let found = found.and_then(|recorded| users_for(recorded.as_ref(), users));
+            findings.push(match found {
+                Ok(()) => {
                     Finding::ok("group.snapshot", format!("snapshot \"{name}\" can be restored"))
                 }
                 Err(failure) => Finding::of("group.snapshot", &failure),
@@ -331,6 +334,7 @@ impl Step for CreateReplicationGroup {
             Some(name) => snapshot(env, name, spec.as_recorded).await?,
             None => None,
         };
+        users_for(recorded.as_ref(), !spec.user_groups.is_empty())?;
         for file in &spec.restore_from {
             check_file(env, file).await?;
         }
@@ -423,69 +427,6 @@ fn lacks_for_durability(args: &Value) -> Option<&'static str> {
         return Some("TLS");
     }
     (args["replicas_per_shard"].as_u64() == Some(0)).then_some("at least one replica in each shard")
-}
-
-/// The snapshot, if it can be restored; with what it tells of its group.
-async fn snapshot(env: &Env, name: &str, recorded: bool) -> Result<Option<Recorded>, Failure> {
-    let name = name.to_ascii_lowercase();
-    let found = look::snapshot(env, &name).await?.ok_or_else(|| {
-        Failure::new(Class::NotFound, format!("there is no ElastiCache snapshot \"{name}\"")).mend(
-            format!(
-                "check the name: aws elasticache describe-snapshots --region {} lists them",
-                env.identity.region
-            ),
-        )
-    })?;
-    match found.snapshot_status().unwrap_or("unknown").to_ascii_lowercase().as_str() {
-        "available" | "restoring" => {}
-        status @ ("failed" | "deleting") => {
-            return Err(Failure::fatal(format!(
-                "snapshot \"{name}\" is {status}, and cannot be restored"
-            )));
-        }
-        status => {
-            return Err(Failure::new(
-                Class::Busy,
-                format!("snapshot \"{name}\" is {status}; it can be restored when it is available"),
-            ));
-        }
-    }
-    let arn = elasticache_arn(&env.identity, "snapshot", &name);
-    let tags = tags(env, &arn).await?;
-    let read = Recorded::read(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    match (read, recorded) {
-        (read, true) if read.is_some() => Ok(read),
-        (None, true) => Err(Failure::fatal(format!(
-            "the tags of snapshot \"{name}\" do not tell what its group was like"
-        ))
-        .because(
-            "only elasticache.delete_replication_group writes that down, in its final snapshot",
-        )
-        .mend("leave `as_recorded` out, and give node type, networks, parameters and users here")),
-        _ => Ok(None),
-    }
-}
-
-/// A file that the group is to be filled from. ElastiCache accepts the request and fails much later where a file is
-/// missing or encrypted with KMS (ElastiCache user guide, seeding a new cluster).
-async fn check_file(env: &Env, arn: &str) -> Result<(), Failure> {
-    let (bucket, key) = split_s3_object_arn(arn).ok_or_else(|| {
-        Failure::fatal(format!("\"{arn}\" is not the ARN of an S3 object"))
-            .mend("write it like arn:aws:s3:::bucket/key")
-    })?;
-    let found = s3::head(env, bucket, key).await?.ok_or_else(|| {
-        Failure::new(
-            Class::NotFound,
-            format!("there is no object s3://{bucket}/{key} to restore from"),
-        )
-    })?;
-    match found.encryption.filter(|encryption| encryption != "AES256") {
-        None => Ok(()),
-        Some(encryption) => Err(Failure::fatal(format!(
-            "s3://{bucket}/{key} is encrypted with {encryption}, and ElastiCache restores from SSE-S3 only"
-        ))
-        .mend("export again into a bucket whose default encryption is SSE-S3 (AES256)")),
-    }
 }
 
 /// The arguments, with what was recorded where they say nothing.

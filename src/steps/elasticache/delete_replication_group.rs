@@ -37,8 +37,9 @@ const EXPECTED: Duration = Duration::from_secs(12 * 60);
 /// `final_snapshot` keeps its data: AWS takes a last snapshot under that name before it deletes. The step writes into that
 /// snapshot's tags what the group was like (node type, parameters, networks, users, windows, endpoint) and the group's
 /// own tags, so that `elasticache.create_replication_group` with `as_recorded: true` makes it again from the snapshot and
-/// nothing else. A group with an AUTH token is refused: the token cannot be read back. Automatic snapshots are deleted with
-/// the group by AWS; manual ones stay.
+/// nothing else. A group with an AUTH token is refused, since the token cannot be read back, unless `accept_lost_auth_token`
+/// says that it may be lost: a group that is made again needs users then. Automatic snapshots are deleted with the group by
+/// AWS; manual ones stay.
 ///
 /// Without `final_snapshot` the data is gone; that has to be accepted by name, `accept_data_loss_of: <group>`.
 ///
@@ -59,6 +60,9 @@ pub(crate) struct Spec {
     /// The name of the snapshot to keep. At most 40 letters, digits and hyphens.
     #[serde(default)]
     pub(crate) final_snapshot: Option<String>,
+    /// Whether a group may go whose AUTH token nobody can read back. Everything else is written down.
+    #[serde(default)]
+    pub(crate) accept_lost_auth_token: bool,
     /// Deletes the data too. Must be the group's name.
     #[serde(default)]
     pub(crate) accept_data_loss_of: Option<String>,
@@ -225,7 +229,8 @@ impl Step for DeleteReplicationGroup {
                 Finding::ok("group.state", format!("replication group \"{id}\" is available"))
             }
             Err(failure) if failure.class == Class::Busy => {
-                Finding::cannot_know("group.state", failure.to_string()).mend(super::group::WAITS)
+                Finding::cannot_know("group.state", failure.to_string())
+                    .mend(super::group::waits(env, id))
             }
             Err(failure) => Finding::of("group.state", &failure),
         }];
@@ -240,7 +245,8 @@ impl Step for DeleteReplicationGroup {
             Ok(Some(_)) => Finding::of("snapshot.name", &taken(snapshot)),
             Err(failure) => Finding::of("snapshot.name", &failure),
         });
-        findings.push(match record(env, id).await {
+        let without_token = args["accept_lost_auth_token"].as_bool() == Some(true);
+        findings.push(match record(env, id, without_token).await {
             Ok(_) => Finding::ok(
                 "group.record",
                 "what the group is like fits into the tags of its last snapshot",
@@ -291,7 +297,7 @@ impl Step for DeleteReplicationGroup {
             if look::snapshot(env, snapshot).await?.is_some() {
                 return Err(taken(snapshot));
             }
-            prepared.record = record(env, &id).await?.tags();
+            prepared.record = record(env, &id, spec.accept_lost_auth_token).await?.tags();
             resources.push(resource("ElastiCache snapshot", "snapshot", snapshot, Role::Creates));
         }
         Ok((prepared, resources))
@@ -352,20 +358,24 @@ fn at_rest(group: &ReplicationGroup, id: &str) -> Result<(), Failure> {
 }
 
 /// What the group is like, read anew.
-async fn record(env: &Env, id: &str) -> Result<Recorded, Failure> {
+async fn record(env: &Env, id: &str, without_token: bool) -> Result<Recorded, Failure> {
     let group = look::need_group(env, id).await?;
     let node = match group.member_clusters().first() {
         None => None,
-        Some(member) => first_node(env, member).await?,
+        Some(member) => Some(first_node(env, member).await?),
     };
     let arn = elasticache_arn(&env.identity, "replicationgroup", id);
-    Recorded::of(&group, node.as_ref(), tags(env, &arn).await?)
+    Recorded::of(&group, node.as_ref(), tags(env, &arn).await?, without_token)
 }
 
-async fn first_node(env: &Env, id: &str) -> Result<Option<CacheCluster>, Failure> {
+/// A node that the group lists. Not to be found is what ElastiCache answers of what it is working on: without the node its
+/// parameters and networks would go unrecorded.
+async fn first_node(env: &Env, id: &str) -> Result<CacheCluster, Failure> {
     let request = env.aws.elasticache.describe_cache_clusters().cache_cluster_id(id);
     let answer = found(call(Op::read(SERVICE, "DescribeCacheClusters"), request.send()).await)?;
-    Ok(answer.and_then(|answer| answer.cache_clusters?.into_iter().next()))
+    answer.and_then(|answer| answer.cache_clusters?.into_iter().next()).ok_or_else(|| {
+        Failure::new(Class::Busy, format!("node \"{id}\" of the group is not shown now"))
+    })
 }
 
 /// The tags of a resource.

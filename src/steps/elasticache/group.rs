@@ -25,8 +25,13 @@ const SETTLING: &str = "settling";
 /// State of the wait: it was modified, is available again, and is still not what was asked for.
 const NOT_DONE: &str = "not carried out";
 /// What is to be done about a busy group.
-pub(super) const WAITS: &str =
-    "nothing: the step waits for it; `aws elasticache describe-events` says what it is at";
+pub(super) fn waits(env: &Env, id: &str) -> String {
+    format!(
+        "nothing: the step waits for it; `aws elasticache describe-events --source-type replication-group \
+         --source-identifier {id} --region {}` says what it is at",
+        env.identity.region
+    )
+}
 /// For how long a group may be available after a change without showing it: describes lag by a minute or two.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10 * 60);
 
@@ -124,7 +129,7 @@ pub(super) async fn state_findings(env: &Env, id: &str) -> (Vec<Finding>, Option
             format!("replication group \"{id}\" is available, and nothing is pending"),
         ),
         Err(failure) if failure.class == Class::Busy => {
-            Finding::cannot_know("group.state", failure.to_string()).mend(WAITS)
+            Finding::cannot_know("group.state", failure.to_string()).mend(waits(env, id))
         }
         Err(failure) => Finding::of("group.state", &failure),
     });
@@ -179,8 +184,9 @@ pub(super) async fn wait_for(
             return failure;
         }
         failure.mend(format!(
-            "`aws elasticache describe-events --source-type replication-group --source-identifier {id}` says why; mend \
-             that, then run again"
+            "`aws elasticache describe-events --source-type replication-group --source-identifier {id} --region {}` \
+             says why; mend that, then run again",
+            env.identity.region
         ))
     })
 }

@@ -21,6 +21,7 @@ mod group;
 pub(in crate::steps) mod look;
 mod modify_replication_group;
 mod recorded;
+mod restored;
 mod scale_replicas;
 mod scale_shards;
 mod serverless;

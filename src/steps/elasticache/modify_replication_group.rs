@@ -32,7 +32,9 @@ const EXPECTED: Duration = Duration::from_secs(12 * 60);
 /// A group that is `modifying`, or that has another change pending, is not touched. The step is done when the group is
 /// available, nothing is pending and the new values are seen.
 ///
-/// Undone by putting the former values back, unless somebody else has changed them meanwhile.
+/// Undone by putting the former values back, unless somebody else has changed them meanwhile. A node type that still waits
+/// for its window is withdrawn by asking for the former one; AWS does not document a way, so the undo looks whether nothing
+/// is pending any more, and fails if something is.
 ///
 /// ```yaml
 /// - id: bigger

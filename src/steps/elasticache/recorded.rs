@@ -18,6 +18,8 @@ pub(super) const PREFIX: &str = "orchestrate:group:";
 /// Tags that a resource may have (ElastiCache user guide, tagging).
 const MOST_TAGS: usize = 50;
 const LONGEST: usize = 256;
+/// The name of the value that says that the group had an AUTH token.
+const TOKEN: &str = "auth-token";
 
 /// A group's values by name, and its own tags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// What is to be written down of a group.
+    /// What is to be written down of a group. `without_token`: that an AUTH token cannot be is accepted, and written down.
     ///
     /// # Errors
     /// `Fatal` if something of it cannot be kept.
@@ -35,6 +37,7 @@ impl Recorded {
         group: &ReplicationGroup,
         node: Option<&CacheCluster>,
         tags: BTreeMap<String, String>,
+        without_token: bool,
     ) -> Result<Self, Failure> {
         let told = node.map(describe_node).unwrap_or_default();
         let shape = describe(group, Ok(told.clone()));
@@ -66,16 +69,19 @@ impl Recorded {
         keep("port", port.filter(|port| port != "6379"));
         let topic = node.and_then(|node| node.notification_configuration()?.topic_arn());
         keep("topic", topic.map(str::to_owned));
+        keep(TOKEN, shape.auth_token.then(|| "true".to_owned()));
         let description = group.description().unwrap_or_default();
         keep("description", Some(quoted(description)));
         // What programs of this name or AWS itself have tagged is of the old group alone.
         let own = |key: &String| !key.starts_with("orchestrate:") && !key.starts_with("aws:");
         let tags: BTreeMap<_, _> = tags.into_iter().filter(|(key, _)| own(key)).collect();
         let id = &shape.id;
-        if shape.auth_token {
+        if shape.auth_token && !without_token {
             return Err(Failure::fatal(format!("replication group \"{id}\" has an AUTH token"))
                 .because("no API tells the token, so the group could not be made again as it is")
-                .mend("move its clients to RBAC users first"));
+                .mend(
+                    "move its clients to RBAC users first; or, if it is not to be made again, `accept_lost_auth_token: true`",
+                ));
         }
         if let Some((long, _)) = values.iter().find(|(_, value)| value.len() > LONGEST) {
             return Err(Failure::fatal(format!(
@@ -130,6 +136,11 @@ impl Recorded {
         self.values.get(name)?.parse().ok()
     }
 
+    /// Whether clients logged in with an AUTH token, which is not among the values: nothing tells it.
+    pub(super) fn had_token(&self) -> bool {
+        self.parsed(TOKEN).unwrap_or(false)
+    }
+
     /// The description.
     pub(super) fn description(&self) -> Option<String> {
         unquoted(self.values.get("description")?)
@@ -180,7 +191,7 @@ mod tests {
             .build();
         let tags = [("team", "blue"), ("aws:x", "1"), ("orchestrate:run", "2")];
         let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let recorded = Recorded::of(&group, None, tags).unwrap();
+        let recorded = Recorded::of(&group, None, tags, false).unwrap();
         let written = recorded.tags();
         let allowed = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
         assert!(
@@ -200,7 +211,10 @@ mod tests {
     fn a_token_that_nobody_can_read_back_is_no_way_to_park() {
         let group =
             ReplicationGroup::builder().replication_group_id("prod").auth_token_enabled(true);
-        let failure = Recorded::of(&group.build(), None, BTreeMap::new()).unwrap_err();
+        let group = group.build();
+        let failure = Recorded::of(&group, None, BTreeMap::new(), false).unwrap_err();
         assert!(failure.to_string().contains("AUTH token"), "{failure}");
+        let recorded = Recorded::of(&group, None, BTreeMap::new(), true).unwrap();
+        assert!(recorded.had_token());
     }
 }

@@ -25,8 +25,9 @@ const MOST: u64 = 5;
 /// Changes how many replicas each shard of a replication group has, up or down, now: AWS knows no later for it.
 ///
 /// More replicas copy the data from their primaries, which costs those memory and processor time meanwhile. Fewer
-/// replicas break the connections of clients that read from those removed. A group with automatic failover keeps at least
-/// one; a group whose shards have different numbers is refused, since an undo could not give each its own back.
+/// replicas break the connections of clients that read from those removed. **A shard without a replica has nobody to take
+/// over: when its node fails, its data is gone.** With cluster mode off, Multi-AZ keeps one; so does durability. A group
+/// whose shards have different numbers is refused, since an undo could not give each its own back.
 ///
 /// Undone by the former number, unless somebody else has changed it meanwhile.
 ///
@@ -99,7 +100,9 @@ impl Step for ScaleReplicas {
         Sketch {
             does: format!("give each shard of replication group \"{group}\" {count} replicas"),
             undo: Some("go back to the former number".to_owned()),
-            loses: None,
+            loses: (args["replicas_per_shard"].as_u64() == Some(0)).then(|| {
+                format!("whoever could take over in a shard of \"{group}\": when a node fails its data is gone")
+            }),
         }
     }
 
@@ -117,7 +120,7 @@ impl Step for ScaleReplicas {
         let (mut findings, group) = group::state_findings(env, id).await;
         let wanted = args["replicas_per_shard"].as_u64().and_then(|n| u32::try_from(n).ok());
         if let (Some(group), Some(wanted)) = (group, wanted) {
-            findings.push(match allowed(&group, wanted) {
+            findings.push(match allowed(env, &group, wanted) {
                 Ok(()) => Finding::ok(
                     "group.replicas",
                     format!("each shard of \"{id}\" has {} replicas", group.replicas()),
@@ -137,7 +140,7 @@ impl Step for ScaleReplicas {
         let group = group::need(env, &spec.replication_group).await?;
         let wanted = Values { replicas: Some(spec.replicas_per_shard), ..Values::default() };
         let change = Change::planned(&group, wanted, true)?;
-        allowed(&group, spec.replicas_per_shard)?;
+        allowed(env, &group, spec.replicas_per_shard)?;
         let resources = change.resources(env);
         Ok((Prepared(change), resources))
     }
@@ -164,9 +167,11 @@ impl Step for ScaleReplicas {
     }
 }
 
-/// Whether AWS lets it have so many (ElastiCache API reference, DecreaseReplicaCount: automatic failover needs one).
-fn allowed(group: &Group, wanted: u32) -> Result<(), Failure> {
-    let id = &group.id;
+/// Whether AWS lets it have so many. With cluster mode off Multi-AZ needs one; with cluster mode on there may be none
+/// (ElastiCache API reference, DecreaseReplicaCount). A durable group needs one in each shard (ElastiCache user guide,
+/// configuring durability).
+fn allowed(env: &Env, group: &Group, wanted: u32) -> Result<(), Failure> {
+    let (id, region) = (&group.id, &env.identity.region);
     let most = group.shards.iter().map(|shard| shard.nodes.len()).max().unwrap_or(1);
     let have = group.replicas();
     if most != have as usize + 1 {
@@ -175,13 +180,27 @@ fn allowed(group: &Group, wanted: u32) -> Result<(), Failure> {
             most.saturating_sub(1)
         ))
         .because("an undo could not give each shard its own number back")
-        .mend("give every shard the same number first (aws elasticache increase-replica-count)"));
+        .mend(format!(
+            "give every shard the same number first: aws elasticache increase-replica-count --replication-group-id {id} \
+             --new-replica-count {} --apply-immediately --region {region}",
+            most.saturating_sub(1)
+        )));
     }
-    if wanted == 0 && have > 0 {
+    let durable = group.durability.as_ref().and_then(|durable| durable.effective.as_deref());
+    if wanted == 0 && durable.is_some_and(|mode| matches!(mode, "sync" | "async")) {
         return Err(Failure::fatal(format!(
-            "replication group \"{id}\" cannot lose its last replica while automatic failover is on"
+            "replication group \"{id}\" is durable, and needs a replica in each shard"
         ))
-        .mend("keep one replica, or turn automatic failover and Multi-AZ off first"));
+        .mend("keep one replica"));
+    }
+    if wanted == 0 && have > 0 && !group.cluster_enabled && group.multi_az {
+        return Err(Failure::fatal(format!(
+            "replication group \"{id}\" cannot lose its last replica while Multi-AZ is on"
+        ))
+        .mend(format!(
+            "keep one replica, or turn it off first: aws elasticache modify-replication-group --replication-group-id {id} \
+             --no-multi-az-enabled --no-automatic-failover-enabled --apply-immediately --region {region}"
+        )));
     }
     Ok(())
 }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::plane::Target;
 use super::slot::slot_of;
-use crate::engine::{Clock, Failure};
+use crate::engine::{Clock, Failure, Stopwatch};
 use crate::steps::Env;
 
-/// Between two writes.
+/// Between two writes, in time that passes outside: a server does not hurry with the sandbox's clock.
 pub(crate) const EVERY: Duration = Duration::from_millis(50);
 /// How long the numbers are looked for afterwards.
 const READ_TRIES: u32 = 20;
@@ -66,7 +66,8 @@ pub(crate) struct Singing {
     acknowledged: BTreeSet<u64>,
     report: Report,
     next: u64,
-    last: Option<Timestamp>,
+    /// The last acknowledged write, and the time since then: a wall clock that is set would be a gap.
+    last: Option<(Timestamp, Stopwatch)>,
 }
 
 impl Singing {
@@ -92,15 +93,15 @@ impl Singing {
         self.next += 1;
         self.report.tried += 1;
         self.canary.write(number).await?;
-        let now = self.clock.now();
-        if let Some(last) = self.last {
-            let gap = u64::try_from(now.duration_since(last).as_millis()).unwrap_or(0);
+        if let Some((last, since)) = &self.last {
+            let gap = since.elapsed().div_f64(self.clock.speed()).as_millis();
+            let gap = u64::try_from(gap).unwrap_or(u64::MAX);
             if gap > self.report.write_gap_ms {
                 self.report.write_gap_ms = gap;
                 self.report.gap_began = last.to_string();
             }
         }
-        self.last = Some(now);
+        self.last = Some((self.clock.now(), self.clock.stopwatch()));
         self.acknowledged.insert(number);
         Ok(())
     }
@@ -109,7 +110,7 @@ impl Singing {
     pub(crate) async fn sing(&mut self, stop: &Cell<bool>) {
         let mut failures: Vec<(String, u64)> = Vec::new();
         while !stop.get() {
-            self.clock.sleep(EVERY).await;
+            self.clock.sleep(EVERY.mul_f64(self.clock.speed())).await;
             let Err(failure) = self.once().await else { continue };
             match failures.iter_mut().find(|(said, _)| *said == failure.message) {
                 Some((_, times)) => *times += 1,
@@ -137,7 +138,7 @@ impl Singing {
             match self.canary.written().await {
                 Ok(written) => break written,
                 Err(failure) if tries == READ_TRIES => return Err(failure),
-                Err(_) => self.clock.sleep(EVERY * 4).await,
+                Err(_) => self.clock.sleep((EVERY * 4).mul_f64(self.clock.speed())).await,
             }
         };
         self.report.acknowledged = self.acknowledged.len() as u64;

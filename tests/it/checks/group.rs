@@ -122,8 +122,28 @@ pub(super) fn rows() -> Vec<Row> {
         of("group.replicas", REPLICAS),
         Row {
             edits: &[("replicas_per_shard: 2", "replicas_per_shard: 0")],
+            seed: |seed| {
+                seed.replication_groups[0].cluster_mode = false;
+                seed.replication_groups[0].shards = 1;
+            },
             then: fails("step", "cannot lose its last replica"),
-            ..refused("group.replicas", "none is to be left", REPLICAS)
+            ..refused("group.replicas", "none is to be left, and Multi-AZ is on", REPLICAS)
+        },
+        Row {
+            case: "none is to be left with cluster mode on",
+            edits: &[("replicas_per_shard: 2", "replicas_per_shard: 0")],
+            then: Then::Goes(&["\"replicas\":0"]),
+            ..of("group.replicas", REPLICAS)
+        },
+        Row {
+            edits: &[("replicas_per_shard: 2", "replicas_per_shard: 0")],
+            seed: |seed| {
+                let group = &mut seed.replication_groups[0];
+                (group.engine, group.engine_version) = ("valkey".to_owned(), "9.0.0".to_owned());
+                group.durability = Some("sync".to_owned());
+            },
+            then: fails("step", "needs a replica in each shard"),
+            ..refused("group.replicas", "it is durable", REPLICAS)
         },
         of("group.shards", SHARDS),
         Row {

@@ -67,6 +67,25 @@ async fn no_data_is_what_the_playbook_says_and_a_failure_otherwise() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_must_have_been_so_all_the_time_is_not_shown_by_a_few_minutes() {
+    let covered = json!({"window": "10m", "coverage_percent": 95});
+    let (nine, ten) = ([3.0; 9], [3.0; 10]);
+    let (done, _) = run(covered.clone(), &[&ten]).await;
+    assert!(done.is_ok(), "{done:?}");
+    let (done, _) = run(covered.clone(), &[&nine]).await;
+    let failure = done.unwrap_err().to_string();
+    assert!(failure.contains("data points for less than 95 % of the last 10m"), "{failure}");
+    assert!(failure.contains("9 data points"), "{failure}");
+    // One point beyond the limit is enough to say no.
+    let (done, _) = run(covered, &[&[90.0]]).await;
+    assert!(done.unwrap_err().to_string().contains("is 90"));
+    for (part, faults) in [(0, 1), (1, 0), (100, 0), (101, 1)] {
+        let args = json!({"metrics": [], "coverage_percent": part});
+        assert_eq!(MetricGate::check(&args).len(), faults, "{part}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_breach_is_waited_out_only_if_the_playbook_says_so() {
     let (done, looks) = run(json!({"on_breach": "wait"}), &[&[90.0], &[90.0, 20.0], &[20.0]]).await;
     assert!(done.is_ok(), "{done:?}");
