@@ -23,7 +23,7 @@ mod s3;
 mod secret;
 mod step;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
