@@ -76,6 +76,22 @@ async fn a_run_that_never_began_is_empty_and_what_cannot_be_read_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_journal_without_a_record_is_begun_again_and_a_folder_that_cannot_be_made_is_named() {
+    let folder = folder();
+    let store = Directory::new(folder.path().to_owned());
+    drop(store.create(&run()).await.unwrap());
+    let mut again = store.create(&run()).await.expect("its process died before the header");
+    again.journal.append(&entry(1, 1)).await.unwrap();
+    assert_eq!(store.load(&run()).await.unwrap().entries, [entry(1, 1)]);
+    drop(again);
+    fs_err::remove_dir_all(folder.path().join("runs")).unwrap();
+    fs_err::write(folder.path().join("runs"), "no folder").unwrap();
+    let error = store.create(&run()).await.err().expect("there is a file in its place");
+    let named = folder.path().join("runs").join(run().as_str());
+    assert!(error.to_string().starts_with(&named.display().to_string()), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_small_file_is_written_under_its_condition_and_only_its_owner_reads_it() {
     let folder = folder();
     let root = folder.path().join("state");
