@@ -17,6 +17,8 @@ mod objects;
 mod remote;
 mod s3;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use claim::{Claim, claim, claimed, disclaim};
 pub use control::{ask, follow, wanted};

@@ -73,7 +73,6 @@ impl BucketObjects {
     fn explain(&self, failure: Failure) -> Failure {
         let bucket = &self.bucket.name;
         let what = format!("the state in {} cannot be used", self.bucket);
-        let status_301 = failure.code() == Some("PermanentRedirect");
         let mend = match failure.code() {
             Some("NoSuchBucket") => {
                 format!("create bucket \"{bucket}\", private, with versioning; or correct --state")
@@ -94,8 +93,7 @@ impl BucketObjects {
             ),
             _ => return failure.context(what),
         };
-        let class = if status_301 { Class::Fatal } else { failure.class };
-        Failure { class, ..failure }.context(what).mend(mend)
+        failure.context(what).mend(mend)
     }
 }
 

@@ -28,7 +28,7 @@ mod secret;
 mod secretsmanager;
 mod step;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::redis::{DataPlane, Store, Target};
 use super::{Env, ownership};
 use crate::aws::{Clients, Gates, Identity};
+use crate::engine::journal::{MemoryJournal, Record};
 use crate::engine::{Class, Clock, Cx, Failure, Ledger};
+use crate::plan::{Effect, FORMAT, Plan, PlannedStep, Stage, Template, UndoPolicy, Writes};
 
 /// The region of every test.
 pub(crate) const REGION: &str = "us-east-1";
@@ -88,6 +90,47 @@ pub(crate) fn cx(step: &str) -> Cx {
     let clock = clock();
     let ledger = Rc::new(Ledger::none(clock.clone(), Rc::new(|_| {})));
     Cx::reading("0test0test".parse().unwrap(), step, ledger, clock)
+}
+
+/// As `cx`, of a run that records: the step has begun. With its journal.
+pub(crate) async fn recording_cx(step: &str) -> (Cx, MemoryJournal) {
+    let planned = PlannedStep {
+        id: step.to_owned(),
+        kind: "test".to_owned(),
+        description: None,
+        args: Template::Literal(Value::Null),
+        timeout_secs: None,
+        effect: Effect::Mutates(UndoPolicy::Undo),
+        accept_no_way_back: false,
+    };
+    let plan = Plan {
+        format: FORMAT,
+        playbook: "test".to_owned(),
+        description: None,
+        digest: String::new(),
+        guard: None,
+        inputs: serde_json::Map::new(),
+        timeout_secs: None,
+        writes: Writes::NotConcerned,
+        stages: vec![Stage { max_parallel: 1, lanes: vec![vec![planned]] }],
+        outputs: None,
+    };
+    let header = Record::Started {
+        run: "0test0test".parse().unwrap(),
+        tool: "test".to_owned(),
+        by: "tester".to_owned(),
+        account: "123456789012".to_owned(),
+        region: REGION.to_owned(),
+        embedded: false,
+        plan: Box::new(plan),
+    };
+    let (clock, journal) = (clock(), MemoryJournal::default());
+    let pen = Box::new(journal.clone());
+    let ledger = Ledger::begin(pen, header, clock.clone(), Rc::new(|_| {})).await.unwrap();
+    let begins = Record::StepStarted { step: step.to_owned(), attempt: 1 };
+    ledger.record(begins).await.unwrap();
+    let cx = Cx::reading("0test0test".parse().unwrap(), step, Rc::new(ledger), clock);
+    (cx, journal)
 }
 
 /// Arguments of a kind.

@@ -213,11 +213,31 @@ async fn a_file_is_taken_up_where_it_ends_under_the_next_epoch() {
     let reading = read(&path).expect("reads");
     assert_eq!(reading.entries, [entries[0].clone(), next]);
     assert!(!reading.torn);
-    assert_eq!(reading.sound_bytes, fs_err::metadata(&path).expect("there").len());
+    let whole = fs_err::metadata(&path).expect("there").len();
+    assert_eq!(reading.sound_bytes, whole);
+    // A line that is torn off is seen, and what is sound ends before it.
+    let text = fs_err::read_to_string(&path).expect("reads");
+    fs_err::write(&path, format!("{text}{{\"crc\"")).expect("written");
+    let reading = read(&path).expect("reads");
+    assert_eq!((reading.torn, reading.sound_bytes, reading.entries.len()), (true, whole, 2));
     let (journal, _) = FileJournal::open(&path).expect("opens");
     assert_eq!(journal.epoch(), 3);
+    assert_eq!(fs_err::metadata(&path).expect("there").len(), whole, "it is cut off");
+    // To there it would cut a write that fails.
+    assert!(format!("{journal:?}").contains(&format!("sound: {whole},")), "{journal:?}");
     // Whoever finds it locked gives up within a second.
     let begun = std::time::Instant::now();
     assert!(matches!(FileJournal::open(&path), Err(JournalError::Locked)));
     assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_file_is_cut_to_the_length_that_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("journal.jsonl");
+    fs_err::write(&path, "one line\nhalf a li").expect("written");
+    let mut file = fs_err::OpenOptions::new().write(true).open(&path).expect("opens");
+    Durable::cut(&mut file, 9).expect("cut");
+    Durable::sync(&mut file).expect("synced");
+    assert_eq!(fs_err::read_to_string(&path).expect("reads"), "one line\n");
 }
