@@ -54,7 +54,7 @@ async fn forward(name: &str) -> Result<u64, String> {
 }
 
 /// Playbooks of which a rollback leaves something, because a kind in them says so: deleted files and snapshots, a failover,
-/// a newer engine, a group that went with its final snapshot; and verified exports, which are kept.
+/// a newer engine, a group that went with its final snapshot.
 const STAYS: [&str; 8] = [
     "cleanup-migration",
     "cleanup-serverless-migration",
