@@ -54,6 +54,7 @@ pub(crate) fn clients(rules: Rules<'_>) -> Clients {
         cloudwatch: mock_client!(aws_sdk_cloudwatch, any, rules.cloudwatch),
         servicequotas: mock_client!(aws_sdk_servicequotas, any, rules.servicequotas),
         sns: mock_client!(aws_sdk_sns, any, rules.sns),
+        pace: None,
         gates: Gates::default(),
     }
 }
@@ -112,6 +113,7 @@ pub(crate) async fn recording_cx(step: &str) -> (Cx, MemoryJournal) {
         inputs: serde_json::Map::new(),
         timeout_secs: None,
         writes: Writes::NotConcerned,
+        guards: Vec::new(),
         stages: vec![Stage { max_parallel: 1, lanes: vec![vec![planned]] }],
         outputs: None,
     };
