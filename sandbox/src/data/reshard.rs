@@ -37,8 +37,7 @@ pub(crate) fn reshard(cluster: &RealCluster, ids: &[String]) -> Result<(), DataE
         members.push(join(cluster, id, &nodes[0])?);
     }
     let known = members.len();
-    for at in 0..known {
-        let Member { id, connection, .. } = &mut members[at];
+    for Member { id, connection, .. } in &mut members {
         until(cluster, id, || {
             let info: String =
                 redis::cmd("CLUSTER").arg("INFO").query(connection).map_err(failed)?;
