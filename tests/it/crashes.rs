@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::harness::{Check, left_something, roll_back, run, same, same_changes, succeeded};
 use crate::world::{Disturb, Done, World, all_playbooks, hurry, virtually};
 
-/// Nothing is written while a wait looks, so that long waits show nothing more.
+/// Looks write nothing, so that long waits have no places to die that short ones have not.
 const QUICK: f64 = 20.0;
 
 fn resumed() -> Vec<Record> {
