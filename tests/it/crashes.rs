@@ -9,7 +9,7 @@ use crate::harness::{
 };
 use crate::world::{Disturb, Done, World, all_playbooks, hurry, virtually};
 
-/// Nothing is written while a wait looks, so that long waits show nothing more.
+/// Looks write nothing, so that long waits have no places to die that short ones have not.
 const QUICK: f64 = 20.0;
 
 fn resumed() -> Vec<Record> {

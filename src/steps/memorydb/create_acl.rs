@@ -224,3 +224,88 @@ impl Step for CreateAcl {
         made::undo::<Spec>(env, prepared, cx).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_memorydb::Client;
+    use aws_sdk_memorydb::error::ErrorMetadata;
+    use aws_sdk_memorydb::operation::create_acl::{CreateACLError, CreateAclOutput};
+    use aws_sdk_memorydb::operation::delete_acl::DeleteAclOutput;
+    use aws_sdk_memorydb::operation::describe_acls::DescribeAcLsOutput;
+    use aws_sdk_memorydb::operation::list_tags::ListTagsOutput;
+    use aws_sdk_memorydb::types::error::UserNotFoundFault;
+    use aws_smithy_mocks::mock;
+    use serde_json::json;
+
+    use super::*;
+    use crate::steps::testing::{self, Rules};
+
+    fn shown() -> DescribeAcLsOutput {
+        let acl = Acl::builder().name("team").status("active").user_names("app").user_names("ops");
+        DescribeAcLsOutput::builder().acls(acl.build()).build()
+    }
+
+    fn nothing() -> DescribeAcLsOutput {
+        DescribeAcLsOutput::builder().build()
+    }
+
+    fn own() -> ListTagsOutput {
+        let tags = testing::own_tags("team");
+        let tags = tags.iter().map(|(k, v)| Tag::builder().key(*k).value(v).build()).collect();
+        ListTagsOutput::builder().set_tag_list(Some(tags)).build()
+    }
+
+    fn spec() -> Spec {
+        testing::spec(json!({"name": "Team", "users": ["ops", "App", "app"]}))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_made_of_its_users_once_each_and_goes_again() {
+        let describe = mock!(Client::describe_acls)
+            .sequence()
+            .output(nothing)
+            .times(2)
+            .output(shown)
+            .times(2)
+            .output(nothing)
+            .times(9)
+            .build();
+        let create = mock!(Client::create_acl)
+            .match_requests(|r| {
+                r.acl_name() == Some("team")
+                    && r.user_names() == ["app", "ops"]
+                    && r.tags().len() == 3
+            })
+            .then_output(|| CreateAclOutput::builder().build());
+        let delete = mock!(Client::delete_acl)
+            .match_requests(|r| r.acl_name() == Some("team"))
+            .then_output(|| DeleteAclOutput::builder().build());
+        let list = mock!(Client::list_tags).then_output(own);
+        let rules = vec![&describe, &create, &delete, &list];
+        let env = testing::env(Rules { memorydb: rules, ..Rules::default() });
+        let mut cx = testing::cx("team");
+        let (prepared, _) = CreateAcl::prepare(&env, &spec(), &cx).await.unwrap();
+        let done = CreateAcl::execute(&env, &spec(), &prepared, &cx).await.unwrap();
+        let Done::Changed(output) = done else { panic!("{done:?}") };
+        assert_eq!(output.users, ["app", "ops"]);
+        cx.note = Some(json!({"call": "taken"}));
+        let did = CreateAcl::undo(&env, &spec(), &prepared, &cx).await.unwrap();
+        assert_eq!(did, ["deleted MemoryDB ACL \"team\""]);
+        assert_eq!((create.num_calls(), delete.num_calls()), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_who_is_not_there_is_to_be_made_first() {
+        let describe = mock!(Client::describe_acls).then_output(nothing);
+        let create = mock!(Client::create_acl).then_error(|| {
+            let meta = ErrorMetadata::builder().code("UserNotFoundFault").build();
+            CreateACLError::UserNotFoundFault(UserNotFoundFault::builder().meta(meta).build())
+        });
+        let env = testing::env(Rules { memorydb: vec![&describe, &create], ..Rules::default() });
+        let cx = testing::cx("team");
+        let (prepared, _) = CreateAcl::prepare(&env, &spec(), &cx).await.unwrap();
+        let failure = CreateAcl::execute(&env, &spec(), &prepared, &cx).await.unwrap_err();
+        let mend = failure.mend.unwrap_or_default();
+        assert!(mend.contains("memorydb.create_user"), "{mend}");
+    }
+}

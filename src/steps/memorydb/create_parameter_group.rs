@@ -261,3 +261,69 @@ impl Step for CreateParameterGroup {
         made::undo::<Spec>(env, prepared, cx).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_memorydb::Client;
+    use aws_sdk_memorydb::operation::create_parameter_group::CreateParameterGroupOutput;
+    use aws_sdk_memorydb::operation::describe_parameter_groups::DescribeParameterGroupsOutput;
+    use aws_sdk_memorydb::operation::describe_parameters::DescribeParametersOutput;
+    use aws_sdk_memorydb::operation::update_parameter_group::UpdateParameterGroupOutput;
+    use aws_sdk_memorydb::types::Parameter;
+    use aws_smithy_mocks::mock;
+    use serde_json::json;
+
+    use super::*;
+    use crate::steps::testing::{self, Rules};
+
+    fn shown() -> DescribeParameterGroupsOutput {
+        let group = ParameterGroup::builder().name("mine").family("memorydb_valkey7").build();
+        DescribeParameterGroupsOutput::builder().parameter_groups(group).build()
+    }
+
+    /// Two pages of values.
+    fn page(name: &str, value: &str, next: Option<&str>) -> DescribeParametersOutput {
+        let parameter = Parameter::builder().name(name).value(value).build();
+        let next = next.map(str::to_owned);
+        DescribeParametersOutput::builder().parameters(parameter).set_next_token(next).build()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_values_that_are_not_so_yet_are_set() {
+        let describe = mock!(Client::describe_parameter_groups)
+            .sequence()
+            .output(|| DescribeParameterGroupsOutput::builder().build())
+            .times(2)
+            .output(shown)
+            .build();
+        let create = mock!(Client::create_parameter_group)
+            .match_requests(|r| {
+                r.parameter_group_name() == Some("mine") && r.family() == Some("memorydb_valkey7")
+            })
+            .then_output(|| CreateParameterGroupOutput::builder().build());
+        let values = mock!(Client::describe_parameters)
+            .sequence()
+            .output(|| page("maxmemory-policy", "noeviction", Some("more")))
+            .output(|| page("tcp-keepalive", "300", None))
+            .build();
+        let update = mock!(Client::update_parameter_group)
+            .match_requests(|r| {
+                let set = r.parameter_name_values();
+                set.len() == 1
+                    && set[0].parameter_name() == Some("tcp-keepalive")
+                    && set[0].parameter_value() == Some("60")
+            })
+            .then_output(|| UpdateParameterGroupOutput::builder().build());
+        let rules = vec![&describe, &create, &values, &update];
+        let env = testing::env(Rules { memorydb: rules, ..Rules::default() });
+        let spec: Spec = testing::spec(json!({
+            "name": "Mine", "family": "memorydb_valkey7",
+            "parameters": {"maxmemory-policy": "noeviction", "tcp-keepalive": "60"},
+        }));
+        let cx = testing::cx("parameters");
+        let (prepared, _) = CreateParameterGroup::prepare(&env, &spec, &cx).await.unwrap();
+        let done = CreateParameterGroup::execute(&env, &spec, &prepared, &cx).await.unwrap();
+        assert!(matches!(done, Done::Changed(_)), "{done:?}");
+        assert_eq!((create.num_calls(), values.num_calls(), update.num_calls()), (1, 2, 1));
+    }
+}

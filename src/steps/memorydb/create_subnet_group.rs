@@ -214,3 +214,73 @@ impl Step for CreateSubnetGroup {
         made::undo::<Spec>(env, prepared, cx).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_memorydb::Client;
+    use aws_sdk_memorydb::operation::create_subnet_group::CreateSubnetGroupOutput;
+    use aws_sdk_memorydb::operation::describe_subnet_groups::DescribeSubnetGroupsOutput;
+    use aws_sdk_memorydb::operation::list_tags::ListTagsOutput;
+    use aws_sdk_memorydb::types::Subnet;
+    use aws_smithy_mocks::mock;
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::Class;
+    use crate::steps::testing::{self, Rules};
+
+    fn shown() -> DescribeSubnetGroupsOutput {
+        let subnet = |id: &str| Subnet::builder().identifier(id).build();
+        let group = SubnetGroup::builder().name("private").vpc_id("vpc-1");
+        let group = group.subnets(subnet("subnet-b")).subnets(subnet("subnet-a")).build();
+        DescribeSubnetGroupsOutput::builder().subnet_groups(group).build()
+    }
+
+    fn spec(adopt: bool, subnets: &[&str]) -> Spec {
+        testing::spec(json!({"name": "Private", "subnets": subnets, "adopt": adopt}))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_made_of_its_subnets_under_the_run_s_tags() {
+        let describe = mock!(Client::describe_subnet_groups)
+            .sequence()
+            .output(|| DescribeSubnetGroupsOutput::builder().build())
+            .times(2)
+            .output(shown)
+            .build();
+        let create = mock!(Client::create_subnet_group)
+            .match_requests(|r| {
+                r.subnet_group_name() == Some("private")
+                    && r.subnet_ids() == ["subnet-a", "subnet-b"]
+                    && r.tags().len() == 3
+            })
+            .then_output(|| CreateSubnetGroupOutput::builder().build());
+        let env = testing::env(Rules { memorydb: vec![&describe, &create], ..Rules::default() });
+        let (spec, cx) = (spec(false, &["subnet-a", "subnet-b"]), testing::cx("subnets"));
+        let (prepared, _) = CreateSubnetGroup::prepare(&env, &spec, &cx).await.unwrap();
+        let done = CreateSubnetGroup::execute(&env, &spec, &prepared, &cx).await.unwrap();
+        assert!(matches!(&done, Done::Changed(made) if made.vpc == "vpc-1"), "{done:?}");
+        assert_eq!(create.num_calls(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_there_is_adopted_only_if_it_is_the_same_and_is_left_by_a_rollback() {
+        let describe = mock!(Client::describe_subnet_groups).then_output(shown);
+        let list = mock!(Client::list_tags).then_output(|| ListTagsOutput::builder().build());
+        let env = testing::env(Rules { memorydb: vec![&describe, &list], ..Rules::default() });
+        let mut cx = testing::cx("subnets");
+        let same = spec(true, &["subnet-a", "subnet-b"]);
+        let (prepared, resources) = CreateSubnetGroup::prepare(&env, &same, &cx).await.unwrap();
+        assert_eq!(resources, []);
+        let done = CreateSubnetGroup::execute(&env, &same, &prepared, &cx).await.unwrap();
+        assert!(matches!(done, Done::Unchanged(_)), "{done:?}");
+        cx.note = Some(json!({"call": "taken"}));
+        let did = CreateSubnetGroup::undo(&env, &same, &prepared, &cx).await.unwrap();
+        assert_eq!(did, [""; 0]);
+        for (adopt, subnets) in [(false, &["subnet-a", "subnet-b"][..]), (true, &["subnet-a"])] {
+            let spec = spec(adopt, subnets);
+            let failure = CreateSubnetGroup::prepare(&env, &spec, &cx).await.unwrap_err();
+            assert_eq!(failure.class, Class::Conflict, "{failure}");
+        }
+    }
+}

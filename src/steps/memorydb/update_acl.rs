@@ -290,3 +290,85 @@ async fn wait_active(env: &Env, name: &str, cx: &Cx) -> Result<Acl, Failure> {
     cx.wait(&wait(name), look, || async { None }).await?;
     seen.into_inner().ok_or_else(|| Failure::fatal("the wait ended without a look"))
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_memorydb::Client;
+    use aws_sdk_memorydb::operation::describe_acls::DescribeAcLsOutput;
+    use aws_sdk_memorydb::operation::update_acl::UpdateAclOutput;
+    use aws_smithy_mocks::mock;
+
+    use super::*;
+    use crate::steps::testing::{self, Rules};
+
+    fn shown(status: &str, users: &[&str]) -> DescribeAcLsOutput {
+        let users = users.iter().map(|user| (*user).to_owned()).collect();
+        let acl = Acl::builder().name("team").status(status).set_user_names(Some(users)).build();
+        DescribeAcLsOutput::builder().acls(acl).build()
+    }
+
+    fn spec() -> Spec {
+        testing::spec(
+            json!({"name": "Team", "add": ["Guest", "app"], "remove": ["reader", "nobody"]}),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_not_so_yet_is_changed_and_it_is_put_back() {
+        let describe = mock!(Client::describe_acls)
+            .sequence()
+            .output(|| shown("active", &["app", "reader"]))
+            .times(2)
+            .output(|| shown("active", &["app", "reader"]))
+            .output(|| shown("modifying", &["app", "guest"]))
+            .output(|| shown("active", &["app", "guest"]))
+            .build();
+        let update = mock!(Client::update_acl)
+            .match_requests(|r| {
+                r.acl_name() == Some("team")
+                    && r.user_names_to_add() == ["guest"]
+                    && r.user_names_to_remove() == ["reader"]
+            })
+            .then_output(|| UpdateAclOutput::builder().build());
+        let env = testing::env(Rules { memorydb: vec![&describe, &update], ..Rules::default() });
+        let mut cx = testing::cx("members");
+        let (prepared, _) = UpdateAcl::prepare(&env, &spec(), &cx).await.unwrap();
+        assert_eq!(UpdateAcl::undo(&env, &spec(), &prepared, &cx).await.unwrap(), [""; 0]);
+        let done = UpdateAcl::execute(&env, &spec(), &prepared, &cx).await.unwrap();
+        let Done::Changed(output) = done else { panic!("{done:?}") };
+        assert_eq!(output.users, ["app", "guest"]);
+        assert_eq!((update.num_calls(), describe.num_calls()), (1, 5));
+
+        // Somebody has let one more in meanwhile: that stays.
+        let describe = mock!(Client::describe_acls)
+            .sequence()
+            .output(|| shown("active", &["app", "guest", "more"]))
+            .times(2)
+            .output(|| shown("active", &["app", "more", "reader"]))
+            .times(9)
+            .build();
+        let update = mock!(Client::update_acl)
+            .match_requests(|r| {
+                r.user_names_to_add() == ["reader"] && r.user_names_to_remove() == ["guest"]
+            })
+            .then_output(|| UpdateAclOutput::builder().build());
+        let env = testing::env(Rules { memorydb: vec![&describe, &update], ..Rules::default() });
+        cx.note = Some(json!({"asked": true}));
+        let did = UpdateAcl::undo(&env, &spec(), &prepared, &cx).await.unwrap();
+        assert_eq!(did, ["put the users of MemoryDB ACL \"team\" back"]);
+        assert_eq!(update.num_calls(), 1);
+    }
+
+    #[test]
+    fn what_changes_nothing_or_contradicts_itself_is_refused() {
+        let words = |args: Value| {
+            let faults = UpdateAcl::check(&args);
+            faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(words(json!({"name": "team", "add": ["guest"]})), "");
+        assert!(words(json!({"name": "team"})).contains("changes nothing"));
+        assert!(words(json!({"name": "open-access", "add": ["a"]})).contains("cannot be changed"));
+        let both = json!({"name": "team", "add": ["Guest"], "remove": ["guest"]});
+        assert!(words(both).contains("added and taken out"));
+    }
+}
