@@ -20,7 +20,9 @@ fn try_all(library: &Library, scripts: &[Script<'_>]) -> u64 {
     let sum = Mutex::new((0, Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
-            scope.spawn(|| {
+            // As much as the main thread of a process has, which is where runs are carried out otherwise.
+            let thread = std::thread::Builder::new().stack_size(8 << 20);
+            let work = || {
                 while let Some(script) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let story = follow(library, script);
                     let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,7 +31,8 @@ fn try_all(library: &Library, scripts: &[Script<'_>]) -> u64 {
                         sum.1.push(format!("{script:?}\n  {}", story.violations.join("\n  ")));
                     }
                 }
-            });
+            };
+            thread.spawn_scoped(scope, work).expect("a thread starts");
         }
     });
     let (deaths, mut broken) = sum.into_inner().expect("no thread panicked");

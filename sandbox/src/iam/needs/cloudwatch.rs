@@ -15,7 +15,7 @@ pub(super) fn needs(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
         names.iter().map(|name| on(&arn(name))).collect()
     };
     Some(match asked.operation {
-        "GetMetricData" => vec![on("*")],
+        "GetMetricData" | "PutMetricData" => vec![on("*")],
         "DescribeAlarms" | "DeleteAlarms" => each("AlarmNames", &alarm),
         "SetAlarmState" => vec![on(&alarm(asked.text("AlarmName").unwrap_or("*")))],
         "PutMetricAlarm" => {
