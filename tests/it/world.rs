@@ -270,7 +270,6 @@ impl World {
         if plan.steps().any(|step| VERIFY.contains(&step.kind.as_str())) {
             seed.replication_groups.iter_mut().for_each(|group| group.every_type = false);
             seed.serverless_caches.iter_mut().for_each(|cache| cache.every_type = false);
-            seed.clusters.iter_mut().for_each(|cluster| cluster.every_type = false);
         }
         change(&mut seed);
         sandbox.seed(seed).await.expect("the seed fits");
