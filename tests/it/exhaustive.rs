@@ -13,6 +13,8 @@ use orchestrate_sandbox::{Fault, FaultKind, FaultPlan};
 use crate::world::{RUNBOOKS, SHIPPED};
 
 const THREADS: usize = 2;
+/// What the main thread of a process has, which is where runs are carried out otherwise.
+const STACK: usize = 8 << 20;
 
 /// Tries every script; fails with the first few that break a guarantee. Gives how many processes died.
 fn try_all(library: &Library, scripts: &[Script<'_>]) -> u64 {
@@ -20,8 +22,7 @@ fn try_all(library: &Library, scripts: &[Script<'_>]) -> u64 {
     let sum = Mutex::new((0, Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
-            // As much as the main thread of a process has, which is where runs are carried out otherwise.
-            let thread = std::thread::Builder::new().stack_size(8 << 20);
+            let thread = std::thread::Builder::new().stack_size(STACK);
             let work = || {
                 while let Some(script) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let story = follow(library, script);
@@ -76,7 +77,11 @@ fn kinds(operation: &str) -> Vec<FaultKind> {
 /// The calls of an undisturbed run, in order.
 fn calls(library: &Library, playbook: &str) -> Vec<String> {
     let script = Script { playbook, trace: true, ..Script::default() };
-    let story = follow(library, &script);
+    let story = std::thread::scope(|scope| {
+        let follow = || follow(library, &script);
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, follow);
+        thread.expect("a thread starts").join().expect("an undisturbed run ends")
+    });
     let call = |line: &String| {
         let (_, call) = line.split_once(" call ")?;
         let mut words = call.split(' ').skip(1);
