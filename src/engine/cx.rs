@@ -332,11 +332,18 @@ impl Cx {
     /// The step's latest note: of this attempt, of an earlier one, or of an earlier process.
     #[must_use]
     pub fn noted(&self) -> Option<Value> {
-        let mut note = self.ledger.note(&self.step).or_else(|| self.note.clone())?;
-        for name in &self.part {
-            note = note.get_mut(name)?.take();
+        // The part alone is copied: a step of many parts reads its notes often.
+        let of = |note: &Value| {
+            let mut place = note;
+            for name in &self.part {
+                place = place.get(name)?;
+            }
+            Some(place.clone())
+        };
+        match self.ledger.noted(&self.step, of) {
+            Some(found) => found,
+            None => self.note.as_ref().and_then(of),
         }
-        Some(note)
     }
 
     /// Says something odd that does not stop the step.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
+use orchestrate::aws::Settings;
 use orchestrate::cli::sandboxed::seed_for;
 use orchestrate::engine::End;
 use orchestrate::engine::journal::{Record, Rest};
@@ -43,8 +44,8 @@ fn lengths() -> Vec<f64> {
     (0..MANY).map(|_| rng.random_range(0.5..1.5)).collect()
 }
 
-/// Two hundred groups with a few small keys and a daily snapshot of five hours ago each.
-fn groups() -> Vec<SeedReplicationGroup> {
+/// Groups with a few small keys and a daily snapshot of five hours ago each.
+fn groups(many: usize) -> Vec<SeedReplicationGroup> {
     let group = |n| SeedReplicationGroup {
         id: format!("g{n:03}"),
         keys: 4,
@@ -54,12 +55,12 @@ fn groups() -> Vec<SeedReplicationGroup> {
         automatic_snapshots: vec![5],
         ..SeedReplicationGroup::default()
     };
-    (0..MANY).map(group).collect()
+    (0..many).map(group).collect()
 }
 
-async fn world(parallel: usize) -> World {
+async fn world(many: usize, parallel: usize) -> World {
     let world = World::within(written(&fleet(parallel)), Some(LIMITS), |seed| {
-        seed.replication_groups = groups();
+        seed.replication_groups = groups(many);
     })
     .await;
     let slow = |(n, length): (usize, &f64)| {
@@ -140,7 +141,7 @@ impl Figures {
 }
 
 async fn exported(parallel: usize) -> Figures {
-    let world = world(parallel).await;
+    let world = world(MANY, parallel).await;
     let done = world.run(&Disturb::default()).await;
     succeeded(&done).expect("the fleet is exported");
     let calls = world.sandbox.calls();
@@ -158,10 +159,18 @@ async fn exported(parallel: usize) -> Figures {
 
 /// One task a cluster: asks for its export, then describes the snapshot every 15 s.
 async fn polled() -> Figures {
-    let world = world(MANY).await;
+    let world = world(MANY, MANY).await;
+    // Two hundred loops know nothing of one another: nobody paces them.
+    let settings = Settings {
+        clock: world.clock.clone(),
+        region: Some("us-east-1".to_owned()),
+        path_style: true,
+        in_process: Some(world.sandbox.http_client()),
+    };
+    let unpaced = orchestrate::aws::connect(&settings).await.expect("an in-process connection");
     let seen = std::cell::RefCell::new(BTreeMap::new());
     let one = |n: usize| {
-        let (clients, clock, seen) = (world.aws.clone(), world.clock.clone(), &seen);
+        let (clients, clock, seen) = (unpaced.clone(), world.clock.clone(), &seen);
         async move {
             let snapshot = format!("automatic.g{n:03}-001-2026-11-22-22-00");
             let target = format!("g{n:03}-polled");
@@ -222,7 +231,7 @@ fn two_hundred_clusters_take_one_process_less_than_a_hundred_mebibytes() {
     const HURRIED: &str = "40";
     let place = Place::new();
     let mut seed = seed_for(&written(&fleet(MANY)));
-    seed.replication_groups = groups();
+    seed.replication_groups = groups(MANY);
     // This sandbox has the machine's time, and its groups are not to begin their backups in the middle of it.
     let hour = (Timestamp::now().as_second() / 3600 + 12) % 24;
     for group in &mut seed.replication_groups {
@@ -260,11 +269,14 @@ fn two_hundred_clusters_take_one_process_less_than_a_hundred_mebibytes() {
     assert!(peak <= 100.0, "{peak} MiB");
 }
 
+/// Enough for a ramp up to ten.
+const FEW: usize = 30;
+
 /// What is refused to one group costs one group: the first goes alone.
 #[test]
 fn a_fleet_that_fails_begins_no_other_and_says_what_was_exported() {
     virtually(async {
-        let world = world(10).await;
+        let world = world(FEW, 10).await;
         let fault = Fault::new("elasticache", "CopySnapshot", FaultKind::Denied).times(1000);
         world.sandbox.set_faults(FaultPlan::of([fault]));
         let done = world.run(&Disturb::default()).await;
@@ -280,7 +292,7 @@ fn a_fleet_that_fails_begins_no_other_and_says_what_was_exported() {
 fn a_group_that_fails_within_the_limit_leaves_nothing_and_stops_nobody() {
     virtually(async {
         let text = fleet(10).replace("max_parallel: 10", "max_parallel: 10, max_errors: 2");
-        let mut world = world(10).await;
+        let mut world = world(FEW, 10).await;
         world.plan = written(&text);
         let denied = |nth| Fault::new("elasticache", "CopySnapshot", FaultKind::Denied).nth(nth);
         world.sandbox.set_faults(FaultPlan::of([denied(3), denied(8)]));
@@ -292,9 +304,9 @@ fn a_group_that_fails_within_the_limit_leaves_nothing_and_stops_nobody() {
         });
         let output = output.expect("the step succeeded");
         assert_eq!(output["failed"].as_array().map(Vec::len), Some(2), "{}", output["failed"]);
-        assert_eq!(output["clusters"].as_array().map(Vec::len), Some(MANY - 2));
+        assert_eq!(output["clusters"].as_array().map(Vec::len), Some(FEW - 2));
         let objects = world.sandbox.world()["s3"]["exports"]["objects"].clone();
         let objects = objects.as_object().expect("a bucket");
-        assert_eq!(objects.len(), (MANY - 2) * 2, "a file and a manifest for each");
+        assert_eq!(objects.len(), (FEW - 2) * 2, "a file and a manifest for each");
     });
 }

@@ -240,7 +240,8 @@ fn get_ready(written: &'static Written, speed: f64) -> Known {
             known
         })
     };
-    std::thread::spawn(work).join().expect("an undisturbed run succeeds")
+    let thread = std::thread::Builder::new().stack_size(super::STACK).spawn(work);
+    thread.expect("a thread starts").join().expect("an undisturbed run succeeds")
 }
 
 impl Known {

@@ -142,32 +142,32 @@ mod tests {
         }
     }
 
+    /// Day, week and month of each export.
+    type Units = [i64; 3];
+
     /// The policy said the other way round: of each export, by counting those that are newer.
-    fn stays(exports: &[Moment], index: usize, keep: &Keep) -> bool {
+    fn stays(exports: &[Moment], units: &[Units], index: usize, keep: &Keep) -> bool {
         let this = exports[index];
-        let newer =
-            |other: &Moment, at: usize| other.at > this.at || (other.at == this.at && at < index);
-        let newer: Vec<Moment> = exports
-            .iter()
-            .enumerate()
-            .filter(|(at, other)| other.verified && newer(other, *at))
-            .map(|(_, other)| *other)
-            .collect();
+        let is_newer = |at: &usize| {
+            let other = exports[*at];
+            other.verified && (other.at > this.at || (other.at == this.at && *at < index))
+        };
+        let newer: Vec<usize> = (0..exports.len()).filter(is_newer).collect();
         let must_stay = keep.min_verified.max(1) as usize;
         if !this.verified {
             return newer.len() < must_stay;
         }
-        let rule = |unit: fn(Timestamp) -> i64, most: u32| {
-            let mut units: Vec<i64> = newer.iter().map(|other| unit(other.at)).collect();
-            units.sort_unstable();
-            units.dedup();
-            !units.contains(&unit(this.at)) && units.len() < most as usize
+        let rule = |unit: usize, most: u32| {
+            let mut seen: Vec<i64> = newer.iter().map(|at| units[*at][unit]).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            !seen.contains(&units[index][unit]) && seen.len() < most as usize
         };
         newer.len() < keep.last as usize
             || newer.len() < must_stay
-            || rule(days_since_epoch, keep.daily)
-            || rule(week_since_epoch, keep.weekly)
-            || rule(month_since_epoch, keep.monthly)
+            || rule(0, keep.daily)
+            || rule(1, keep.weekly)
+            || rule(2, keep.monthly)
     }
 
     #[test]
@@ -198,9 +198,13 @@ mod tests {
             if seed % 2 == 1 {
                 order.reverse();
             }
+            let units = |e: &Moment| {
+                [days_since_epoch(e.at), week_since_epoch(e.at), month_since_epoch(e.at)]
+            };
+            let units: Vec<Units> = order.iter().map(units).collect();
             let fates = keep.decide(&order);
             for (index, fate) in fates.iter().enumerate() {
-                let wanted = stays(&order, index, &keep);
+                let wanted = stays(&order, &units, index, &keep);
                 assert_eq!(*fate != Fate::Dropped, wanted, "seed {seed}, export {index}: {keep:?}");
                 dropped += u32::from(*fate == Fate::Dropped);
             }

@@ -248,11 +248,14 @@ impl Step for PruneExports {
                 ));
             }
             for set in doomed {
-                for (key, version) in &set.files {
-                    delete_version(env, bucket, key, version.as_deref()).await?;
+                // A manifest goes last: where it is gone, an earlier attempt has deleted the whole set.
+                if there.iter().any(|left| left.key == set.manifest) {
+                    for (key, version) in &set.files {
+                        delete_version(env, bucket, key, version.as_deref()).await?;
+                    }
+                    // A set that lost files and still has its manifest is damaged, and nobody restores from it.
+                    delete_version(env, bucket, &set.manifest, set.version.as_deref()).await?;
                 }
-                // Last: a set that lost files and still has its manifest is seen as damaged, and nobody restores from it.
-                delete_version(env, bucket, &set.manifest, set.version.as_deref()).await?;
                 output.deleted.push(set.manifest.clone());
                 output.files += set.files.len();
                 output.bytes += set.bytes;
