@@ -249,7 +249,7 @@ impl Step for PruneExports {
             }
             for set in doomed {
                 // A manifest goes last: where it is gone, an earlier attempt has deleted the whole set.
-                if there.iter().any(|left| left.key == set.manifest) {
+                if there.kept.iter().any(|left| left.key == set.manifest) {
                     for (key, version) in &set.files {
                         delete_version(env, bucket, key, version.as_deref()).await?;
                     }
