@@ -172,6 +172,8 @@ async fn polled() -> Figures {
     let one = |n: usize| {
         let (clients, clock, seen) = (unpaced.clone(), world.clock.clone(), &seen);
         async move {
+            // Spread over their 15 s: all at one instant would be turned away almost all.
+            clock.sleep(Duration::from_millis(75) * u32::try_from(n).expect("few")).await;
             let snapshot = format!("automatic.g{n:03}-001-2026-11-22-22-00");
             let target = format!("g{n:03}-polled");
             let client = &clients.elasticache;

@@ -401,8 +401,10 @@ fn is_declared(own: &BTreeMap<String, Vec<Own>>, need: &Needed) -> bool {
 }
 
 /// What `memorydb.create_cluster` looks at in the plan alone, to hold the target against its source. The source of a drill
-/// is an export that only the run finds, so that its plan looks at none of it.
-const OF_A_SOURCE: [&str; 8] = [
+/// is an export that only the run finds, so that its plan looks at none of it. And what an account's first cluster needs: a
+/// migration is tried with that.
+const OF_A_SOURCE: [&str; 9] = [
+    "iam:CreateServiceLinkedRole",
     "memorydb:DescribeUsers",
     "cloudwatch:GetMetricData",
     "elasticache:DescribeUserGroups",

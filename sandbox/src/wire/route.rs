@@ -307,11 +307,12 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> (Rep
         }
     };
     let (at, mutating) = (core.clock.now(), incoming.mutating());
-    let mut fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
     let limited = !lock(&core.limits).take(incoming.service.name(), at);
-    if limited {
-        fault = Some(FaultKind::Throttle);
-    }
+    // What is turned away uses up no fault.
+    let fault = match limited {
+        true => Some(FaultKind::Throttle),
+        false => lock(&core.faults).decide(incoming.service.name(), &incoming.operation),
+    };
     let (service, operation) = (incoming.service.name().to_owned(), incoming.operation.clone());
     let resource = incoming.resource.clone();
     let mut call = Call {
