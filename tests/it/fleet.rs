@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_elasticache::error::ProvideErrorMetadata;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -168,21 +169,23 @@ async fn polled() -> Figures {
         in_process: Some(world.sandbox.http_client()),
     };
     let unpaced = orchestrate::aws::connect(&settings).await.expect("an in-process connection");
+    let described = world.sandbox.part("elasticache")["snapshots"].clone();
+    let snapshots: Vec<String> = described.as_object().expect("by name").keys().cloned().collect();
+    assert_eq!(snapshots.len(), MANY);
     let seen = std::cell::RefCell::new(BTreeMap::new());
-    let one = |n: usize| {
+    let one = |(n, snapshot): (usize, String)| {
         let (clients, clock, seen) = (unpaced.clone(), world.clock.clone(), &seen);
         async move {
             // Spread over their 15 s: all at one instant would be turned away almost all.
             clock.sleep(Duration::from_millis(75) * u32::try_from(n).expect("few")).await;
-            let snapshot = format!("automatic.g{n:03}-001-2026-11-22-22-00");
             let target = format!("g{n:03}-polled");
             let client = &clients.elasticache;
             loop {
                 let copy = client.copy_snapshot().source_snapshot_name(&snapshot);
                 let copy = copy.target_snapshot_name(&target).target_bucket("exports").send().await;
-                if copy.is_ok() {
-                    break;
-                }
+                let Err(error) = copy else { break };
+                let code = error.code().unwrap_or_default().to_owned();
+                assert!(code.starts_with("Throttl"), "{code}: {error:?}");
                 clock.sleep(Duration::from_secs(15)).await;
             }
             loop {
@@ -198,7 +201,13 @@ async fn polled() -> Figures {
             }
         }
     };
-    (0..MANY).map(one).collect::<FuturesUnordered<_>>().collect::<()>().await;
+    snapshots
+        .into_iter()
+        .enumerate()
+        .map(one)
+        .collect::<FuturesUnordered<_>>()
+        .collect::<()>()
+        .await;
     let seen = seen.into_inner();
     Figures::of(&world.sandbox.calls(), &seen)
 }

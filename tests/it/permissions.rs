@@ -529,6 +529,7 @@ without_each! {
     changes_say_which_permission_is_missing: "changes",
     a_manual_export_says_which_permission_is_missing: "export-manual",
     a_serverless_export_says_which_permission_is_missing: "export-serverless",
+    memorydb_snapshots_say_which_permission_is_missing: "memorydb-snapshots",
 }
 
 /// The simulator sees before the run what the run would meet.

@@ -109,7 +109,8 @@ static WRITTEN: [Written; 24] = written![
     0 x QUICK "../../../playbooks/" "decommission-source" &["replication_group=prod", "final_snapshot=prod-final"], None;
     0 x QUICK "../../../playbooks/" "scheduled-export" &["group=prod", "bucket=exports"], None;
     0 x QUICK "../../../playbooks/" "scheduled-export-memorydb" &["cluster=prod-mdb", "bucket=exports"], None;
-    0 x QUICK "../../../playbooks/" "export-fleet" &["pattern=prod-*", "bucket=exports"], None;
+    // Within a limit of errors a fault leaves a group out, which is right and another world.
+    0 x QUICK "../../../playbooks/" "export-fleet" &["pattern=prod-*", "bucket=exports", "max_errors=0"], None;
     0 x QUICK "../../../playbooks/" "restore-drill" &["cluster=prod", "bucket=exports"], Some("scheduled-export");
 ];
 
