@@ -167,6 +167,7 @@ async fn polled() -> Figures {
         region: Some("us-east-1".to_owned()),
         path_style: true,
         in_process: Some(world.sandbox.http_client()),
+        paced: false,
     };
     let unpaced = orchestrate::aws::connect(&settings).await.expect("an in-process connection");
     let described = world.sandbox.part("elasticache")["snapshots"].clone();
