@@ -270,6 +270,10 @@ fn json_resource(input: &Value) -> String {
         "KeyId",
         "ServiceCode",
     ];
+    let metric = input["MetricData"][0]["MetricName"].as_str();
+    if let (Some(namespace), Some(metric)) = (input["Namespace"].as_str(), metric) {
+        return format!("{namespace}/{metric}");
+    }
     NAMES.iter().find_map(|name| input[name].as_str()).unwrap_or_default().to_owned()
 }
 
