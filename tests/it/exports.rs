@@ -296,8 +296,8 @@ fn the_drills_cluster_goes_whatever_happens() {
                 assert!((60.0..7200.0).contains(&seconds), "{seconds}");
                 assert_eq!(output(&done, "record")["value"].as_f64(), Some(seconds));
                 assert_eq!(output(&done, "well")["value"], 0.0);
-                let points = &world.sandbox.world()["monitoring"]["points"]["Orchestrate"];
-                for metric in ["RestoreSeconds", "RestoreFailures"] {
+                let points = &world.sandbox.world()["monitoring"]["points"];
+                for metric in ["Orchestrate/RestoreSeconds", "Orchestrate/RestoreFailures"] {
                     assert_eq!(
                         points[metric],
                         serde_json::json!([{ "Cluster": "prod" }]),

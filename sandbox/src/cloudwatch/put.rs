@@ -43,7 +43,7 @@ pub(super) fn metric_data(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     Ok(json!({}))
 }
 
-/// Which series have points, by namespace and name. Neither their values nor how many they are:
+/// Which series have points, by `namespace/name`. Neither their values nor how many they are:
 /// a call whose answer was lost is made again, and values are times.
 pub(super) fn describe(points: &[Value]) -> Value {
     let mut all = json!({});
@@ -53,7 +53,7 @@ pub(super) fn describe(points: &[Value]) -> Value {
         else {
             continue;
         };
-        let series = &mut all[namespace][metric];
+        let series = &mut all[format!("{namespace}/{metric}")];
         if !series.is_array() {
             *series = json!([]);
         }

@@ -277,6 +277,10 @@ fn json_resource(input: &Value) -> String {
         "KeyId",
         "ServiceCode",
     ];
+    let metric = input["MetricData"][0]["MetricName"].as_str();
+    if let (Some(namespace), Some(metric)) = (input["Namespace"].as_str(), metric) {
+        return format!("{namespace}/{metric}");
+    }
     let lists = ["AlarmNames", "DashboardNames"];
     let one = NAMES.iter().find_map(|name| input[name].as_str());
     let first = || lists.iter().find_map(|name| input[name][0].as_str());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use jiff::{Timestamp, Unit};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -401,8 +401,9 @@ pub(in crate::steps) async fn verified(
             "\"{cluster}\" has no earlier export in this bucket: its size was held against nothing"
         ));
     }
-    // To the second: two clocks do not agree on more.
-    let whole = |at: Timestamp| at.round(Unit::Second).unwrap_or(at);
+    // To the second, since two clocks do not agree on more; and never to one that is still to come.
+    let second = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc);
+    let whole = |at: Timestamp| at.round(second).unwrap_or(at);
     let now = whole(cx.clock.now());
     Ok(Manifest {
         format: FORMAT,

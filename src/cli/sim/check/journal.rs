@@ -40,7 +40,10 @@ impl Line {
     pub(super) fn kept(&self) -> bool {
         let did = self.record["did"].as_array().into_iter().flatten();
         self.kind() == "undone"
-            && did.filter_map(Value::as_str).any(|words| words.starts_with("kept "))
+            // "put" is a point of a metric, which is what its undo is for.
+            && did
+                .filter_map(Value::as_str)
+                .any(|words| words.starts_with("kept ") || words.starts_with("put 1 of metric "))
     }
 
     /// The rest it records, if it does.
