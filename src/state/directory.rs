@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::lease::Lease;
 use super::objects::{Expect, Found, Objects, Put};
 use super::store::{Holder, Loaded, Opened, Store};
-use crate::engine::journal::{FileJournal, Journal, JournalError, read};
+use crate::engine::journal::{FileJournal, Journal, JournalError, folders_to_sync, read};
 use crate::engine::{Class, Failure, RunId};
 
 /// Runs kept in a local directory. The lock on a run is a lock on its journal: it dies with its process, so that there is
@@ -180,6 +180,7 @@ impl Files {
         }
         let path = self.root.join(key);
         let parent = path.parent().unwrap_or(&self.root);
+        let to_sync = folders_to_sync(parent)?;
         folder(parent)?;
         let fresh = path.with_extension("new");
         let mut file =
@@ -187,8 +188,10 @@ impl Files {
         file.write_all(bytes)?;
         file.sync_all()?;
         fs_err::rename(&fresh, &path)?;
-        // The name must survive a power cut, not only the bytes.
-        File::open(parent)?.sync_all()?;
+        // The name must survive a power cut, not only the bytes; so must those of folders made just now.
+        for folder in to_sync {
+            File::open(folder)?.sync_all()?;
+        }
         self.read(key)?.map(|found| Put::Stored(found.tag)).ok_or_else(|| {
             io::Error::other(format!("{}: gone right after it was written", path.display()))
         })

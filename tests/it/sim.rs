@@ -56,6 +56,8 @@ fn the_command_tells_a_seed_the_same_way_each_time() {
     one.ends_with(0).says("seed 3: ").says("every guarantee holds");
     assert_eq!(one.out, other.out);
     place.run(&["sim", "--seeds", "20", "--playbook", "parameter"]).ends_with(0).says("20 seeds");
+    place.run(&["sim", "--seeds", "0"]).ends_with(2).says("nothing would be simulated");
+    place.run(&["sim", "--from", &u64::MAX.to_string()]).ends_with(2).says("not so many seeds");
     place.run(&["sim", "--playbook", "nonsense"]).ends_with(2).says("there is no playbook");
 }
 

@@ -31,10 +31,19 @@ pub(super) fn run(args: &SimArgs, output: Output) -> Result<Exit, CommandError> 
         }}));
         return Ok(if story.violations.is_empty() { Exit::Done } else { Exit::Bug });
     }
+    let usage = |what: &str| CommandError::new(Exit::Usage, what.to_owned());
+    if args.seeds == 0 || args.threads == Some(0) {
+        return Err(
+            usage("nothing would be simulated").hint("give --seeds and --threads 1 or more")
+        );
+    }
+    let Some(end) = args.from.checked_add(args.seeds) else {
+        return Err(usage("there are not so many seeds").hint("give a smaller --from or --seeds"));
+    };
     let threads =
         args.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
     let began = Instant::now();
-    let seeds = args.from..args.from.saturating_add(args.seeds);
+    let seeds = args.from..end;
     let (counts, broken) = simulate_many(&library, seeds, threads.unwrap_or(1), options, |done| {
         if done.is_multiple_of(TELL_EVERY) {
             output.say(&format!("{done} seeds, {:.0} a second", rate(done, began)));

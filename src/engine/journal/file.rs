@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -158,6 +158,23 @@ impl fmt::Debug for FileJournal {
     }
 }
 
+/// The folder, those above it that are not there yet, and the nearest one that is: those to be synced once all are made and
+/// something lies in the folder, so that no name on the way to it is lost in a power cut. To be asked before they are made.
+///
+/// # Errors
+/// If a relative path has no place to begin at.
+pub fn folders_to_sync(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let folder = std::path::absolute(folder)?;
+    let mut folders = Vec::new();
+    for above in folder.ancestors() {
+        folders.push(above.to_owned());
+        if above.exists() {
+            break;
+        }
+    }
+    Ok(folders)
+}
+
 impl FileJournal {
     /// Creates the journal; the file and its folder are private to the user.
     ///
@@ -168,7 +185,7 @@ impl FileJournal {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        let there = folder.ancestors().find(|above| above.exists()).unwrap_or(folder).to_owned();
+        let to_sync = folders_to_sync(folder)?;
         private_folder(folder)?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -180,12 +197,8 @@ impl FileJournal {
         let file = options.open(path)?;
         lock(&file)?;
         // The names must survive a power cut, not only the bytes: the file's, and those of folders made just now.
-        for above in folder.ancestors() {
-            let above = if above == Path::new("") { Path::new(".") } else { above };
-            File::open(above)?.sync_all()?;
-            if above == there {
-                break;
-            }
+        for folder in to_sync {
+            File::open(folder)?.sync_all()?;
         }
         Ok(Self::over(Box::new(file)))
     }

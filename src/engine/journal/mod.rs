@@ -8,7 +8,9 @@ mod record;
 use async_trait::async_trait;
 
 pub use error::JournalError;
-pub use file::{Durable, FileJournal, Reading, Unreadable, decode, encode, parse, read};
+pub use file::{
+    Durable, FileJournal, Reading, Unreadable, decode, encode, folders_to_sync, parse, read,
+};
 pub use memory::{Crash, MemoryJournal};
 pub use record::{Change, Entry, Record, Resource, Rest, Role, RollbackReason, Steer};
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::world::{Fixture, plan};
 use crate::engine::journal::{
-    Durable, Entry, FileJournal, Journal, JournalError, Record, encode, read,
+    Durable, Entry, FileJournal, Journal, JournalError, Record, encode, folders_to_sync, read,
 };
 use crate::engine::{Class, Clock, Ledger, RunState};
 
@@ -404,4 +404,20 @@ async fn a_journal_without_a_whole_record_is_begun_again_and_no_other() {
         FileJournal::begin_again(&place.path).expect_err("it has a record");
         assert_eq!(FileJournal::open(&place.path).expect("opens").1, entries[..1], "and keeps it");
     }
+}
+
+/// A relative path that is not there at all is the one whose end is easily missed.
+#[test]
+fn every_folder_that_is_made_on_the_way_to_a_journal_is_synced_and_the_one_above() {
+    let here = std::env::current_dir().expect("there is one");
+    let there = tempfile::tempdir().expect("a folder");
+    for (base, given) in [(here.as_path(), Path::new("")), (there.path(), there.path())] {
+        let wanted = ["not-there/runs/one", "not-there/runs", "not-there"].map(|f| base.join(f));
+        let mut wanted = wanted.to_vec();
+        wanted.push(base.to_owned());
+        let found = folders_to_sync(&given.join("not-there/runs/one")).expect("absolute");
+        assert_eq!(found, wanted);
+    }
+    assert_eq!(folders_to_sync(there.path()).expect("absolute"), [there.path()]);
+    assert_eq!(folders_to_sync(Path::new(".")).expect("absolute"), [here]);
 }
