@@ -87,6 +87,7 @@ fn plan() -> Plan {
         inputs: Map::new(),
         timeout_secs: None,
         writes: Writes::NotConcerned,
+        guards: Vec::new(),
         stages: stages.collect(),
         outputs: None,
     }
@@ -127,8 +128,8 @@ fn records(step: &str) -> Vec<Record> {
     let mut all = vec![
         Record::StepStarted { step: step(), attempt: 1 },
         Record::Intended { step: step(), prepared, resources: vec![resource] },
-        Record::Noted { step: step(), note: json!({"call": "asked"}) },
-        Record::Noted { step: step(), note: json!({"call": "taken"}) },
+        Record::Noted { step: step(), note: json!({"call": "asked"}), part: Vec::new() },
+        Record::Noted { step: step(), note: json!({"call": "taken"}), part: Vec::new() },
     ];
     all.extend(["(not found)", "creating", "copying", "modifying", "available"].map(seen));
     let output = json!({"name": "orc-01h3kq7xw2-snapshot", "endpoint": "prod.example.com:6379"});

@@ -117,6 +117,7 @@ async fn migrate(plan: &Plan) -> (Duration, Duration, usize) {
         region: Some("us-east-1".to_owned()),
         path_style: true,
         in_process: Some(sandbox.http_client()),
+        paced: false,
     };
     let clients = aws::connect(&settings).await.expect("an in-process connection");
     let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");

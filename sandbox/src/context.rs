@@ -11,6 +11,7 @@ use crate::data::DataPlane;
 use crate::elsewhere::{Elsewhere, Landing};
 use crate::faults::FaultState;
 use crate::iam::Caller;
+use crate::limits::Buckets;
 use crate::log::Call;
 use crate::record::Recorder;
 use crate::timings::Timings;
@@ -28,6 +29,7 @@ pub(crate) struct Core {
     /// The state before the last change, and when that was, for stale reads.
     pub(crate) before: Mutex<Option<(Timestamp, World)>>,
     pub(crate) faults: Mutex<FaultState>,
+    pub(crate) limits: Mutex<Buckets>,
     pub(crate) calls: Mutex<Vec<Call>>,
     /// The S3 of another server, in place of the sandbox's own.
     pub(crate) elsewhere: Option<Elsewhere>,

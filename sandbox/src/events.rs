@@ -41,6 +41,8 @@ impl Wanted {
         let from = from.max(ago(KEPT));
         let wanted = |event: &&Event| {
             event.at >= from
+                // What is under way has not been told yet.
+                && event.at <= now
                 && self.to.is_none_or(|to| event.at <= to)
                 && self
                     .source

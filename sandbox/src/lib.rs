@@ -1,5 +1,5 @@
-//! A local AWS for ElastiCache, MemoryDB, S3, SSM, Secrets Manager, Route 53, IAM and STS, at the wire; of KMS, CloudWatch
-//! and Service Quotas it has what tells of the others.
+//! A local AWS for ElastiCache, MemoryDB, S3, SSM, Secrets Manager, Route 53, IAM and STS, at the wire; of KMS, CloudWatch,
+//! Service Quotas and SNS it has what tells of the others.
 //!
 //! One [`Sandbox`] holds one state, one clock, one fault plan and one request log. It is reached in two ways: in
 //! process, as the HTTP client of an AWS SDK ([`Sandbox::http_client`]), where nothing touches a socket and virtual
@@ -11,8 +11,8 @@
 //! - `elsewhere`, `record`: an S3 that another server has; what was asked and answered, word for word
 //! - `iam`: the permissions that calls need, policies, and the policy simulator
 //! - `wire`: requests in and answers out; decides the service, the fault and the log line, once for all services
-//! - `elasticache`, `memorydb`, `s3`, `ssm`, `secretsmanager`, `route53`, `sts`, `kms`, `cloudwatch`, `servicequotas`: one
-//!   folder per service
+//! - `elasticache`, `memorydb`, `s3`, `ssm`, `secretsmanager`, `route53`, `sts`, `kms`, `cloudwatch`, `servicequotas`,
+//!   `sns`: one folder per service
 //! - `data`: what is inside the clusters, real servers or a model
 
 mod bucket_access;
@@ -26,6 +26,7 @@ mod events;
 mod faults;
 mod iam;
 mod kms;
+mod limits;
 mod log;
 mod memorydb;
 mod names;
@@ -37,6 +38,7 @@ mod secretsmanager;
 mod seed;
 mod seeding;
 mod servicequotas;
+mod sns;
 mod ssm;
 mod sts;
 mod timings;
@@ -47,12 +49,14 @@ pub use clock::{Clock, SystemClock, TokioClock};
 pub use data::{EngineVersion, ServerPolicy};
 pub use faults::{Fault, FaultKind, FaultPlan, RandomFaults};
 pub use iam::{Caller, Permission, Policy, PolicyError};
+pub use limits::Limits;
 pub use log::{Call, Outcome};
 pub use sandbox::{Builder, Sandbox, SandboxError};
 pub use seed::{
-    EndpointFormat, Seed, SeedAcl, SeedBucket, SeedCluster, SeedHostedZone, SeedKmsKey,
-    SeedMemoryDbQuotas, SeedParameter, SeedParameterGroup, SeedRecord, SeedReplicationGroup,
-    SeedSecret, SeedServerlessCache, SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue,
+    EndpointFormat, Seed, SeedAcl, SeedAlarm, SeedAlarmState, SeedBucket, SeedCluster,
+    SeedHostedZone, SeedKmsKey, SeedMemoryDbQuotas, SeedMetric, SeedParameter, SeedParameterGroup,
+    SeedPoint, SeedRecord, SeedReplicationGroup, SeedSecret, SeedServerlessCache, SeedSubnetGroup,
+    SeedTopic, SeedUser, SeedUserGroup, SeedValue,
 };
 pub use timings::Timings;
 pub use wire::{Network, Reply, Server, Whole, http_client};

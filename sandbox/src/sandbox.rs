@@ -1,5 +1,6 @@
 //! The object a user of the sandbox holds.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::data::{Cluster, DataError, DataPlane, EngineVersion, Model, PlaneKind
 use crate::elsewhere::Elsewhere;
 use crate::faults::{FaultPlan, FaultState};
 use crate::iam::Caller;
+use crate::limits::{Buckets, Limits};
 use crate::log::Call;
 use crate::record::Recorder;
 use crate::seed::Seed;
@@ -55,6 +57,7 @@ pub struct Builder {
     s3_endpoint: Option<String>,
     recorder: Option<Recorder>,
     faults: FaultPlan,
+    limits: Option<Limits>,
     random_seed: u64,
     latency: Duration,
     callers: Vec<Caller>,
@@ -148,6 +151,13 @@ impl Builder {
         self
     }
 
+    /// Throttles the control planes of ElastiCache and MemoryDB beyond this.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
     /// A caller that is held to policies. Nobody is unless it is said here.
     #[must_use]
     pub fn caller(mut self, caller: Caller) -> Self {
@@ -173,6 +183,7 @@ impl Builder {
             world: Arc::new(Mutex::new(World::default())),
             before: Mutex::new(None),
             faults: Mutex::new(FaultState::new(self.faults)),
+            limits: Mutex::new(Buckets::new(self.limits)),
             calls: Mutex::default(),
             callers: Mutex::new(self.callers),
             random: Mutex::new(StdRng::seed_from_u64(self.random_seed)),
@@ -204,6 +215,7 @@ impl Sandbox {
             s3_endpoint: None,
             recorder: None,
             faults: FaultPlan::default(),
+            limits: None,
             random_seed: 0,
             latency: Duration::ZERO,
             callers: Vec::new(),
@@ -249,6 +261,11 @@ impl Sandbox {
         lock(&self.core.calls).clone()
     }
 
+    /// How many requests so far were of this sort.
+    pub fn count(&self, which: impl Fn(&Call) -> bool) -> usize {
+        lock(&self.core.calls).iter().filter(|call| which(call)).count()
+    }
+
     /// Replaces what is to go wrong; counting starts anew.
     pub fn set_faults(&self, plan: FaultPlan) {
         *lock(&self.core.faults) = FaultState::new(plan);
@@ -276,9 +293,28 @@ impl Sandbox {
         lock(&self.core.world).describe_part(service)
     }
 
+    /// What was published to a topic, in order: subject, text and attributes.
+    pub fn published(
+        &self,
+        topic: &str,
+    ) -> Vec<(Option<String>, String, BTreeMap<String, String>)> {
+        let world = lock(&self.core.world);
+        let messages = world.sns.topics.get(topic).map(|topic| topic.messages.clone());
+        let told = |message: crate::sns::state::Message| {
+            (message.subject, message.text, message.attributes)
+        };
+        messages.unwrap_or_default().into_iter().map(told).collect()
+    }
+
     /// The entries of the cluster at this endpoint, where the model stands behind it.
     pub fn model(&self, host: &str, port: u16) -> Option<Model> {
         self.cluster_at(host, port)?.model()
+    }
+
+    /// A client's write to the cluster at this endpoint, where the model stands behind it: sets a string, or removes the
+    /// key. False if no model is there.
+    pub fn write(&self, host: &str, port: u16, key: &[u8], value: Option<&[u8]>) -> bool {
+        self.cluster_at(host, port).is_some_and(|cluster| cluster.set_in_model(key, value))
     }
 
     /// What stands behind the clusters, in one line.

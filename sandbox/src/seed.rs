@@ -42,6 +42,74 @@ pub struct Seed {
     pub secrets: Vec<SeedSecret>,
     /// Route 53 hosted zones.
     pub hosted_zones: Vec<SeedHostedZone>,
+    /// What CloudWatch shows, beside what the clusters publish.
+    pub metrics: Vec<SeedMetric>,
+    /// CloudWatch alarms.
+    pub alarms: Vec<SeedAlarm>,
+    /// SNS topics.
+    pub topics: Vec<SeedTopic>,
+}
+
+/// What a metric shows. It counts before what the clusters publish.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedMetric {
+    /// Such as `AWS/MemoryDB`.
+    pub namespace: String,
+    /// Such as `EngineCPUUtilization`.
+    pub metric: String,
+    /// All of its dimensions.
+    pub dimensions: BTreeMap<String, String>,
+    /// Its values, earliest first.
+    pub values: Vec<SeedPoint>,
+}
+
+/// What a metric shows from some moment on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedPoint {
+    /// From when, in minutes after the seed was put there; less than nothing is before.
+    pub after_minutes: i64,
+    /// Its value; no data, where it is absent.
+    pub value: Option<f64>,
+}
+
+/// A CloudWatch alarm. It weighs nothing: its state is what is said here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedAlarm {
+    /// Its name.
+    pub name: String,
+    /// Its states, earliest first.
+    pub states: Vec<SeedAlarmState>,
+}
+
+/// The state of an alarm from some moment on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedAlarmState {
+    /// From when, in minutes after the seed was put there.
+    pub after_minutes: i64,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub state: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// An SNS topic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedTopic {
+    /// Its name, or its whole ARN.
+    pub name: String,
+    /// How many have confirmed that they subscribe to it.
+    pub subscriptions: u32,
+}
+
+impl Default for SeedTopic {
+    fn default() -> Self {
+        Self { name: String::new(), subscriptions: 1 }
+    }
 }
 
 /// A value: text, or the endpoint of a cluster of the same seed.
@@ -152,6 +220,9 @@ pub struct SeedReplicationGroup {
     pub pending: BTreeMap<String, String>,
     /// For how many days daily snapshots are kept; 0 takes none.
     pub snapshot_retention_days: u32,
+    /// When the service has taken snapshots of it by itself, in hours before now. They hold the data of now, and count
+    /// only while daily snapshots are kept.
+    pub automatic_snapshots: Vec<u32>,
     /// When the daily snapshot is taken, in UTC.
     pub snapshot_window: String,
     /// When it is maintained, in UTC.
@@ -172,6 +243,8 @@ pub struct SeedReplicationGroup {
     pub databases: u16,
     /// When manual snapshots were taken of it (or of its first replica, with cluster mode off), in hours before now.
     pub manual_snapshots: Vec<u32>,
+    /// When failovers of it were tested, in hours before now.
+    pub tested_failovers: Vec<u32>,
 }
 
 impl Default for SeedReplicationGroup {
@@ -198,6 +271,7 @@ impl Default for SeedReplicationGroup {
             auth_token: false,
             pending: BTreeMap::new(),
             snapshot_retention_days: 0,
+            automatic_snapshots: Vec::new(),
             snapshot_window: "05:00-06:00".to_owned(),
             maintenance_window: "sun:07:00-sun:08:00".to_owned(),
             parameter_group: None,
@@ -208,6 +282,7 @@ impl Default for SeedReplicationGroup {
             global_role: "PRIMARY".to_owned(),
             databases: 1,
             manual_snapshots: Vec::new(),
+            tested_failovers: Vec::new(),
         }
     }
 }
@@ -364,6 +439,12 @@ pub struct SeedCluster {
     pub tls: bool,
     /// How many keys to fill it with.
     pub keys: u64,
+    /// How many of its shards were failed over an hour ago.
+    pub failovers_today: u32,
+    /// For how many days daily snapshots are kept; 0 takes none.
+    pub snapshot_retention_days: u32,
+    /// When the service has taken snapshots of it by itself, as for replication groups.
+    pub automatic_snapshots: Vec<u32>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -378,6 +459,9 @@ impl Default for SeedCluster {
             acl: "open-access".to_owned(),
             tls: false,
             keys: 0,
+            failovers_today: 0,
+            snapshot_retention_days: 0,
+            automatic_snapshots: Vec::new(),
             tags: BTreeMap::new(),
         }
     }

@@ -11,12 +11,14 @@ use crate::data::{Cluster, ClusterSpec, Fill, Pretence};
 use crate::elasticache::serverless::state as ec_serverless;
 use crate::elasticache::{self, state as ec};
 use crate::kms;
-use crate::memorydb::state as mdb;
+use crate::memorydb::{self, state as mdb};
 use crate::s3::state::{Bucket, Encryption, Object, Versioning};
 use crate::sandbox::SandboxError;
 use crate::seed::{
-    EndpointFormat, Seed, SeedCluster, SeedReplicationGroup, SeedServerlessCache, SeedValue,
+    EndpointFormat, Seed, SeedCluster, SeedMetric, SeedReplicationGroup, SeedServerlessCache,
+    SeedValue,
 };
+use crate::sns;
 
 /// Users first, then the clusters that need them, then what may name the clusters' endpoints.
 pub(crate) async fn apply(ctx: &Ctx, seed: &Seed, random_seed: u64) -> Result<(), SandboxError> {
@@ -31,7 +33,34 @@ pub(crate) async fn apply(ctx: &Ctx, seed: &Seed, random_seed: u64) -> Result<()
         memorydb_cluster(ctx, cluster, random_seed).await?;
     }
     buckets(ctx, seed).await?;
+    watched(ctx, seed);
+    topics(ctx, seed);
     values(ctx, seed)
+}
+
+fn watched(ctx: &Ctx, seed: &Seed) {
+    let at = |minutes: i64| {
+        let after = jiff::SignedDuration::from_mins(minutes);
+        ctx.now.checked_add(after).unwrap_or(jiff::Timestamp::MAX)
+    };
+    let cloudwatch = &mut ctx.world().cloudwatch;
+    for metric in &seed.metrics {
+        let steps = metric.values.iter().map(|p| (at(p.after_minutes).as_second() as f64, p.value));
+        let SeedMetric { namespace, metric, dimensions, .. } = metric;
+        cloudwatch.show(namespace, metric, dimensions, steps.collect());
+    }
+    for alarm in &seed.alarms {
+        let states = alarm.states.iter();
+        let states = states.map(|s| (at(s.after_minutes), s.state.clone(), s.reason.clone()));
+        cloudwatch.seed_alarm(&alarm.name, ctx.now, states.collect());
+    }
+}
+
+fn topics(ctx: &Ctx, seed: &Seed) {
+    for topic in &seed.topics {
+        let new = sns::state::Topic { subscriptions: topic.subscriptions, messages: Vec::new() };
+        ctx.world().sns.topics.insert(sns::arn(ctx, &topic.name), new);
+    }
 }
 
 fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
@@ -62,12 +91,7 @@ fn access(ctx: &Ctx, seed: &Seed) -> Result<(), SandboxError> {
     memorydb.linked_role_missing = seed.memorydb_first_use;
     for user in &seed.memorydb_users {
         let name = user.name.to_ascii_lowercase();
-        let user = mdb::User {
-            name: name.clone(),
-            access_string: user.access_string.clone(),
-            passwords: user.passwords.clone(),
-            tags: BTreeMap::new(),
-        };
+        let user = mdb::User::new(&name, &user.access_string, user.passwords.clone());
         memorydb.users.insert(name, user);
     }
     for acl in &seed.acls {
@@ -191,11 +215,25 @@ async fn replication_group(
                 databases: seed.databases,
                 last_windows: (None, None),
             },
+            change: None,
+            origin: ec::Origin::Empty,
+            primaries: BTreeMap::new(),
+            recovers: None,
         };
+        if let Some(name) =
+            group.settings.parameter_group.clone().filter(|n| !n.starts_with("default."))
+        {
+            let major = seed.engine_version.split('.').next().unwrap_or_default();
+            let family = format!("{}{major}", seed.engine);
+            let values = seed.parameters.clone();
+            let parameters = ec::ParameterGroup { family, values };
+            world.elasticache.parameter_groups.insert(name, parameters);
+        }
         world.elasticache.groups.insert(id.clone(), group);
     }
     elasticache::start_group(ctx, &id, seed.shards).await?;
     elasticache::seed_history(ctx, &id, &seed.manual_snapshots);
+    elasticache::seed_failovers(ctx, &id, &seed.tested_failovers);
     let cluster = ctx.world().elasticache.groups.get(&id).and_then(|group| group.cluster.clone());
     if let Some(cluster) = cluster {
         let pretends = cluster.pretend(Pretence { used_memory: seed.used_memory });
@@ -205,6 +243,7 @@ async fn replication_group(
         }
         fill(&cluster, seed.keys, seed.every_type, random_seed).await?;
     }
+    elasticache::seed_automatic(ctx, &id, &seed.automatic_snapshots).await;
     Ok(())
 }
 
@@ -315,16 +354,28 @@ async fn memorydb_cluster(
         parameter_group: "default.memorydb-redis7".to_owned(),
         security_groups: Vec::new(),
         kms_key: None,
-        retention: 0,
+        retention: u64::from(seed.snapshot_retention_days),
         data_tiering: false,
         tags: seed.tags.clone(),
         created: ctx.now,
         visible: ctx.now,
         keys: seed.keys,
+        metrics_since: Some(jiff::Timestamp::UNIX_EPOCH),
         shards: servers.shards(),
         cluster: Some(servers),
+        pending: None,
     };
-    ctx.world().memorydb.clusters.insert(name, cluster);
+    {
+        let memorydb = &mut ctx.world().memorydb;
+        let hour_ago = ctx.ago(Duration::from_secs(3600));
+        for _ in 0..seed.failovers_today {
+            memorydb.failovers.push(hour_ago);
+            let message = "FailoverShard API called for shard 0001";
+            memorydb.event(hour_ago, "cluster", &name, message);
+        }
+        memorydb.clusters.insert(name.clone(), cluster);
+    }
+    memorydb::seed_automatic(ctx, &name, &seed.automatic_snapshots).await;
     Ok(())
 }
 

@@ -17,6 +17,12 @@ pub struct Timings {
     pub copy: Duration,
     /// A replication group, from `creating` to `available`.
     pub group_create: Duration,
+    /// A change of a replication group, from `modifying` to `available`.
+    pub group_modify: Duration,
+    /// A failover of a shard, from the call until a replica has taken over.
+    pub failover: Duration,
+    /// The replacement of the node that was failed, after that.
+    pub recovery: Duration,
     /// A MemoryDB cluster, from `creating` to `available` or `restore-failed`.
     pub cluster_create: Duration,
     /// Deletion of a cluster or a replication group.
@@ -25,10 +31,16 @@ pub struct Timings {
     pub snapshot_delete: Duration,
     /// A change of a user, from `modifying` to `active`.
     pub modify_user: Duration,
-    /// A new ACL, from `creating` to `active`.
+    /// A new or changed ACL, until it is `active`.
     pub acl: Duration,
+    /// A change of a MemoryDB cluster, from `updating` to `available`.
+    pub update: Duration,
+    /// A failover of a MemoryDB shard, until its nodes have recovered.
+    pub shard_failover: Duration,
     /// A Route 53 change, from `PENDING` to `INSYNC`.
     pub dns_change: Duration,
+    /// From a new cluster to its first metrics.
+    pub metrics: Duration,
     /// How long a describe by name still answers not-found after a create.
     pub visibility: Duration,
 }
@@ -41,12 +53,18 @@ impl Default for Timings {
             export: minutes(4),
             copy: minutes(3),
             group_create: minutes(10),
+            group_modify: minutes(8),
+            failover: Duration::from_secs(30),
+            recovery: minutes(4),
             cluster_create: minutes(18),
             delete: minutes(5),
             snapshot_delete: Duration::from_secs(15),
             modify_user: Duration::from_secs(20),
             acl: Duration::from_secs(30),
+            update: minutes(9),
+            shard_failover: minutes(3),
             dns_change: Duration::from_secs(40),
+            metrics: minutes(2),
             visibility: Duration::from_secs(2),
         }
     }
@@ -62,12 +80,18 @@ impl Timings {
             export: scale(self.export),
             copy: scale(self.copy),
             group_create: scale(self.group_create),
+            group_modify: scale(self.group_modify),
+            failover: scale(self.failover),
+            recovery: scale(self.recovery),
             cluster_create: scale(self.cluster_create),
             delete: scale(self.delete),
             snapshot_delete: scale(self.snapshot_delete),
             modify_user: scale(self.modify_user),
             acl: scale(self.acl),
+            update: scale(self.update),
+            shard_failover: scale(self.shard_failover),
             dns_change: scale(self.dns_change),
+            metrics: scale(self.metrics),
             visibility: scale(self.visibility),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cloudwatch::state::CloudWatchState;
 use crate::data::Cluster;
 use crate::elasticache::state::ElastiCacheState;
 use crate::kms::state::KmsState;
@@ -9,6 +10,7 @@ use crate::memorydb::state::MemoryDbState;
 use crate::route53::state::Route53State;
 use crate::s3::state::S3State;
 use crate::secretsmanager::state::SecretsManagerState;
+use crate::sns::state::SnsState;
 use crate::ssm::state::SsmState;
 
 /// The one VPC that a seed does not name.
@@ -24,6 +26,8 @@ pub(crate) struct World {
     pub(crate) secretsmanager: SecretsManagerState,
     pub(crate) route53: Route53State,
     pub(crate) kms: KmsState,
+    pub(crate) cloudwatch: CloudWatchState,
+    pub(crate) sns: SnsState,
 }
 
 /// The keys of a cluster: counted in the model; of real servers, what they were given.
@@ -43,8 +47,17 @@ impl World {
     /// What exists, in order, without anything that differs between two runs of the same effect: no timestamps, random
     /// ids, version numbers or request ids.
     pub(crate) fn describe(&self) -> Value {
-        const PARTS: [&str; 7] =
-            ["elasticache", "memorydb", "s3", "ssm", "secretsmanager", "route53", "kms"];
+        const PARTS: [&str; 9] = [
+            "elasticache",
+            "memorydb",
+            "s3",
+            "ssm",
+            "secretsmanager",
+            "route53",
+            "kms",
+            "monitoring",
+            "sns",
+        ];
         PARTS.iter().map(|part| ((*part).to_owned(), self.describe_part(part))).collect()
     }
 
@@ -58,6 +71,8 @@ impl World {
             "secretsmanager" => self.secretsmanager.describe(),
             "route53" => self.route53.describe(),
             "kms" => self.kms.describe(),
+            "monitoring" => self.cloudwatch.describe(),
+            "sns" => self.sns.describe(),
             _ => Value::Null,
         }
     }

@@ -5,6 +5,8 @@
 
 #[path = "data/acl.rs"]
 mod acl;
+#[path = "data/changes.rs"]
+mod changes;
 #[path = "data/life.rs"]
 mod life;
 #[path = "data/model.rs"]

@@ -41,6 +41,7 @@ const DENIED: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
     "AuthFailure",
+    "AuthorizationError",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "MissingAuthenticationToken",
@@ -87,6 +88,9 @@ pub fn class_of(code: &str, status: Option<u16>, mutating: bool) -> Class {
         Class::Conflict
     } else if PERMANENT.contains(&code) {
         Class::Fatal
+    } else if code == "SubnetGroupInUseFault" {
+        // The cluster that used it is on its way out.
+        Class::Busy
     } else if code.starts_with("Invalid")
         && (code.ends_with("State") || code.ends_with("StateFault"))
     {

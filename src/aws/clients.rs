@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
+use aws_config::timeout::{TimeoutConfig, TimeoutConfigBuilder};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
@@ -11,6 +11,7 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::gate::Gates;
+use super::pace::Pace;
 use crate::engine::{Class, Clock, Failure};
 
 /// One client for each service this program calls.
@@ -40,6 +41,10 @@ pub struct Clients {
     pub cloudwatch: aws_sdk_cloudwatch::Client,
     /// Service Quotas.
     pub servicequotas: aws_sdk_servicequotas::Client,
+    /// SNS: telling people.
+    pub sns: aws_sdk_sns::Client,
+    /// How fast the control planes are called; as fast as it goes without.
+    pub pace: Option<Pace>,
     /// What every change passes before it leaves.
     pub gates: Gates,
 }
@@ -55,6 +60,9 @@ pub struct Settings {
     pub path_style: bool,
     /// An in-process service instead of AWS. Credentials are then made up: nothing leaves the process.
     pub in_process: Option<SharedHttpClient>,
+    /// Whether calls to the control planes of ElastiCache and MemoryDB keep a pace. A service inside the process has no
+    /// limits that it would share with others.
+    pub paced: bool,
 }
 
 #[derive(Debug)]
@@ -81,6 +89,11 @@ impl AsyncSleep for SdkClock {
 /// # Errors
 /// `Fatal` if no region is set.
 pub async fn connect(settings: &Settings) -> Result<Clients, Failure> {
+    let pace = settings.paced.then(|| Pace::new(&settings.clock));
+    let keeping = |http: SharedHttpClient| match &pace {
+        Some(pace) => pace.http(http),
+        None => http,
+    };
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts())
@@ -100,14 +113,14 @@ pub async fn connect(settings: &Settings) -> Result<Clients, Failure> {
                 .timeout_config(TimeoutConfig::disabled())
                 .time_source(SharedTimeSource::new(SdkClock(settings.clock.clone())))
                 .sleep_impl(SharedAsyncSleep::new(SdkClock(settings.clock.clone())))
-                .http_client(http.clone())
+                .http_client(keeping(http.clone()))
                 .credentials_provider(
                     aws_credential_types::provider::SharedCredentialsProvider::new(credentials),
                 )
                 .region(Region::new(region))
                 .build()
         }
-        None => loader.http_client(https()).load().await,
+        None => loader.http_client(keeping(https())).load().await,
     };
     let region = config.region().map(ToString::to_string).ok_or_else(|| {
         Failure::new(Class::Fatal, "no AWS region is set")
@@ -123,15 +136,21 @@ pub async fn connect(settings: &Settings) -> Result<Clients, Failure> {
         ));
     }
     let path_style = settings.path_style || settings.in_process.is_some();
-    Ok(clients(&config, region, path_style))
+    Ok(clients(&config, region, path_style, pace))
 }
 
-fn clients(config: &SdkConfig, region: String, path_style: bool) -> Clients {
+fn clients(config: &SdkConfig, region: String, path_style: bool, pace: Option<Pace>) -> Clients {
+    // A call that waits for its turn has not left: the pace says how long it may take after that.
+    let mut held = config.clone().into_builder();
+    if pace.is_some() {
+        held = held.timeout_config(connecting().build());
+    }
+    let held = held.build();
     let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
     Clients {
         region,
-        elasticache: aws_sdk_elasticache::Client::new(config),
-        memorydb: aws_sdk_memorydb::Client::new(config),
+        elasticache: aws_sdk_elasticache::Client::new(&held),
+        memorydb: aws_sdk_memorydb::Client::new(&held),
         s3: aws_sdk_s3::Client::from_conf(s3),
         ssm: aws_sdk_ssm::Client::new(config),
         secretsmanager: aws_sdk_secretsmanager::Client::new(config),
@@ -141,6 +160,8 @@ fn clients(config: &SdkConfig, region: String, path_style: bool) -> Clients {
         kms: aws_sdk_kms::Client::new(config),
         cloudwatch: aws_sdk_cloudwatch::Client::new(config),
         servicequotas: aws_sdk_servicequotas::Client::new(config),
+        sns: aws_sdk_sns::Client::new(config),
+        pace,
         gates: Gates::default(),
     }
 }
@@ -161,11 +182,14 @@ pub fn is_region(text: &str) -> bool {
 
 /// The SDK has no operation timeout of its own, so that a lost answer would hang for ever.
 fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(5))
+    connecting()
         .operation_attempt_timeout(Duration::from_secs(60))
         .operation_timeout(Duration::from_secs(60))
         .build()
+}
+
+fn connecting() -> TimeoutConfigBuilder {
+    TimeoutConfig::builder().connect_timeout(Duration::from_secs(5))
 }
 
 /// The one line that chooses the TLS stack.

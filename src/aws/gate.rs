@@ -50,13 +50,16 @@ impl std::fmt::Debug for Gates {
 }
 
 impl Clients {
-    /// The operation `name` of `service`, which changes something, once the gates let it pass. Whoever asks calls at
-    /// once.
+    /// The operation `name` of `service`, which changes something, once it is its turn and the gates let it pass.
+    /// Whoever asks calls at once.
     ///
     /// # Errors
     /// What a gate says.
     pub async fn permit(&self, service: &'static str, name: &'static str) -> Result<Op, Failure> {
         let op = Op::change(service, name);
+        if let Some(pace) = &self.pace {
+            pace.turn(service).await;
+        }
         self.gates.pass(op).await?;
         Ok(op)
     }

@@ -7,6 +7,7 @@ mod clients;
 mod conditional;
 mod gate;
 mod identity;
+mod pace;
 mod shell;
 mod tally;
 
@@ -17,5 +18,6 @@ pub use clients::{Clients, Settings, connect, is_region};
 pub use conditional::{Condition, Object, get_object, list_keys, put_object};
 pub use gate::{Gate, Gates};
 pub use identity::{Identity, identify};
+pub use pace::Pace;
 pub use shell::shell;
 pub use tally::{Calls, calls};

@@ -71,6 +71,7 @@ impl Account {
             region: plan.guard.as_ref().and_then(|g| g.region.clone()),
             path_style: own_endpoint(),
             in_process: None,
+            paced: true,
         };
         let clients = aws::connect(&settings).await.map_err(CommandError::refused)?;
         Self::with(clock, clients, data, plan).await
@@ -89,6 +90,7 @@ impl Account {
             region: Some(embedded.region.clone()),
             path_style: true,
             in_process: Some(embedded.sandbox.http_client()),
+            paced: false,
         };
         let clients = aws::connect(&settings).await.map_err(CommandError::refused)?;
         let data = embedded.data_plane();
@@ -164,8 +166,13 @@ impl Account {
 pub(crate) async fn reading(region: Option<String>) -> Result<(Clients, Clock), CommandError> {
     usable_endpoints()?;
     let clock = clock();
-    let settings =
-        Settings { clock: clock.clone(), region, path_style: own_endpoint(), in_process: None };
+    let settings = Settings {
+        clock: clock.clone(),
+        region,
+        path_style: own_endpoint(),
+        in_process: None,
+        paced: true,
+    };
     Ok((aws::connect(&settings).await.map_err(CommandError::refused)?, clock))
 }
 

@@ -12,13 +12,14 @@ use super::ask;
 use super::claims::Clusters;
 use super::error::CommandError;
 use super::exit::Exit;
+use super::guards::GuardEye;
 use super::output::Output;
 use super::signals::Signals;
 use super::state::Runs;
 use crate::engine::journal::{Entry, Record, Rest};
 use crate::engine::{End, Engine, Event, EventKind, Failure, Helm, Ledger, RunId, Sink};
 use crate::report::{Place, Report, next_commands, render_summary, writes};
-use crate::state::{LeaseGate, Opened, follow, keep, wanted};
+use crate::state::{GuardGate, LeaseGate, Opened, Watch, follow, keep, wanted};
 
 /// Redraw the counters this often.
 const TICK: Duration = Duration::from_millis(200);
@@ -104,6 +105,10 @@ pub(crate) async fn drive(
     if !account.is_embedded() {
         account.env.aws.gates.add(Rc::new(account.lever(Rc::clone(&ledger))));
     }
+    let eye = Rc::new(GuardEye { env: Rc::clone(&account.env), clock: clock.clone() });
+    let watch = Rc::new(Watch::new(eye, clock.clone()));
+    let gate = GuardGate::new(Rc::clone(&watch), Rc::clone(&ledger));
+    account.env.aws.gates.add(Rc::new(gate));
     // The last gate: reading a lever takes time, in which a lease may end.
     account.env.aws.gates.add(Rc::new(LeaseGate::new(Rc::clone(&lease), runs.clock.clone())));
     let helm = Rc::new(Helm::default());
@@ -112,6 +117,9 @@ pub(crate) async fn drive(
     if let Ok(wanted) = wanted(objects, &run).await {
         helm.heed(&ledger, &wanted).await.map_err(|failure| lost(&failure))?;
     }
+    // And what a guard sees before it.
+    watch.once(objects, &run, &helm, &ledger).await;
+    let watching = watch.on(objects, &run, &helm, &ledger);
     let following = follow(objects, &run, &helm, &ledger, &runs.clock, runs.rhythm);
     let keeping = async {
         keep(lease.as_ref(), &runs.clock).await;
@@ -162,6 +170,7 @@ pub(crate) async fn drive(
         () = signals => End::Interrupted,
         () = keeping => End::Interrupted,
         never = following => match never {},
+        never = watching => match never {},
     };
     report.borrow_mut().close();
     let done = matches!(end, End::Rest(Rest::Succeeded | Rest::RolledBack | Rest::Cancelled));

@@ -9,6 +9,7 @@ mod document;
 mod drive;
 mod error;
 mod exit;
+pub mod guards;
 mod live;
 mod output;
 mod plan_cost;

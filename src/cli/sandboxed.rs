@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use orchestrate_sandbox::{
-    Clock as SandboxClock, EndpointFormat, Sandbox, Seed, SeedAcl, SeedBucket, SeedHostedZone,
-    SeedKmsKey, SeedParameter, SeedParameterGroup, SeedRecord, SeedReplicationGroup, SeedSecret,
-    SeedServerlessCache, SeedSubnetGroup, SeedUser, SeedUserGroup, SeedValue, ServerPolicy,
+    Clock as SandboxClock, EndpointFormat, Sandbox, Seed, SeedAcl, SeedAlarm, SeedAlarmState,
+    SeedBucket, SeedCluster, SeedHostedZone, SeedKmsKey, SeedParameter, SeedParameterGroup,
+    SeedRecord, SeedReplicationGroup, SeedSecret, SeedServerlessCache, SeedSubnetGroup, SeedTopic,
+    SeedUser, SeedUserGroup, SeedValue, ServerPolicy,
 };
 
 use serde_json::Value;
@@ -24,6 +25,8 @@ use crate::steps::{Need, all};
 const SPEED: f64 = 150.0;
 /// Keys of each sort in a source that nobody described: eight sorts make 12,000.
 const KEYS: u64 = 1_500;
+/// When the service took its daily snapshots, in hours before now.
+const DAILY: [u32; 2] = [5, 29];
 /// The password of every user in a sandbox. It opens nothing but the sandbox.
 const PASSWORD: &str = "sandbox-password-of-no-value";
 
@@ -87,7 +90,8 @@ impl Embedded {
 
 /// Reads the entries of a modelled cluster in this process.
 pub fn model_plane(sandbox: Sandbox, clock: Clock) -> ModelPlane {
-    ModelPlane::new(clock, move |host, port| {
+    let written = sandbox.clone();
+    let plane = ModelPlane::new(clock, move |host, port| {
         let model = sandbox.model(host, port)?;
         Some(
             model
@@ -104,7 +108,8 @@ pub fn model_plane(sandbox: Sandbox, clock: Clock) -> ModelPlane {
                 })
                 .collect(),
         )
-    })
+    });
+    plane.with_writer(move |host, port, key, value| written.write(host, port, key, value))
 }
 
 pub(crate) fn cannot_start(error: orchestrate_sandbox::SandboxError) -> CommandError {
@@ -150,6 +155,16 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
                 ..SeedServerlessCache::default()
             });
         }
+        Need::DailySnapshots(of) => {
+            if let Some(group) = seed.replication_groups.iter_mut().find(|group| group.id == of) {
+                (group.snapshot_retention_days, group.automatic_snapshots) = (3, DAILY.to_vec());
+                "22:00-23:00".clone_into(&mut group.snapshot_window);
+            }
+            if let Some(cluster) = seed.clusters.iter_mut().find(|cluster| cluster.name == of) {
+                (cluster.snapshot_retention_days, cluster.automatic_snapshots) =
+                    (3, DAILY.to_vec());
+            }
+        }
         Need::Bucket(name) => {
             seed.buckets.push(SeedBucket { name, ready_for_exports: true, ..SeedBucket::default() })
         }
@@ -162,6 +177,18 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
             }
             let users = users.map(str::to_owned).to_vec();
             seed.acls.push(SeedAcl { name, users, ..SeedAcl::default() });
+        }
+        Need::Alarm(name) => {
+            let ok = SeedAlarmState { state: "OK".to_owned(), ..SeedAlarmState::default() };
+            seed.alarms.push(SeedAlarm { name, states: vec![ok] });
+        }
+        Need::Cluster(name) => {
+            seed.clusters.push(SeedCluster {
+                name,
+                tls: true,
+                keys: KEYS,
+                ..SeedCluster::default()
+            });
         }
         Need::SubnetGroup(name) => {
             seed.subnet_groups.push(SeedSubnetGroup { name, ..SeedSubnetGroup::default() })
@@ -199,6 +226,11 @@ fn provide(seed: &mut Seed, need: Need, source: Option<&str>) {
             });
         }
         Need::KmsKey(named) => seed.kms_keys.push(kms_key(named)),
+        Need::Topic(arn) => {
+            if !seed.topics.iter().any(|known| known.name == arn) {
+                seed.topics.push(SeedTopic { name: arn, ..SeedTopic::default() });
+            }
+        }
         Need::Password(reference) => password(seed, &reference),
         // Made by the run that a clean-up follows; a seed file can put them there.
         Need::Snapshot(_) | Need::ServerlessSnapshot(_) | Need::Object(_) => {}

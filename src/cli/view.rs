@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::engine::{Around, Finding, Upstream};
 use crate::plan::{Effect, Plan, PlannedStep, UndoPolicy, Writes};
-use crate::report::{PlanView, StepView, TouchView};
-use crate::steps::{About, Need};
+use crate::report::{PlanView, StepView, TouchView, guard_words};
+use crate::steps::{About, Need, guard};
 
 /// What a person reads before a run.
 #[must_use]
@@ -18,6 +18,7 @@ pub(crate) fn plan_view(plan: &Plan, kinds: &[About]) -> PlanView {
         description: plan.description.clone(),
         digest: plan.digest.clone(),
         writes: plan_writes(plan),
+        guards: plan.guards.iter().map(guard_words).collect(),
         stages: plan
             .stages
             .iter()
@@ -155,7 +156,7 @@ pub(crate) fn around(plan: &Plan, step: &PlannedStep, timeline: &Timeline) -> Ar
 /// What must exist before the plan runs, that no earlier step of it makes.
 #[must_use]
 pub(crate) fn needs(plan: &Plan, kinds: &[About]) -> Vec<Need> {
-    let mut needs: Vec<Need> = Vec::new();
+    let mut needs: Vec<Need> = plan.guards.iter().flat_map(guard::needs).collect();
     for step in plan.steps() {
         let Some(about) = kinds.iter().find(|about| about.info.name == step.kind) else { continue };
         let args: Value = step.args.partial();

@@ -40,13 +40,17 @@ pub struct Cx {
     pub note: Option<Value>,
     /// The plan around the step; known while it is read before a run, empty during one.
     pub around: Around,
+    /// Which of many things this is the view of, where a step does the same for each.
+    pub item: Option<String>,
     pub(super) ledger: Rc<Ledger>,
     pub(super) pace: Rc<Pace>,
     pub(super) helm: Rc<Helm>,
     pub(super) cancel: CancellationToken,
-    pub(super) deadline: Cell<Option<Timestamp>>,
+    pub(super) deadline: Rc<Cell<Option<Timestamp>>>,
     /// Whether the step is held by a pause right now.
-    pub(super) held: Cell<bool>,
+    pub(super) held: Rc<Cell<bool>>,
+    /// The part of the step that this is the view of; its notes stand under this name in the step's.
+    pub(super) part: Vec<String>,
     pub(super) rng: RefCell<StdRng>,
 }
 
@@ -63,13 +67,79 @@ impl Cx {
             decision: None,
             note: None,
             around: Around::default(),
+            item: None,
             ledger,
             pace: Rc::default(),
             helm: Rc::default(),
             cancel: CancellationToken::new(),
-            deadline: Cell::new(None),
-            held: Cell::new(false),
+            deadline: Rc::default(),
+            held: Rc::default(),
+            part: Vec::new(),
             rng,
+        }
+    }
+
+    /// The view of a part of the step, with notes of its own: a step that does what two kinds do lets each keep its own
+    /// account of how far it got. Parts have parts.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Self {
+        let mut part = self.part.clone();
+        part.push(name.to_owned());
+        let seed = format!("{}.{}", self.step, part.join("."));
+        Self {
+            run: self.run.clone(),
+            step: self.step.clone(),
+            clock: self.clock.clone(),
+            accept_no_way_back: self.accept_no_way_back,
+            decision: self.decision.clone(),
+            note: self.note.clone(),
+            around: Around::default(),
+            item: self.item.clone(),
+            ledger: Rc::clone(&self.ledger),
+            pace: Rc::clone(&self.pace),
+            helm: Rc::clone(&self.helm),
+            cancel: self.cancel.clone(),
+            deadline: Rc::clone(&self.deadline),
+            held: Rc::clone(&self.held),
+            part,
+            rng: RefCell::new(seeded(&self.run, &seed)),
+        }
+    }
+
+    /// As `part`, for one of many things of the same sort: what it makes is named after the item too.
+    #[must_use]
+    pub fn each(&self, item: &str) -> Self {
+        Self { item: Some(item.to_owned()), ..self.part(item) }
+    }
+
+    /// Makes an attempt, and more of them while it fails with what may pass, as the engine does with steps: for a step that
+    /// does the same for many things, where one that has to wait does not begin the others anew.
+    ///
+    /// # Errors
+    /// Of the last attempt; of sleeping.
+    pub async fn persist<T, A>(&self, mut attempt: impl FnMut() -> A) -> Result<T, Failure>
+    where
+        A: Future<Output = Result<T, Failure>>,
+    {
+        let mut tries = super::retry::Tries::default();
+        loop {
+            let failure = match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            if matches!(failure.class, Class::Journal | Class::Interrupted) {
+                return Err(failure);
+            }
+            if let (Class::Throttled, Some(answer)) = (failure.class, &failure.answer) {
+                self.pace.throttled(&answer.service, &self.clock);
+            }
+            let pause = tries.pause(failure.class, &mut *self.rng.borrow_mut());
+            let Some(pause) = pause else { return Err(failure) };
+            self.warn(format!("{failure}; trying again"));
+            self.sleep(pause).await.map_err(|stopped| match stopped.class {
+                Class::TimedOut => stopped.because(failure.to_string()),
+                _ => stopped,
+            })?;
         }
     }
 
@@ -238,11 +308,12 @@ impl Cx {
     /// # Errors
     /// `Journal`.
     pub async fn note(&self, note: Value) -> Result<(), Failure> {
-        self.ledger.record(Record::Noted { step: self.step.clone(), note }).await
+        let (step, part) = (self.step.clone(), self.part.clone());
+        self.ledger.record(Record::Noted { step, note, part }).await
     }
 
     /// Returns once the run is not paused. The step's time is longer by as much.
-    async fn pass(&self) -> Result<(), Failure> {
+    pub(super) async fn pass(&self) -> Result<(), Failure> {
         self.held.set(true);
         let held = self.helm.pass(&self.ledger, None, &self.cancel, &self.clock).await;
         self.held.set(false);
@@ -261,7 +332,18 @@ impl Cx {
     /// The step's latest note: of this attempt, of an earlier one, or of an earlier process.
     #[must_use]
     pub fn noted(&self) -> Option<Value> {
-        self.ledger.note(&self.step).or_else(|| self.note.clone())
+        // The part alone is copied: a step of many parts reads its notes often.
+        let of = |note: &Value| {
+            let mut place = note;
+            for name in &self.part {
+                place = place.get(name)?;
+            }
+            Some(place.clone())
+        };
+        match self.ledger.noted(&self.step, of) {
+            Some(found) => found,
+            None => self.note.as_ref().and_then(of),
+        }
     }
 
     /// Says something odd that does not stop the step.

@@ -109,9 +109,13 @@ impl Ledger {
         (self.sink)(&Event { at: self.clock.now(), kind });
     }
 
-    /// The latest note of a step; none if this ledger records nothing.
-    pub(super) fn note(&self, step: &str) -> Option<serde_json::Value> {
-        self.peek(|state| state.step(step).note.clone()).flatten()
+    /// Reads the latest note of a step; none if there is none, or this ledger records nothing.
+    pub(super) fn noted<T>(
+        &self,
+        step: &str,
+        read: impl FnOnce(&serde_json::Value) -> T,
+    ) -> Option<T> {
+        self.peek(|state| state.step(step).note.as_ref().map(read)).flatten()
     }
 
     /// The fencing epoch of its records; 0 if it records nothing.

@@ -1,6 +1,6 @@
 //! What a journal record means. Live run, resume, status and replay all go through `RunState::apply`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -163,6 +163,9 @@ pub struct RunState {
     /// Seconds for which it was paused, all pauses that are over.
     #[serde(skip)]
     pub paused_secs: u64,
+    /// Who had paused it when somebody let it go on all the same.
+    #[serde(skip)]
+    pub overruled: BTreeSet<String>,
     /// The steps that may not begin, and who said so.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub holds: BTreeMap<String, Steered>,
@@ -216,6 +219,7 @@ impl RunState {
             epoch: entry.epoch,
             paused: None,
             paused_secs: 0,
+            overruled: BTreeSet::new(),
             holds: BTreeMap::new(),
             cancelled: None,
             finished: 0,
@@ -435,6 +439,7 @@ impl RunState {
                 if let Some(paused) = self.paused.take() {
                     let secs = steered.at.duration_since(paused.at).as_secs();
                     self.paused_secs += u64::try_from(secs).unwrap_or_default();
+                    self.overruled.insert(paused.by);
                 }
             }
             Steer::Hold { before } => {
@@ -617,7 +622,19 @@ impl StepState {
             Record::Observed { subject, state, .. } => {
                 self.observed = Some((subject.clone(), state.clone()));
             }
-            Record::Noted { note, .. } => self.note = Some(note.clone()),
+            Record::Noted { note, part, .. } => match part.as_slice() {
+                [] => self.note = Some(note.clone()),
+                part => {
+                    let mut place = self.note.get_or_insert_with(|| Value::Object(Map::new()));
+                    for name in part {
+                        if !place.is_object() {
+                            *place = Value::Object(Map::new());
+                        }
+                        place = &mut place[name];
+                    }
+                    *place = note.clone();
+                }
+            },
             Record::AttemptFailed { failure, .. } | Record::UndoAttemptFailed { failure, .. } => {
                 self.failure = Some(failure.clone());
             }

@@ -163,7 +163,12 @@ impl<'a> Engine<'a> {
                 return Ok(Rest::Waiting { step });
             }
             if self.ledger.state(|s| s.runnable().is_empty()) {
-                return Ok(Rest::Succeeded);
+                if self.ledger.state(|s| s.paused.is_none()) {
+                    return Ok(Rest::Succeeded);
+                }
+                // Whoever paused it has not said yet that all is well, and may cancel it.
+                self.pass(None).await?;
+                continue;
             }
             self.stopped()?;
             self.forward().await?;
@@ -251,7 +256,7 @@ impl<'a> Engine<'a> {
                 Failure::new(Class::TimedOut, "the run's time was up before the step began");
             return self.fail(planned, failure).await;
         }
-        let deadline = match (self.after(self.timeout(planned, kind)), self.run_deadline()) {
+        let mut deadline = match (self.after(self.timeout(planned, kind)), self.run_deadline()) {
             (Some(step), Some(run)) => Some(step.min(run)),
             (step, run) => step.or(run),
         };
@@ -281,6 +286,9 @@ impl<'a> Engine<'a> {
             if let Some(failure) = self.given_up(failure, &cx, &mut tries, record).await? {
                 return self.fail(planned, failure).await;
             }
+            // Somebody, or a guard, may have paused the run meanwhile; the step's time is longer by as much.
+            cx.pass().await?;
+            deadline = cx.deadline.get();
         }
     }
 
@@ -444,12 +452,14 @@ impl<'a> Engine<'a> {
             decision,
             note,
             around: Around::default(),
+            item: None,
             ledger: Rc::clone(&self.ledger),
             pace: Rc::clone(&self.pace),
             helm: Rc::clone(&self.helm),
             cancel,
-            deadline: Cell::new(deadline),
-            held: Cell::new(false),
+            deadline: Rc::new(Cell::new(deadline)),
+            held: Rc::default(),
+            part: Vec::new(),
         }
     }
 

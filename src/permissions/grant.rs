@@ -19,6 +19,9 @@ pub struct Kind {
     pub guests: &'static [Guest],
 }
 
+/// What the guards of a plan are called, as a kind and where steps are named.
+const GUARDS: &str = "guards";
+
 /// What a kind of this name declares.
 pub type Declared<'a> = dyn Fn(&str) -> Option<Kind> + 'a;
 
@@ -59,9 +62,13 @@ const WITHOUT_RESOURCES: [&str; 4] = [
 #[must_use]
 pub fn grants(plan: &Plan, declared: &Declared<'_>, place: &Place) -> Vec<Grant> {
     let mut found: Vec<Grant> = Vec::new();
-    for step in plan.steps() {
-        let Some(kind) = declared(&step.kind) else { continue };
+    let steps = plan.steps().map(|step| {
         let args = arguments(plan, step, declared);
+        (step.id.as_str(), step.kind.as_str(), args)
+    });
+    let guards = plan.guards.iter().map(|guard| (GUARDS, GUARDS, guard.clone()));
+    for (id, kind, args) in steps.chain(guards) {
+        let Some(kind) = declared(kind) else { continue };
         let given = |path: Option<&str>| path.map(|path| is_given(path, &args));
         for action in kind.actions {
             if given(action.when) == Some(false) || given(action.unless) == Some(true) {
@@ -84,7 +91,7 @@ pub fn grants(plan: &Plan, declared: &Declared<'_>, place: &Place) -> Vec<Grant>
                     resource: written(&resource),
                     given,
                     phases: action.phases,
-                    steps: vec![step.id.clone()],
+                    steps: vec![id.to_owned()],
                     helps: action.helps,
                     example,
                     telling,

@@ -213,6 +213,7 @@ fn title(service: &str) -> &str {
         "route53" => "Route53",
         "iam" => "Iam",
         "kms" => "Kms",
+        "sns" => "Sns",
         "cloudwatch" => "CloudWatch",
         "servicequotas" => "ServiceQuotas",
         other => other,

@@ -86,6 +86,11 @@ fn collect(value: &Value, hops: &[&str], found: &mut Vec<String>) {
     match (value, hops) {
         (Value::Array(items), _) => items.iter().for_each(|item| collect(item, hops, found)),
         (Value::String(text), []) => found.push(text.clone()),
+        (Value::Bool(true), []) => found.push("true".to_owned()),
+        // A mapping stands for its values.
+        (Value::Object(fields), []) => {
+            fields.values().for_each(|value| collect(value, hops, found))
+        }
         // What is not known at all is not known in its parts either.
         (Value::String(text), _) if text.starts_with(ANY) => found.push(ANY.to_string()),
         (Value::String(text), ["bucket"]) => {
@@ -114,10 +119,16 @@ pub(super) fn arn(service: &str, resource: &str, place: &Place) -> Option<String
     let prefix = match service {
         "s3" | "route53" => format!("arn:{partition}:{service}:::"),
         "iam" => format!("arn:{partition}:iam::{account}:"),
+        // Dashboards are an account's, in no region.
+        "cloudwatch" if resource.starts_with("dashboard/") => {
+            format!("arn:{partition}:cloudwatch::{account}:")
+        }
         _ => format!("arn:{partition}:{service}:{region}:{account}:"),
     };
     Some(match service {
         "s3" if resource.starts_with("arn:") => resource.to_owned(),
+        // A topic is named by its ARN alone.
+        "sns" if resource.starts_with("arn:") => resource.to_owned(),
         // Names in these ARNs are in lower case, whatever the playbook writes.
         "elasticache" | "memorydb" => format!("{prefix}{}", resource.to_lowercase()),
         "ssm" => {
@@ -126,6 +137,10 @@ pub(super) fn arn(service: &str, resource: &str, place: &Place) -> Option<String
                 return Some(name);
             }
             format!("{prefix}parameter/{}", name.trim_start_matches('/'))
+        }
+        // A secret that is not there yet: whether its suffix counts when it is made is not documented.
+        "secretsmanager" if resource.starts_with("new-secret:") => {
+            format!("{prefix}{}{star}", resource.trim_start_matches("new-"))
         }
         "secretsmanager" => {
             secret(&prefix, &reference(resource.strip_prefix("secret:")?, service)?)

@@ -11,6 +11,8 @@ use crate::playbook::Segment;
 pub struct Catalog {
     /// By name.
     pub kinds: BTreeMap<&'static str, KindInfo>,
+    /// What an entry of `guards` takes; nothing is known of them without.
+    pub guard: Option<KindInfo>,
 }
 
 /// What one step kind takes, gives, and does to the world.
@@ -118,7 +120,7 @@ pub enum UndoPolicy {
 impl Catalog {
     /// Builds a catalog; of two kinds with one name the later one stays.
     pub fn new(kinds: impl IntoIterator<Item = KindInfo>) -> Self {
-        Self { kinds: kinds.into_iter().map(|kind| (kind.name, kind)).collect() }
+        Self { kinds: kinds.into_iter().map(|kind| (kind.name, kind)).collect(), guard: None }
     }
 
     /// The kind of this name, if there is one.

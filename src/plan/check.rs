@@ -41,6 +41,7 @@ pub(super) fn check_tree(playbook: &Playbook, catalog: &Catalog, problems: &mut 
         checker.guard(guard.account.as_ref(), "account");
         checker.guard(guard.region.as_ref(), "region");
     }
+    checker.guards(&playbook.guards);
     for item in &playbook.items {
         match item {
             Item::Step(step) => {
@@ -106,9 +107,12 @@ impl<'a> Checker<'a, '_> {
     }
 
     fn args(&mut self, step: &StepNode, args: &Arg, kind: &KindInfo) {
-        let what = format!("`{}`", kind.name);
+        self.fitting(args, kind, &format!("`{}`", kind.name), step.kind.span);
+    }
+
+    fn fitting(&mut self, args: &Arg, kind: &KindInfo, what: &str, head: Span) {
         let loss = kind.accepts_loss.as_deref();
-        let place = Place { what: &what, head: step.kind.span, loss };
+        let place = Place { what, head, loss };
         let typing = Typing { scope: &self.scope, lists: &self.lists };
         let schema = Schema::new(&kind.spec_schema);
         let found = fit(args, schema, place, &typing);
@@ -121,7 +125,7 @@ impl<'a> Checker<'a, '_> {
             }
         }
         let faults = (kind.check)(&known);
-        let of_fault = |fault| invalid(fault, args, step.kind.span);
+        let of_fault = |fault| invalid(fault, args, head);
         faults.into_iter().map(of_fault).for_each(|problem| self.problems.push(problem));
         found.into_iter().for_each(|problem| self.problems.push(problem));
     }
@@ -152,6 +156,26 @@ impl<'a> Checker<'a, '_> {
                 _ => "declare the input as `type: string`",
             };
             self.problems.push(Diagnostic::error(Code::WrongType, *span, message).help(help));
+        }
+    }
+
+    /// Guards are watched from the first step on: they can name inputs, and no output.
+    fn guards(&mut self, guards: &[Arg]) {
+        let mut ids: BTreeSet<&str> = BTreeSet::new();
+        for guard in guards {
+            let before = self.problems.items().len();
+            self.early(Some(guard), "guards");
+            let readable = self.problems.items().len() == before;
+            if let Some(Arg { value: ArgValue::Str(id), span }) = guard.get("id")
+                && !ids.insert(id)
+            {
+                let message = format!("another guard has the id `{id}`");
+                let problem = Diagnostic::error(Code::DuplicateId, *span, message);
+                self.problems.push(problem.help("give each guard an id of its own"));
+            }
+            if let Some(info) = self.catalog.guard.as_ref().filter(|_| readable) {
+                self.fitting(guard, info, "a guard", guard.span);
+            }
         }
     }
 
@@ -228,7 +252,7 @@ fn check_unused(playbook: &Playbook, problems: &mut Diagnostics) {
     let guard = playbook.guard.iter().flat_map(|guard| [&guard.account, &guard.region]);
     let heads = guard.chain([&playbook.timeout, &playbook.outputs]);
     let steps = playbook.steps().flat_map(|step| [&step.timeout, &step.for_each]);
-    let args = playbook.steps().map(|step| &step.args);
+    let args = playbook.steps().map(|step| &step.args).chain(&playbook.guards);
     for arg in heads.chain(steps).flatten().chain(args) {
         let leaves = arg.expressions().into_iter().flat_map(Expr::leaves);
         used.extend(leaves.filter_map(|expr| match &expr.root {

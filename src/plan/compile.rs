@@ -57,6 +57,7 @@ fn fill_playbook(playbook: &mut Playbook, known: &Fill<'_>, problems: &mut Diagn
     for arg in guard.chain([&mut playbook.timeout, &mut playbook.outputs]).flatten() {
         fill(arg, known, problems);
     }
+    playbook.guards.iter_mut().for_each(|guard| fill(guard, known, problems));
     for item in &mut playbook.items {
         let steps = match item {
             Item::Step(step) => std::slice::from_mut(step.as_mut()),
@@ -91,6 +92,7 @@ impl Compiler<'_> {
             inputs: serde_json::Map::new(),
             timeout_secs: playbook.timeout.as_ref().and_then(|arg| self.timeout(arg)),
             writes,
+            guards: playbook.guards.iter().map(Arg::known).collect(),
             stages: playbook.items.iter().filter_map(|item| self.stage(item)).collect(),
             outputs: playbook.outputs.as_ref().map(|arg| self.template(arg)),
         }

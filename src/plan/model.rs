@@ -27,6 +27,9 @@ pub struct Plan {
     pub timeout_secs: Option<u64>,
     /// What becomes of writes made after the data was copied.
     pub writes: Writes,
+    /// What is watched while the run is on, as the playbook says it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Value>,
     /// What is done, in order.
     pub stages: Vec<Stage>,
     /// What the run leaves for people and for `--inputs-from`: a mapping of names to values.

@@ -31,6 +31,14 @@ pub fn playbook_schema(catalog: &Catalog) -> Value {
     defs.insert("input".to_owned(), input());
     defs.insert("step".to_owned(), step(kinds, snippets));
     defs.insert("parallel".to_owned(), parallel());
+    if let Some(guard) = &catalog.guard {
+        let guard = kind_schema(guard, &mut defs);
+        defs.insert("guard".to_owned(), guard);
+    }
+    let guards = match &catalog.guard {
+        Some(_) => json!({ "$ref": "#/$defs/guard" }),
+        None => json!({ "type": "object" }),
+    };
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "orchestrate playbook",
@@ -73,6 +81,11 @@ pub fn playbook_schema(catalog: &Catalog) -> Value {
             },
             "timeout": { "$ref": "#/$defs/duration", "description": "How long the run may take." },
             "schedule": schedule(),
+            "guards": {
+                "type": "array",
+                "description": "CloudWatch alarms and metrics that are watched while the run is on.",
+                "items": guards,
+            },
             "steps": {
                 "type": "array",
                 "minItems": 1,

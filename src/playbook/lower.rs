@@ -24,6 +24,7 @@ const KEYS: &[&str] = &[
     "inputs",
     "timeout",
     "schedule",
+    "guards",
     "steps",
     "outputs",
 ];
@@ -66,6 +67,9 @@ fn lower(
         inputs,
         timeout: fields.get("timeout").and_then(|node| lower_timeout(node, source, problems)),
         schedule: fields.get("schedule").and_then(|node| lower_schedule(node, source, problems)),
+        guards: fields
+            .get("guards")
+            .map_or_else(Vec::new, |node| lower_guards(node, source, problems)),
         items,
         outputs: fields.get("outputs").and_then(|node| lower_outputs(node, source, problems)),
     })
@@ -117,6 +121,26 @@ fn lower_guard(node: &Node, source: &Source, problems: &mut Diagnostics) -> Opti
         );
     }
     Some(GuardNode { span: node.span, account, region })
+}
+
+/// The form alone: what a guard takes is checked against its schema, like the arguments of a step.
+fn lower_guards(node: &Node, source: &Source, problems: &mut Diagnostics) -> Vec<Arg> {
+    let Value::Seq(items) = &node.value else {
+        let message = format!("`guards` must be a list, and this is {}", node.describe());
+        problems.push(
+            Diagnostic::error(Code::WrongType, node.span, message)
+                .help("write `- id: …` for each, and what it watches below"),
+        );
+        return Vec::new();
+    };
+    let guard = |item: &Node| {
+        let fields = Fields::of(item, "a guard".to_owned(), problems)?;
+        if let Some(id) = fields.required_text("id", problems) {
+            check_name(&id, '_', "a guard's id", problems);
+        }
+        Some(interpolate(item, source, problems))
+    };
+    items.iter().filter_map(guard).collect()
 }
 
 fn lower_account(node: &Node, source: &Source, problems: &mut Diagnostics) -> Option<Arg> {

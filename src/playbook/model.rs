@@ -18,6 +18,8 @@ pub struct Playbook {
     pub timeout: Option<Arg>,
     /// When it runs by itself.
     pub schedule: Option<Located<Schedule>>,
+    /// The entries of `guards`, in order: mappings.
+    pub guards: Vec<Arg>,
     /// The entries of `steps`, in order.
     pub items: Vec<Item>,
     /// What the run leaves for people and for `--inputs-from`: a mapping of names to values.

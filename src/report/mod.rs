@@ -3,6 +3,7 @@
 
 mod advice;
 mod cost;
+mod guards;
 mod json;
 mod lines;
 mod next;
@@ -20,6 +21,7 @@ use crate::engine::Event;
 
 pub use advice::{AdviceView, render_advice};
 pub use cost::{render_comparison, render_plan_cost};
+pub use guards::guard_words;
 pub use json::Json;
 pub use lines::Lines;
 pub use next::{NextCommand, Place, next_commands};

@@ -20,6 +20,9 @@ pub struct PlanView {
     pub digest: String,
     /// What becomes of writes made after the copy, if the plan moves data.
     pub writes: Option<String>,
+    /// What is watched while it runs, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
     /// Stages: each a list of steps that may run at the same time.
     pub stages: Vec<Vec<StepView>>,
 }
@@ -65,6 +68,9 @@ pub fn render_plan(view: &PlanView, style: Style) -> String {
     }
     if let Some(writes) = &view.writes {
         out += &fitted(&format!("{} {}", style.warn("what is lost:"), escape(writes)), 2, 4, style);
+    }
+    for guard in &view.guards {
+        out += &fitted(&format!("{} {}", style.dim("guard"), escape(guard)), 2, 4, style);
     }
     let steps: usize = view.stages.iter().map(Vec::len).sum();
     let total: u64 =

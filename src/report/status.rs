@@ -1,5 +1,6 @@
 //! One run in full, or many in a line each, from their journals.
 
+use super::guards::guard_words;
 use super::next::Place;
 use super::style::Style;
 use super::summary::render_summary;
@@ -24,6 +25,9 @@ pub fn render_status(state: &RunState, place: &Place, alive: bool, style: Style)
         "  {}\n\n",
         style.dim(&format!("last record {} (number {})", instant(state.last_at), state.seq))
     );
+    for guard in &state.plan.guards {
+        out += &format!("  {} {}\n", style.dim("guard"), escape(&guard_words(guard)));
+    }
     for (planned, step) in state.steps() {
         let (mark, word) = mark(step, alive, style);
         let took = match (step.started_at, step.ended_at) {

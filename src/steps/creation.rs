@@ -179,7 +179,11 @@ pub(crate) fn not_deleted(mut failure: Failure) -> Failure {
 /// itself, since two steps of one run must not want the same name. At most `longest` characters.
 pub(crate) fn default_name(cx: &Cx, word: &str, longest: usize) -> String {
     let mut slug = String::new();
-    for c in cx.step.to_ascii_lowercase().chars() {
+    let step = match &cx.item {
+        Some(item) => format!("{}-{item}", cx.step),
+        None => cx.step.clone(),
+    };
+    for c in step.to_ascii_lowercase().chars() {
         if c.is_ascii_alphanumeric() {
             slug.push(c);
         } else if !slug.is_empty() && !slug.ends_with('-') {
@@ -194,7 +198,7 @@ pub(crate) fn default_name(cx: &Cx, word: &str, longest: usize) -> String {
     if full.len() <= longest {
         return full;
     }
-    let tail = format!("-{:08x}", crc32fast::hash(cx.step.as_bytes()));
+    let tail = format!("-{:08x}", crc32fast::hash(step.as_bytes()));
     let head: String = full.chars().take(longest.saturating_sub(tail.len())).collect();
     format!("{}{tail}", head.trim_end_matches('-'))
 }

@@ -20,6 +20,10 @@ pub struct Env {
     pub survey: Survey,
     /// Manual ElastiCache snapshots, for those who wait for one.
     pub(crate) snapshots: Page<aws_sdk_elasticache::types::Snapshot>,
+    /// Automatic ElastiCache snapshots, likewise.
+    pub(crate) automatic_snapshots: Page<aws_sdk_elasticache::types::Snapshot>,
+    /// MemoryDB snapshots, likewise.
+    pub(crate) memorydb_snapshots: Page<aws_sdk_memorydb::types::Snapshot>,
     /// Snapshots of serverless caches, likewise.
     pub(crate) serverless_snapshots: Page<aws_sdk_elasticache::types::ServerlessCacheSnapshot>,
     /// MemoryDB clusters, likewise.
@@ -36,6 +40,8 @@ impl Env {
             identity,
             data,
             snapshots: Page::default(),
+            automatic_snapshots: Page::default(),
+            memorydb_snapshots: Page::default(),
             serverless_snapshots: Page::default(),
             clusters: Page::default(),
         }

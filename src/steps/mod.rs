@@ -7,12 +7,16 @@ mod assert;
 #[cfg(test)]
 mod check_tests;
 pub mod checks;
+mod cloudwatch;
 mod creation;
 mod elasticache;
 mod endpoint;
 mod env;
+mod exec;
+mod exports;
 mod memorydb;
 mod need;
+mod notify;
 mod ownership;
 mod page;
 mod pause;
@@ -21,6 +25,7 @@ mod rdb;
 pub mod redis;
 mod s3;
 mod secret;
+mod secretsmanager;
 mod step;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,6 +33,7 @@ pub(crate) mod testing;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub use cloudwatch::guard;
 pub use env::Env;
 pub use need::Need;
 pub use permitted::permissions_findings;
@@ -62,21 +68,54 @@ macro_rules! kinds {
 kinds![
     approve::Approve,
     assert::Assert,
+    cloudwatch::MetricGate,
+    cloudwatch::PutAlarms,
+    cloudwatch::PutDashboard,
+    cloudwatch::PutMetric,
+    cloudwatch::PutMetricIfUndone,
+    elasticache::CreateReplicationGroup,
     elasticache::CreateServerlessSnapshot,
     elasticache::CreateSnapshot,
+    elasticache::DeleteReplicationGroup,
     elasticache::DeleteServerlessSnapshot,
     elasticache::DeleteSnapshot,
+    elasticache::ExportFleet,
+    elasticache::ExportLatest,
+    elasticache::ExportServerless,
     elasticache::ExportServerlessSnapshot,
     elasticache::ExportSnapshot,
     elasticache::FreezeWrites,
+    elasticache::ModifyReplicationGroup,
+    elasticache::ScaleReplicas,
+    elasticache::ScaleShards,
+    elasticache::TestFailover,
     elasticache::ThawWrites,
+    elasticache::UpgradeEngine,
     endpoint::Swap,
+    exec::Exec,
+    memorydb::CopySnapshot,
+    memorydb::CreateAcl,
     memorydb::CreateCluster,
+    memorydb::CreateParameterGroup,
+    memorydb::CreateSnapshot,
+    memorydb::CreateSubnetGroup,
+    memorydb::CreateUser,
     memorydb::DeleteCluster,
+    memorydb::DeleteSnapshot,
+    memorydb::ExportSnapshot,
+    memorydb::FailoverShard,
+    memorydb::UpdateAcl,
+    memorydb::UpdateCluster,
+    notify::sns::Sns,
+    notify::webhook::Webhook,
     pause::Pause,
     rdb::Check,
     redis::compare::Compare,
+    redis::count::Count,
     s3::DeleteObjects,
+    s3::NewestExport,
+    s3::PruneExports,
+    secretsmanager::CreateSecret,
 ];
 
 /// The kinds by name.
@@ -93,11 +132,15 @@ impl Kinds for Registry {
 /// What the kind of this name declares of permissions.
 #[must_use]
 pub fn declared(name: &str) -> Option<permissions::Kind> {
+    if name == guard::GUARD {
+        return Some(guard::declared());
+    }
     all().into_iter().find(|kind| kind.info.name == name).map(|kind| kind.permissions)
 }
 
 /// What plans are checked against.
 #[must_use]
 pub fn catalog() -> Catalog {
-    Catalog::new(all().into_iter().map(|kind| kind.info))
+    let kinds = Catalog::new(all().into_iter().map(|kind| kind.info));
+    Catalog { guard: Some(guard::info()), ..kinds }
 }

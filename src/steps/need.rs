@@ -13,10 +13,16 @@ pub enum Need {
     Snapshot(String),
     /// A manual snapshot of a serverless cache.
     ServerlessSnapshot(String),
+    /// A CloudWatch alarm, in state `OK`.
+    Alarm(String),
+    /// That the service has taken snapshots of a replication group or MemoryDB cluster by itself, every day.
+    DailySnapshots(String),
     /// A bucket that both services may use, in this region.
     Bucket(String),
     /// Objects in S3, by ARN.
     Object(String),
+    /// A MemoryDB cluster with data, a replica in each shard, and TLS.
+    Cluster(String),
     /// A MemoryDB ACL other than "open-access".
     Acl(String),
     /// A MemoryDB subnet group.
@@ -51,6 +57,8 @@ pub enum Need {
         /// The record's name.
         name: String,
     },
+    /// An SNS topic with a subscription, by ARN.
+    Topic(String),
     /// A password kept under a secret reference.
     Password(String),
 }

@@ -11,6 +11,9 @@ use tokio::sync::Mutex;
 
 use crate::engine::{Class, Cx, Failure};
 
+/// For how long a page serves at least, for each call that it took: all waits together make less than one a second.
+const A_PART: Duration = Duration::from_millis(1250);
+
 /// Everything of one sort, as last described, and how many wait for some of it.
 pub struct Page<T> {
     waiting: Cell<u32>,
@@ -46,9 +49,14 @@ impl<T> Page<T> {
     }
 }
 
+/// How many calls a page takes: fifty are the most of one answer (ElastiCache API reference).
+fn parts(items: usize) -> u32 {
+    u32::try_from(items / 50 + 1).unwrap_or(u32::MAX)
+}
+
 impl<T: Clone> Ticket<'_, T> {
     /// What `is` accepts, by `named` while nobody else waits, else from a page that `all` fetches or has just fetched: it
-    /// may be as old as a third of the time since this wait's last look.
+    /// may be as old as a third of the time since this wait's last look, or as it took calls to fetch.
     ///
     /// # Errors
     /// As `named` and `all`.
@@ -87,7 +95,13 @@ impl<T: Clone> Ticket<'_, T> {
         if self.page.refused.get() {
             return Ok(None);
         }
-        let oldest = self.last.get().map_or(Duration::ZERO, |last| cx.clock.since(last) / 3);
+        let parts = self.page.latest.borrow().as_ref().map_or(1, |(_, page)| parts(page.len()));
+        // A page in more parts than there are waits costs more than asking for each by name.
+        if parts > self.page.waiting.get() {
+            return Ok(None);
+        }
+        let third = self.last.get().map_or(Duration::ZERO, |last| cx.clock.since(last) / 3);
+        let oldest = third.max(A_PART * parts);
         let fresh = |(at, _): &(Timestamp, Vec<T>)| cx.clock.since(*at) <= oldest;
         if !self.page.latest.borrow().as_ref().is_some_and(fresh) {
             let found = match all().await {

@@ -31,6 +31,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) kms: Vec<&'a Rule>,
     pub(crate) cloudwatch: Vec<&'a Rule>,
     pub(crate) servicequotas: Vec<&'a Rule>,
+    pub(crate) sns: Vec<&'a Rule>,
 }
 
 /// Clients answered by `rules`.
@@ -52,6 +53,8 @@ pub(crate) fn clients(rules: Rules<'_>) -> Clients {
         kms: mock_client!(aws_sdk_kms, any, rules.kms),
         cloudwatch: mock_client!(aws_sdk_cloudwatch, any, rules.cloudwatch),
         servicequotas: mock_client!(aws_sdk_servicequotas, any, rules.servicequotas),
+        sns: mock_client!(aws_sdk_sns, any, rules.sns),
+        pace: None,
         gates: Gates::default(),
     }
 }
@@ -110,6 +113,7 @@ pub(crate) async fn recording_cx(step: &str) -> (Cx, MemoryJournal) {
         inputs: serde_json::Map::new(),
         timeout_secs: None,
         writes: Writes::NotConcerned,
+        guards: Vec::new(),
         stages: vec![Stage { max_parallel: 1, lanes: vec![vec![planned]] }],
         outputs: None,
     };

@@ -39,6 +39,8 @@ pub struct Group {
     pub global: Option<(String, String)>,
     /// Changes that have been asked for and are not carried out, in words.
     pub pending: Vec<String>,
+    /// Whether Multi-AZ is on.
+    pub multi_az: bool,
     /// For how many days automatic snapshots are kept; 0 for none.
     pub snapshot_retention_days: u32,
     /// When the daily snapshot is taken.
@@ -143,7 +145,8 @@ async fn node(reader: &Reader, id: &str) -> Result<Node, Failure> {
     Ok(answer.cache_clusters().first().map(describe_node).unwrap_or_default())
 }
 
-fn describe_node(node: &CacheCluster) -> Node {
+/// What a node shows.
+pub(crate) fn describe_node(node: &CacheCluster) -> Node {
     let mut pending = Vec::new();
     if let Some(values) = node.pending_modified_values() {
         if let Some(version) = values.engine_version() {
@@ -170,7 +173,8 @@ fn describe_node(node: &CacheCluster) -> Node {
     }
 }
 
-fn describe(group: &ReplicationGroup, node: Result<Node, Failure>) -> Group {
+/// What a group shows, and its first node.
+pub(crate) fn describe(group: &ReplicationGroup, node: Result<Node, Failure>) -> Group {
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let first = group.node_groups().first();
     let place = |endpoint: Option<&aws_sdk_elasticache::types::Endpoint>| {
@@ -203,6 +207,7 @@ fn describe(group: &ReplicationGroup, node: Result<Node, Failure>) -> Group {
             Some((id, text(global.global_replication_group_member_role())))
         }),
         pending: pending(group),
+        multi_az: group.multi_az().is_some_and(|is| is.as_str() == "enabled"),
         snapshot_retention_days: group
             .snapshot_retention_limit()
             .and_then(|days| u32::try_from(days).ok())

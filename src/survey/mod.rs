@@ -15,6 +15,7 @@ mod users;
 mod window;
 
 pub use group::{Durable, Endpoint, Group, Node, Shard};
+pub(crate) use group::{describe, describe_node};
 pub use names::MemoryDbNames;
 pub use read::Survey;
 pub use serverless::Serverless;

@@ -134,8 +134,13 @@ def answer(exchange, protocol):
     if protocol == REST:
         yield from rest(exchange, model)
         return
-    yield from content_type(exchange, protocol)
     shape = model.output_shape
+    if protocol == CBOR and shape is None:
+        # Smithy RPC v2 CBOR, responses: no output, no content type.
+        if "content-type" in exchange.headers:
+            yield "headers", "a content-type, where the operation has no output"
+    else:
+        yield from content_type(exchange, protocol)
     if protocol == QUERY:
         root, problem = parsed_xml(exchange.body)
         if problem:

@@ -39,6 +39,7 @@ def tell(do, until):
     secrets(do)
     route53(do, until)
     others(do)
+    cloudwatch(do)
     s3_end(do)
 
 
@@ -159,8 +160,39 @@ def elasticache(do, until):
     do("elasticache", "DescribeEvents", SourceType="replication-group", SourceIdentifier="story", Duration=60)
     do("elasticache", "DeleteSnapshot", SnapshotName="story-copy")
     do("elasticache", "DeleteSnapshot", SnapshotName="story-none", fails="SnapshotNotFoundFault")
-    do("elasticache", "DeleteReplicationGroup", **group)
+    changes(do, until, state)
+    do("elasticache", "DeleteReplicationGroup", **group, FinalSnapshotIdentifier="story-final")
+    until("available", state("SnapshotStatus", "Snapshots", "DescribeSnapshots", SnapshotName="story-final"))
+    again = {"ReplicationGroupId": "story-again"}
+    do("elasticache", "CreateReplicationGroup", **again, ReplicationGroupDescription="from a snapshot", SnapshotName="story-final",
+       Engine="redis", CacheNodeType="cache.r7g.large", ReplicasPerNodeGroup=1, AutomaticFailoverEnabled=True)
+    until("available", state("Status", "ReplicationGroups", "DescribeReplicationGroups", **again))
+    do("elasticache", "DeleteReplicationGroup", **again)
     do("elasticache", "DeleteReplicationGroup", ReplicationGroupId="story-nobody", fails="ReplicationGroupNotFoundFault")
+
+
+def changes(do, until, state):
+    group = {"ReplicationGroupId": "story"}
+    ready = state("Status", "ReplicationGroups", "DescribeReplicationGroups", **group)
+    nobody = {"ReplicationGroupId": "story-nobody"}
+    gone = "ReplicationGroupNotFoundFault"
+    do("elasticache", "ListAllowedNodeTypeModifications", **group)
+    until("available", ready)
+    do("elasticache", "ModifyReplicationGroup", **group, SnapshotRetentionLimit=3, ApplyImmediately=True)
+    until("available", ready)
+    do("elasticache", "ModifyReplicationGroup", **group, EngineVersion="6.2", fails="InvalidParameterCombination")
+    do("elasticache", "ModifyReplicationGroup", **nobody, fails=gone)
+    do("elasticache", "IncreaseReplicaCount", **group, NewReplicaCount=2, ApplyImmediately=True)
+    until("available", ready)
+    do("elasticache", "DecreaseReplicaCount", **group, NewReplicaCount=1, ApplyImmediately=True)
+    until("available", ready)
+    do("elasticache", "DecreaseReplicaCount", **group, NewReplicaCount=3, ApplyImmediately=True, fails="NoOperationFault")
+    do("elasticache", "ModifyReplicationGroupShardConfiguration", **group, NodeGroupCount=3, ApplyImmediately=True)
+    until("available", ready)
+    do("elasticache", "TestFailover", **group, NodeGroupId="0001")
+    do("elasticache", "TestFailover", **group, NodeGroupId="0009", fails="NodeGroupNotFoundFault")
+    do("elasticache", "TestFailover", **nobody, NodeGroupId="0001", fails=gone)
+    do("elasticache", "DescribeEvents", SourceType="cache-cluster", Duration=60)
 
 
 def serverless(do):
@@ -185,6 +217,16 @@ def memorydb(do, until):
     do("memorydb", "CreateACL", ACLName="story-acl", UserNames=["story-user"])
     do("memorydb", "DescribeACLs", ACLName="story-nobody", fails="ACLNotFoundFault")
     until("active", state("DescribeACLs", "ACLs", ACLName="story-acl"))
+    do("memorydb", "UpdateUser", UserName="story-user", AccessString="on ~story:* +@all")
+    until("active", state("DescribeUsers", "Users", UserName="story-user"))
+    do("memorydb", "UpdateUser", UserName="story-nobody", AccessString="on ~* +@all", fails="UserNotFoundFault")
+    do("memorydb", "UpdateACL", ACLName="story-acl", UserNamesToAdd=["story-user"], fails="DuplicateUserNameFault")
+    do("memorydb", "UpdateACL", ACLName="story-acl", UserNamesToRemove=["story-user"])
+    until("active", state("DescribeACLs", "ACLs", ACLName="story-acl"))
+    do("memorydb", "DeleteUser", UserName="story-user")
+    do("memorydb", "DeleteUser", UserName="story-nobody", fails="UserNotFoundFault")
+    do("memorydb", "DeleteACL", ACLName="story-acl")
+    do("memorydb", "DeleteACL", ACLName="story-nobody", fails="ACLNotFoundFault")
     subnets = {"SubnetGroupName": "story-subnets", "SubnetIds": ["subnet-0a", "subnet-0b"]}
     do("memorydb", "CreateSubnetGroup", **subnets)
     do("memorydb", "CreateSubnetGroup", **subnets, fails="SubnetGroupAlreadyExistsFault")
@@ -211,6 +253,15 @@ def memorydb(do, until):
     do("memorydb", "TagResource", ResourceArn=arn, Tags=[{"Key": "more", "Value": "1"}])
     do("memorydb", "UntagResource", ResourceArn=arn, TagKeys=["who"])
     do("memorydb", "ListTags", ResourceArn=arn)
+    do("memorydb", "ListAllowedNodeTypeUpdates", **cluster)
+    do("memorydb", "FailoverShard", **cluster, ShardName="0001", fails="TestFailoverNotAvailableFault")
+    do("memorydb", "FailoverShard", **cluster, ShardName="0009", fails="ShardNotFoundFault")
+    do("memorydb", "UpdateCluster", **cluster, NodeType="db.r7g.xlarge")
+    do("memorydb", "UpdateCluster", **cluster, NodeType="db.r7g.large", fails="InvalidClusterStateFault")
+    until("available", state("DescribeClusters", "Clusters", **cluster))
+    do("memorydb", "UpdateCluster", **cluster, ReplicaConfiguration={"ReplicaCount": 1})
+    until("available", state("DescribeClusters", "Clusters", **cluster))
+    do("memorydb", "FailoverShard", **cluster, ShardName="0001")
     do("memorydb", "CreateSnapshot", **cluster, SnapshotName="story-snapshot")
     until("available", state("DescribeSnapshots", "Snapshots", SnapshotName="story-snapshot"))
     do("memorydb", "CreateSnapshot", ClusterName="story-nobody", SnapshotName="story-other", fails="ClusterNotFoundFault")
@@ -222,6 +273,10 @@ def memorydb(do, until):
     do("memorydb", "DescribeEvents", SourceType="cluster", SourceName="story")
     do("memorydb", "DeleteCluster", **cluster)
     do("memorydb", "DeleteCluster", ClusterName="story-nobody", fails="ClusterNotFoundFault")
+    do("memorydb", "DeleteSubnetGroup", SubnetGroupName="story-subnets")
+    do("memorydb", "DeleteSubnetGroup", SubnetGroupName="story-nothing", fails="SubnetGroupNotFoundFault")
+    do("memorydb", "DeleteParameterGroup", **group)
+    do("memorydb", "DeleteParameterGroup", **group, fails="ParameterGroupNotFoundFault")
 
 
 def ssm(do):
@@ -252,6 +307,8 @@ def ssm(do):
 
 
 def secrets(do):
+    do("secretsmanager", "GetRandomPassword", PasswordLength=40, ExcludePunctuation=True)
+    do("secretsmanager", "GetRandomPassword", PasswordLength=5000, fails="InvalidParameterException")
     named = {"SecretId": "story/secret"}
     one = get(do("secretsmanager", "CreateSecret", Name="story/secret", SecretString="one", Tags=[{"Key": "who", "Value": "stranger"}]), "VersionId")
     do("secretsmanager", "CreateSecret", Name="story/secret", SecretString="two", fails="ResourceExistsException")
@@ -303,6 +360,9 @@ def route53(do, until):
 
 def others(do):
     do("sts", "GetCallerIdentity")
+    nowhere = f"arn:aws:sns:us-east-1:{ACCOUNT}:story-nowhere"
+    do("sns", "GetTopicAttributes", TopicArn=nowhere, fails="NotFound")
+    do("sns", "Publish", TopicArn=nowhere, Message="told", fails="NotFound")
     do("iam", "SimulatePrincipalPolicy", PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/story", ActionNames=["s3:GetObject", "memorydb:CreateCluster"])
     do("iam", "GetRole", RoleName="story-role")
     do("kms", "DescribeKey", KeyId="alias/story-none", fails="NotFoundException")
@@ -311,10 +371,35 @@ def others(do):
     metric = {"Namespace": "AWS/ElastiCache", "MetricName": "BytesUsedForCache", "Dimensions": [{"Name": "CacheClusterId", "Value": "story-0001-001"}]}
     do("cloudwatch", "GetMetricData", StartTime="2026-01-01T00:00:00Z", EndTime="2026-01-01T01:00:00Z",
        MetricDataQueries=[{"Id": "used", "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Maximum"}}])
+    do("cloudwatch", "PutMetricData", Namespace="Story", MetricData=[{"MetricName": "RestoreSeconds", "Value": 12.5, "Unit": "Seconds",
+       "Dimensions": [{"Name": "Cluster", "Value": "story"}]}])
+
+
+def cloudwatch(do):
+    alarm = {"AlarmName": "story-cpu", "Namespace": "AWS/MemoryDB", "MetricName": "EngineCPUUtilization", "Statistic": "Average",
+             "Dimensions": [{"Name": "ClusterName", "Value": "story"}], "Period": 60, "EvaluationPeriods": 5, "Threshold": 70.0,
+             "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "missing"}
+    do("cloudwatch", "PutMetricAlarm", **alarm, Tags=[{"Key": "story", "Value": "yes"}])
+    do("cloudwatch", "PutMetricAlarm", **{**alarm, "Threshold": 80.0})
+    do("cloudwatch", "SetAlarmState", AlarmName="story-cpu", StateValue="ALARM", StateReason="the story says so")
+    shown = do("cloudwatch", "DescribeAlarms", AlarmNames=["story-cpu"])
+    do("cloudwatch", "ListTagsForResource", ResourceARN=get(shown, "MetricAlarms", 0, "AlarmArn"))
+    do("cloudwatch", "DeleteAlarms", AlarmNames=["story-cpu"])
+    do("cloudwatch", "DescribeAlarms", AlarmNames=["story-cpu"])
+    body = '{"widgets":[{"type":"metric","x":0,"y":0,"width":6,"height":6,"properties":{"metrics":[["AWS/MemoryDB","CurrItems","ClusterName","story"]],"region":"us-east-1","title":"Keys"}}]}'
+    do("cloudwatch", "PutDashboard", DashboardName="story", DashboardBody=body)
+    do("cloudwatch", "GetDashboard", DashboardName="story")
+    do("cloudwatch", "DeleteDashboards", DashboardNames=["story"])
+    do("cloudwatch", "GetDashboard", DashboardName="story", fails="ResourceNotFound")
 
 
 def seeded(do):
     """What only a sandbox with the seed of the tests has."""
     do("kms", "DescribeKey", KeyId="alias/story-key")
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:story"
+    do("sns", "GetTopicAttributes", TopicArn=topic)
+    do("sns", "Publish", TopicArn=topic, Subject="story", Message="told",
+       MessageAttributes={"orchestrate.run": {"DataType": "String", "StringValue": "story"}})
+    do("sns", "Publish", TopicArn=topic, Subject="two\nlines", Message="told", fails="InvalidParameter")
     quotas = do("service-quotas", "ListServiceQuotas", ServiceCode="memorydb")
     do("service-quotas", "GetServiceQuota", ServiceCode="memorydb", QuotaCode=get(quotas, "Quotas", 0, "QuotaCode"))

@@ -10,9 +10,11 @@ use orchestrate::engine::RunState;
 use orchestrate::engine::journal::{Record, Unreadable, decode, parse};
 use orchestrate_sandbox::{Fault, FaultKind, FaultPlan};
 
-use crate::world::SHIPPED;
+use crate::world::{RUNBOOKS, SHIPPED};
 
 const THREADS: usize = 2;
+/// What the main thread of a process has, which is where runs are carried out otherwise.
+const STACK: usize = 8 << 20;
 
 /// Tries every script; fails with the first few that break a guarantee. Gives how many processes died.
 fn try_all(library: &Library, scripts: &[Script<'_>]) -> u64 {
@@ -20,7 +22,8 @@ fn try_all(library: &Library, scripts: &[Script<'_>]) -> u64 {
     let sum = Mutex::new((0, Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
-            scope.spawn(|| {
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            let work = || {
                 while let Some(script) = scripts.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let story = follow(library, script);
                     let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,7 +32,8 @@ fn try_all(library: &Library, scripts: &[Script<'_>]) -> u64 {
                         sum.1.push(format!("{script:?}\n  {}", story.violations.join("\n  ")));
                     }
                 }
-            });
+            };
+            thread.spawn_scoped(scope, work).expect("a thread starts");
         }
     });
     let (deaths, mut broken) = sum.into_inner().expect("no thread panicked");
@@ -60,6 +64,7 @@ fn kinds(operation: &str) -> Vec<FaultKind> {
     ]);
     let state = match operation {
         "CreateCluster" => "restore-failed",
+        "CreateReplicationGroup" => "create-failed",
         _ => "failed",
     };
     if operation.starts_with("Create") || operation.ends_with("Snapshot") {
@@ -73,7 +78,11 @@ fn kinds(operation: &str) -> Vec<FaultKind> {
 /// The calls of an undisturbed run, in order.
 fn calls(library: &Library, playbook: &str) -> Vec<String> {
     let script = Script { playbook, trace: true, ..Script::default() };
-    let story = follow(library, &script);
+    let story = std::thread::scope(|scope| {
+        let follow = || follow(library, &script);
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, follow);
+        thread.expect("a thread starts").join().expect("an undisturbed run ends")
+    });
     let call = |line: &String| {
         let (_, call) = line.split_once(" call ")?;
         let mut words = call.split(' ').skip(1);
@@ -143,9 +152,26 @@ fn every_operation_of_the_other_migrations_meets_every_fault() {
 }
 
 #[test]
+fn every_operation_of_the_memorydb_runbooks_meets_every_fault() {
+    every_call_with_every_fault(&["provision-memorydb", "scale-memorydb"], Which::EveryOperation);
+}
+
+#[test]
 fn every_call_of_the_clean_ups_meets_every_fault() {
     let clean_ups = ["cleanup-migration", "cleanup-serverless-migration"];
     every_call_with_every_fault(&clean_ups, Which::Every);
+}
+
+#[test]
+fn every_operation_of_the_exports_meets_every_fault() {
+    let exports =
+        ["scheduled-export", "scheduled-export-memorydb", "export-fleet", "restore-drill"];
+    every_call_with_every_fault(&exports, Which::EveryOperation);
+}
+
+#[test]
+fn every_operation_of_the_runbooks_meets_every_fault() {
+    every_call_with_every_fault(&RUNBOOKS, Which::EveryOperation);
 }
 
 #[test]
@@ -155,8 +181,20 @@ fn every_shipped_playbook_meets_every_fault() {
         "elasticache-to-memorydb",
         "elasticache-to-memorydb-approved",
         "serverless-to-memorydb",
+        "provision-memorydb",
+        "scale-memorydb",
         "cleanup-migration",
         "cleanup-serverless-migration",
+        "failover-drill",
+        "scale",
+        "engine-upgrade",
+        "park",
+        "unpark",
+        "decommission-source",
+        "scheduled-export",
+        "scheduled-export-memorydb",
+        "export-fleet",
+        "restore-drill",
     ];
     assert_eq!(tried, SHIPPED, "put the new playbook into one of the tests above");
 }

@@ -32,6 +32,10 @@ fn served(place: &Place, more: &[&str]) -> Served {
       node_type: db.r7g.large
       acl: demo-acl
       kms_key: alias/story-key
+  - id: tell
+    notify.sns:
+      topic: arn:aws:sns:us-east-1:123456789012:story
+      text: told
 ";
     let (before, outputs) = quickstart.split_once("\noutputs:").expect("it has outputs");
     let playbook = place.write("foreign.yaml", format!("{before}\n{steps}\noutputs:{outputs}"));
@@ -54,6 +58,7 @@ fn offered() -> BTreeSet<String> {
         ("secretsmanager", "secretsmanager/call.rs"),
         ("route53", "route53/call.rs"),
         ("sts", "sts/call.rs"),
+        ("sns", "sns/call.rs"),
         ("iam", "iam/call.rs"),
         ("kms", "kms/call.rs"),
         ("servicequotas", "servicequotas/call.rs"),

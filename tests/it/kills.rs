@@ -137,6 +137,13 @@ impl Arena {
         tally
     }
 
+    /// Whether the journal says that the run has been rolled back.
+    fn is_back(&self) -> bool {
+        let reading = self.journal().and_then(|journal| read(&journal).ok());
+        let state = reading.and_then(|reading| RunState::replay(&reading.entries).ok());
+        state.is_some_and(|state| state.rest == Some(Rest::RolledBack))
+    }
+
     fn rest(&self) -> Option<Rest> {
         let journal = self.journal().expect("a journal");
         let reading = read(&journal).expect("it reads back");
@@ -233,7 +240,13 @@ fn attacked(seed: u64, wanted: &Undisturbed) -> u32 {
                 Some(0)
             };
             match code {
-                None => kills += 1,
+                None => {
+                    kills += 1;
+                    // Killed after its last record: nobody has anything more to do.
+                    if back && arena.is_back() {
+                        break;
+                    }
+                }
                 Some(0) => break,
                 Some(code) => {
                     let status = arena.served.run(&arena.place, &["status"]);

@@ -1,6 +1,6 @@
 //! A sandbox in this process on virtual time, the shipped playbooks' inputs, and one run in it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,8 +13,11 @@ use orchestrate::engine::journal::{Crash, Entry, Journal, JournalError, MemoryJo
 use orchestrate::engine::{Clock, End, Engine, Inject, Kinds, Ledger, RunId, RunState};
 use orchestrate::plan::{GivenInputs, Plan, compile};
 use orchestrate::playbook::Source;
+use orchestrate::steps::redis::{DataPlane, Wire};
 use orchestrate::steps::{Env, Registry, catalog, registry};
-use orchestrate_sandbox::{Call, Clock as SandboxClock, Outcome, Sandbox, Seed, ServerPolicy};
+use orchestrate_sandbox::{
+    Call, Clock as SandboxClock, Limits, Outcome, Sandbox, Seed, ServerPolicy,
+};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -24,25 +27,64 @@ use crate::tap::Tap;
 pub(crate) const RUN: &str = "01h3kq7xw2";
 /// Enough keys to fill every shard, few enough to compare often.
 const KEYS: u64 = 24;
+/// How many times as fast as AWS a quick sandbox is.
+const QUICK: f64 = 30.0;
 
 /// Every shipped playbook, by file name.
-pub(crate) const SHIPPED: [&str; 6] = [
+pub(crate) const SHIPPED: [&str; 18] = [
     "quickstart",
     "elasticache-to-memorydb",
     "elasticache-to-memorydb-approved",
     "serverless-to-memorydb",
+    "provision-memorydb",
+    "scale-memorydb",
     "cleanup-migration",
     "cleanup-serverless-migration",
+    "failover-drill",
+    "scale",
+    "engine-upgrade",
+    "park",
+    "unpark",
+    "decommission-source",
+    "scheduled-export",
+    "scheduled-export-memorydb",
+    "export-fleet",
+    "restore-drill",
 ];
 
+/// Those that change or delete a replication group, which is their purpose.
+pub(crate) const RUNBOOKS: [&str; 6] =
+    ["failover-drill", "scale", "engine-upgrade", "park", "unpark", "decommission-source"];
+
 /// Playbooks that take up what a run of another left behind.
-pub(crate) const CLEANUPS: [(&str, &str); 2] = [
+pub(crate) const CLEANUPS: [(&str, &str); 4] = [
     ("cleanup-migration", "elasticache-to-memorydb"),
     ("cleanup-serverless-migration", "serverless-to-memorydb"),
+    ("unpark", "park"),
+    ("restore-drill", "scheduled-export"),
+];
+
+/// Kinds that read what they export.
+const VERIFY: [&str; 4] = [
+    "elasticache.export_latest",
+    "elasticache.export_fleet",
+    "elasticache.export_serverless",
+    "memorydb.export_snapshot",
 ];
 
 /// Playbooks that only the harness runs: kinds and shapes that no shipped one uses.
-const UNSHIPPED: [&str; 3] = ["freeze-and-thaw", "create-and-delete", "several"];
+const UNSHIPPED: [&str; 10] = [
+    "freeze-and-thaw",
+    "create-and-delete",
+    "commands",
+    "gate",
+    "members",
+    "several",
+    "changes",
+    "export-manual",
+    "export-serverless",
+    "memorydb-snapshots",
+];
 
 /// Every playbook that must pass the harness.
 pub(crate) fn all_playbooks() -> impl Iterator<Item = &'static str> {
@@ -68,11 +110,38 @@ pub(crate) fn inputs(name: &str) -> Vec<String> {
         "source_password=secretsmanager:prod/redis#reader",
         "target_password=secretsmanager:prod/redis#reader",
     ];
+    if name == "commands" {
+        return vec![format!("hook={}", *HOOK)];
+    }
     let chosen: Vec<&str> = match name {
         "elasticache-to-memorydb" => migration.to_vec(),
+        "provision-memorydb" => {
+            vec!["name=shop", "subnets=subnet-0a1b2c3d,subnet-4e5f6a7b", "replicas_per_shard=1"]
+        }
+        "scale-memorydb" => {
+            vec!["cluster=shop", "node_type=db.r7g.xlarge", "shards=2", "replicas_per_shard=2"]
+        }
         "elasticache-to-memorydb-approved" | "serverless-to-memorydb" => {
             [migration.as_slice(), &passwords].concat()
         }
+        "failover-drill" => vec![
+            "replication_group=prod",
+            "canary_user=app",
+            "canary_password=secretsmanager:prod/redis#app",
+        ],
+        "scale" => vec![
+            "replication_group=prod",
+            "node_type=cache.r7g.xlarge",
+            "replicas_per_shard=2",
+            "shards=3",
+        ],
+        "engine-upgrade" => vec!["replication_group=prod", "engine_version=8.1"],
+        "park" | "unpark" => vec!["replication_group=prod"],
+        "decommission-source" => vec!["replication_group=prod", "final_snapshot=prod-final"],
+        "scheduled-export" => vec!["group=prod", "bucket=acme-exports"],
+        "scheduled-export-memorydb" => vec!["cluster=prod-mdb", "bucket=acme-exports"],
+        "export-fleet" => vec!["pattern=prod-*", "bucket=acme-exports"],
+        "restore-drill" => vec!["cluster=prod", "bucket=acme-exports"],
         _ => Vec::new(),
     };
     chosen.into_iter().map(str::to_owned).collect()
@@ -87,14 +156,46 @@ pub(crate) fn written(text: &str) -> Plan {
 
 /// A shipped playbook with the inputs of `inputs`.
 pub(crate) fn compiled(name: &str, earlier: Map<String, Value>) -> Plan {
+    edited(name, &[], earlier)
+}
+
+/// The same, with words replaced that must be there.
+pub(crate) fn edited(name: &str, edits: &[(&str, &str)], earlier: Map<String, Value>) -> Plan {
     let path = playbook_path(name);
     let text = std::fs::read_to_string(&path).expect("the shipped playbook is there");
+    let text = edits.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{name}: no \"{from}\" to replace");
+        text.replace(from, to)
+    });
     let given = GivenInputs { arguments: inputs(name), file: None, earlier };
     compile(&Source::new(path.display().to_string(), text), &catalog(), &given)
         .unwrap_or_else(|problems| panic!("{name} does not compile:\n{}", problems.render(false)))
 }
 
+/// Something on this machine that takes every message.
+static HOOK: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let mut request = Vec::new();
+            let mut buffer = [0_u8; 4096];
+            while !request.ends_with(b"}") {
+                match stream.read(&mut buffer) {
+                    Ok(count @ 1..) => request.extend_from_slice(&buffer[..count]),
+                    _ => break,
+                }
+            }
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        }
+    });
+    url
+});
+
 thread_local! {
+    static SPEED: Cell<f64> = const { Cell::new(1.0) };
     static RECORDING: RefCell<Option<std::fs::File>> = const { RefCell::new(None) };
 }
 
@@ -102,6 +203,12 @@ thread_local! {
 pub(crate) fn record_to(path: &std::path::Path) {
     let file = std::fs::File::create(path).expect("a file for the recording");
     RECORDING.set(Some(file));
+}
+
+/// From now on AWS's lifecycles are so many times as fast in the worlds of this thread: the fewer looks a wait takes, the more
+/// runs there are. For tests in which it does not matter when something happens, but after which write.
+pub(crate) fn hurry(speed: f64) {
+    SPEED.set(speed);
 }
 
 #[derive(Debug)]
@@ -151,11 +258,27 @@ impl World {
 
     /// The world a plan needs, changed beforehand.
     pub(crate) async fn seeded(plan: Plan, change: impl FnOnce(&mut Seed)) -> Self {
+        Self::within(plan, None, change).await
+    }
+
+    /// The same, held to limits of calls a second, by a process that keeps its pace.
+    pub(crate) async fn within(
+        plan: Plan,
+        limits: Option<Limits>,
+        change: impl FnOnce(&mut Seed),
+    ) -> Self {
         let clock = Clock::tokio("2026-11-23T03:00:00Z".parse().expect("a timestamp"), 1.0);
-        let mut builder =
-            Sandbox::builder().clock(Arc::new(Shared(clock.clone()))).servers(ServerPolicy::Off);
+        // The fewer looks a wait takes, the more places to die there is time for: these wait more than they do.
+        let quick = RUNBOOKS.contains(&plan.playbook.as_str()) || plan.playbook == "changes";
+        let mut builder = Sandbox::builder()
+            .clock(Arc::new(Shared(clock.clone())))
+            .speed(if quick { QUICK } else { SPEED.get() })
+            .servers(ServerPolicy::Off);
         if let Some(file) = RECORDING.with_borrow(|file| file.as_ref().map(|f| f.try_clone())) {
             builder = builder.record(file.expect("a second handle"));
+        }
+        if let Some(limits) = limits {
+            builder = builder.limits(limits);
         }
         let sandbox = builder.build().expect("the model needs nothing");
         let mut seed = seed_for(&plan);
@@ -165,6 +288,55 @@ impl World {
         for cache in &mut seed.serverless_caches {
             cache.keys = KEYS;
         }
+        for cluster in &mut seed.clusters {
+            cluster.keys = KEYS;
+        }
+        // A verified export reads every file to its end, and those of every type have megabytes.
+        if plan.steps().any(|step| VERIFY.contains(&step.kind.as_str())) {
+            seed.replication_groups.iter_mut().for_each(|group| group.every_type = false);
+            seed.serverless_caches.iter_mut().for_each(|cache| cache.every_type = false);
+        }
+        change(&mut seed);
+        sandbox.seed(seed).await.expect("the seed fits");
+        let tap = Tap::default();
+        let http = tap.client(sandbox.http_client());
+        let settings = Settings {
+            clock: clock.clone(),
+            region: Some("us-east-1".to_owned()),
+            path_style: true,
+            in_process: Some(http),
+            paced: limits.is_some(),
+        };
+        let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
+        Self::connected(plan, sandbox, clock, tap, settings, data).await
+    }
+
+    /// A world of real servers in real time, AWS's lifecycles `speed` times as fast; changed beforehand.
+    pub(crate) async fn real(plan: Plan, speed: f64, change: impl FnOnce(&mut Seed)) -> Self {
+        let clock = Clock::system();
+        let sandbox = Sandbox::builder().servers(ServerPolicy::Auto).speed(speed).build();
+        Self::served(plan, sandbox.expect("there is a server program"), clock, change).await
+    }
+
+    /// A world of real servers on a clock that runs `speed` times as fast, for AWS and for the run: as `--sandbox` has it.
+    pub(crate) async fn hurried(plan: Plan, speed: f64, change: impl FnOnce(&mut Seed)) -> Self {
+        let clock = Clock::tokio(Timestamp::now(), speed);
+        let builder = Sandbox::builder().clock(Arc::new(Shared(clock.clone())));
+        let sandbox = builder.servers(ServerPolicy::Auto).build();
+        Self::served(plan, sandbox.expect("there is a server program"), clock, change).await
+    }
+
+    async fn served(
+        plan: Plan,
+        sandbox: Sandbox,
+        clock: Clock,
+        change: impl FnOnce(&mut Seed),
+    ) -> Self {
+        let ca = sandbox.ca_pem().expect("these are real servers").into_bytes();
+        let mut seed = seed_for(&plan);
+        for group in &mut seed.replication_groups {
+            group.keys = KEYS;
+        }
         change(&mut seed);
         sandbox.seed(seed).await.expect("the seed fits");
         let tap = Tap::default();
@@ -173,10 +345,21 @@ impl World {
             region: Some("us-east-1".to_owned()),
             path_style: true,
             in_process: Some(tap.client(sandbox.http_client())),
+            paced: false,
         };
+        Self::connected(plan, sandbox, clock, tap, settings, Rc::new(Wire::new(Some(ca)))).await
+    }
+
+    async fn connected(
+        plan: Plan,
+        sandbox: Sandbox,
+        clock: Clock,
+        tap: Tap,
+        settings: Settings,
+        data: Rc<dyn DataPlane>,
+    ) -> Self {
         let clients = aws::connect(&settings).await.expect("an in-process connection");
         let identity = aws::identify(&clients).await.expect("the sandbox knows who we are");
-        let data = Rc::new(model_plane(sandbox.clone(), clock.clone()));
         let env = Rc::new(Env::new(clients.clone(), identity, data, &clock));
         let registry = registry(&env);
         Self { sandbox, clock, registry, plan, aws: clients, env, tap }
@@ -347,22 +530,32 @@ impl Journal for Watched {
     }
 
     async fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let changes = effective(&self.sandbox).len();
+        let changes = self.sandbox.count(is_effective);
         self.seen.borrow_mut().push((entry.record.clone(), changes));
         self.inner.append(entry).await
     }
 }
 
 fn effective(sandbox: &Sandbox) -> Vec<Call> {
-    let calls = sandbox.calls().into_iter();
-    calls.filter(|call| call.mutating && !matches!(call.outcome, Outcome::Error(_))).collect()
+    sandbox.calls().into_iter().filter(is_effective).collect()
 }
+
+fn is_effective(call: &Call) -> bool {
+    call.mutating && !matches!(call.outcome, Outcome::Error(_))
+}
+
+/// Calls that nothing can be looked at after: AWS shows neither messages nor single points. Their kinds say that they are
+/// made at least once, and so they count once.
+const AT_LEAST_ONCE: [&str; 2] = ["Publish", "PutMetricData"];
 
 /// The changes by operation, so that two histories can be compared without their order in time.
 pub(crate) fn tally(changes: &[Call]) -> Value {
     let mut counts: std::collections::BTreeMap<String, u32> = std::collections::BTreeMap::new();
     for call in changes {
-        *counts.entry(format!("{} {}", call.operation, call.resource)).or_default() += 1;
+        let count = counts.entry(format!("{} {}", call.operation, call.resource)).or_default();
+        if *count == 0 || !AT_LEAST_ONCE.contains(&call.operation.as_str()) {
+            *count += 1;
+        }
     }
     json!(counts)
 }

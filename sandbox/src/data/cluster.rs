@@ -2,7 +2,7 @@ use super::error::DataError;
 use super::model::{Model, ModelCluster};
 use super::real::RealCluster;
 use super::spec::{AclUser, Fill, Pretence, ShardInfo, ShardSnapshot};
-use super::{restore, snapshot, write};
+use super::{reshard, restore, snapshot, takeover, write};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -34,8 +34,8 @@ impl Cluster {
     pub fn endpoint(&self) -> (String, u16) {
         match &self.inner {
             Inner::Real(cluster) => {
-                let first = &cluster.shards()[0];
-                (first.host.clone(), first.port)
+                let first = cluster.shards().swap_remove(0);
+                (first.host, first.port)
             }
             Inner::Model(cluster) => cluster.endpoint(),
         }
@@ -44,7 +44,7 @@ impl Cluster {
     /// The shards in slot order.
     pub fn shards(&self) -> Vec<ShardInfo> {
         match &self.inner {
-            Inner::Real(cluster) => cluster.shards().to_vec(),
+            Inner::Real(cluster) => cluster.shards(),
             Inner::Model(cluster) => cluster.shards(),
         }
     }
@@ -140,6 +140,38 @@ impl Cluster {
                 blocking(move || write::set(&cluster, &key, value.as_deref())).await
             }
             Inner::Model(cluster) => cluster.set(key, value),
+        }
+    }
+
+    /// As `set`, of a model alone; false for real servers, and for a model that was stopped.
+    pub(crate) fn set_in_model(&self, key: &[u8], value: Option<&[u8]>) -> bool {
+        match &self.inner {
+            Inner::Real(_) => false,
+            Inner::Model(cluster) => cluster.set(key, value).is_ok(),
+        }
+    }
+
+    /// Kills the primary of a shard and lets a replica take its place at its address. Real servers: a replica follows the
+    /// primary by replication first, and the primary gets SIGKILL. A model loses nothing and has nobody to kill.
+    pub async fn fail_over(&self, shard: &str) -> Result<(), DataError> {
+        match &self.inner {
+            Inner::Real(cluster) => {
+                let (cluster, shard) = (Arc::clone(cluster), shard.to_owned());
+                blocking(move || takeover::fail_over(&cluster, &shard)).await
+            }
+            Inner::Model(_) => Ok(()),
+        }
+    }
+
+    /// Splits the slots among shards of these ids, and moves every key to the shard that owns its slot. Shards that are
+    /// not named are stopped, new ones are started. Only in cluster mode.
+    pub async fn reshard(&self, ids: Vec<String>) -> Result<(), DataError> {
+        match &self.inner {
+            Inner::Real(cluster) => {
+                let cluster = Arc::clone(cluster);
+                blocking(move || reshard::reshard(&cluster, &ids)).await
+            }
+            Inner::Model(cluster) => cluster.reshard(&ids),
         }
     }
 

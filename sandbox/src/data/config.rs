@@ -62,6 +62,7 @@ impl ServerConfig<'_> {
                 line(&format!("tls-cert-file \"{folder}/{}\"", files::CERTIFICATE));
                 line(&format!("tls-key-file \"{folder}/{}\"", files::KEY));
                 line("tls-auth-clients no");
+                line("tls-replication yes");
             }
             Some(port) => line(&format!("port {port}")),
             None => line("port 0"),
@@ -72,6 +73,10 @@ impl ServerConfig<'_> {
             line("cluster-node-timeout 5000");
             // As in AWS's default parameter groups.
             line("cluster-require-full-coverage no");
+            if self.major >= 7 {
+                // Or a primary whose last slot moves away makes itself a replica in the middle of a resharding.
+                line("cluster-allow-replica-migration no");
+            }
             if self.tls {
                 line("tls-cluster yes");
             }

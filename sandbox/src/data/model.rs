@@ -85,7 +85,7 @@ pub(crate) struct ModelCluster {
     label: String,
     names: Arc<Names>,
     cluster_mode: bool,
-    ranges: Vec<(u16, u16)>,
+    layout: Mutex<Vec<(String, (u16, u16))>>,
     pretence: Mutex<Pretence>,
     /// `None` once stopped.
     shards: Mutex<Option<Vec<Entries>>>,
@@ -107,7 +107,7 @@ impl ModelCluster {
             label,
             names: Arc::clone(names),
             cluster_mode: spec.cluster_mode,
-            ranges: slots::split(spec.shards),
+            layout: Mutex::new(slots::layout(spec.shards)),
             pretence: Mutex::default(),
             shards: Mutex::new(Some(vec![Entries::new(); usize::from(spec.shards)])),
         }))
@@ -119,8 +119,7 @@ impl ModelCluster {
     }
 
     pub(crate) fn shards(&self) -> Vec<ShardInfo> {
-        let shard = |(index, &range): (usize, &(u16, u16))| {
-            let id = slots::shard_id(index);
+        let shard = |(id, range): (String, (u16, u16))| {
             let host = if self.cluster_mode {
                 format!("{}-{id}-001.sandbox.invalid", self.label)
             } else {
@@ -128,7 +127,29 @@ impl ModelCluster {
             };
             ShardInfo { id, slots: vec![range], host, port: PORT }
         };
-        self.ranges.iter().enumerate().map(shard).collect()
+        self.layout().into_iter().map(shard).collect()
+    }
+
+    fn layout(&self) -> Vec<(String, (u16, u16))> {
+        self.layout.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn ranges(&self) -> Vec<(u16, u16)> {
+        self.layout().into_iter().map(|(_, range)| range).collect()
+    }
+
+    /// Splits the slots among shards of these ids, and moves every entry to the shard that owns its slot.
+    pub(crate) fn reshard(&self, ids: &[String]) -> Result<(), DataError> {
+        let ranges = slots::split(u16::try_from(ids.len()).unwrap_or(slots::SLOTS));
+        self.with(|shards| {
+            let old = std::mem::replace(shards, vec![Entries::new(); ids.len()]);
+            for (key, entry) in old.into_iter().flatten() {
+                shards[owner(&ranges, slot_of(&key))].insert(key, entry);
+            }
+        })?;
+        let layout = ids.iter().cloned().zip(ranges).collect();
+        *self.layout.lock().unwrap_or_else(PoisonError::into_inner) = layout;
+        Ok(())
     }
 
     pub(crate) fn key_counts(&self) -> Result<Vec<u64>, DataError> {
@@ -185,10 +206,11 @@ impl ModelCluster {
                     ),
                 ));
             }
+            let ranges = self.ranges();
             self.with(|shards| {
                 for (key, entry) in databases.into_values().flatten() {
                     moved += 1;
-                    shards[owner(&self.ranges, slot_of(&key))].insert(key, entry);
+                    shards[owner(&ranges, slot_of(&key))].insert(key, entry);
                 }
             })?;
         }
@@ -202,12 +224,12 @@ impl ModelCluster {
     }
 
     pub(crate) fn fill(&self, fill: Fill) -> Result<u64, DataError> {
-        let mut written = 0;
+        let (mut written, ranges) = (0, self.ranges());
         self.with(|shards| {
             for item in fill::items(fill) {
                 let Content::Plain(value) = item.content else { continue };
                 let expires_at_ms = item.ttl_ms.map(|ttl| TTL_BASE_MS + ttl);
-                shards[owner(&self.ranges, slot_of(&item.key))]
+                shards[owner(&ranges, slot_of(&item.key))]
                     .insert(item.key, Entry { value, expires_at_ms });
                 written += 1;
             }
@@ -216,8 +238,9 @@ impl ModelCluster {
     }
 
     pub(crate) fn set(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), DataError> {
+        let ranges = self.ranges();
         self.with(|shards| {
-            let shard = &mut shards[owner(&self.ranges, slot_of(key))];
+            let shard = &mut shards[owner(&ranges, slot_of(key))];
             match value {
                 Some(value) => {
                     let value = Value::String(value.to_vec());

@@ -3,6 +3,7 @@
 use super::acl::ADMIN;
 use super::config::{ServerConfig, files};
 use super::error::DataError;
+use super::ports::BUS_OFFSET;
 use super::process::{Registry, ServerProcess};
 use super::program::Program;
 use super::tls::Authority;
@@ -38,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) process: Arc<ServerProcess>,
     /// Zero without a TCP port.
     pub(crate) port: u16,
+    /// The port of the cluster's bus: that of the first port, whatever address the server takes over later.
+    pub(crate) bus: u16,
     password: Arc<str>,
 }
 
@@ -65,7 +68,9 @@ impl Node {
             process.write(files::DUMP, rdb)?;
         }
         process.launch()?;
-        Ok(Self { process, port: spec.port.unwrap_or(0), password: password.into() })
+        let port = spec.port.unwrap_or(0);
+        let bus = port.saturating_add(BUS_OFFSET);
+        Ok(Self { process, port, bus, password: password.into() })
     }
 
     /// Waits until the server answers, at most ten seconds.
@@ -106,6 +111,11 @@ impl Node {
         connection.set_read_timeout(Some(ANSWER))?;
         connection.set_write_timeout(Some(ANSWER))?;
         Ok(connection)
+    }
+
+    /// The password of the sandbox's own user.
+    pub(super) fn password(&self) -> &str {
+        &self.password
     }
 
     /// A connection as the sandbox's own user.

@@ -4,7 +4,8 @@ use super::error::DataError;
 use rand::RngExt;
 use std::net::{Ipv4Addr, TcpListener};
 
-const BUS_OFFSET: u16 = 10_000;
+/// How far above a server's port the bus port of its cluster is.
+pub(crate) const BUS_OFFSET: u16 = 10_000;
 /// Below the ephemeral range of Linux (32768) for the port and for its bus port.
 const RANGE: std::ops::Range<u16> = 11_000..22_700;
 const TRIES: usize = 2_000;

@@ -20,11 +20,12 @@ const MEET_ALL: usize = 8;
 pub(crate) struct RealCluster {
     pub(crate) name: String,
     pub(crate) host: Arc<Host>,
-    pub(crate) ranges: Vec<(u16, u16)>,
+    pub(super) spec: ClusterSpec,
     /// Empty once stopped.
-    nodes: Mutex<Vec<Node>>,
-    shards: Vec<ShardInfo>,
-    users: Mutex<Vec<String>>,
+    pub(super) nodes: Mutex<Vec<Node>>,
+    /// In slot order, each of one range, in the order of `nodes`.
+    pub(super) shards: Mutex<Vec<ShardInfo>>,
+    pub(super) users: Mutex<Vec<UserRules>>,
     /// One snapshot at a time: a server saves to one file, and once at a time.
     pub(crate) saving: Mutex<()>,
 }
@@ -44,13 +45,11 @@ impl RealCluster {
                 Err(error) => return Err(error),
             }
         };
-        let ranges = slots::split(spec.shards);
         let shards = nodes
             .iter()
-            .zip(&ranges)
-            .enumerate()
-            .map(|(index, (node, &range))| ShardInfo {
-                id: slots::shard_id(index),
+            .zip(slots::layout(spec.shards))
+            .map(|(node, (id, range))| ShardInfo {
+                id,
                 slots: vec![range],
                 host: "127.0.0.1".to_owned(),
                 port: node.port,
@@ -59,10 +58,10 @@ impl RealCluster {
         Ok(Self {
             name: spec.name.clone(),
             host: Arc::clone(host),
-            ranges,
+            spec: spec.clone(),
             nodes: Mutex::new(nodes),
-            shards,
-            users: Mutex::new(rules.into_iter().map(|user| user.name).collect()),
+            shards: Mutex::new(shards),
+            users: Mutex::new(rules),
             saving: Mutex::new(()),
         })
     }
@@ -98,8 +97,13 @@ impl RealCluster {
         Ok(nodes)
     }
 
-    pub(crate) fn shards(&self) -> &[ShardInfo] {
-        &self.shards
+    pub(crate) fn shards(&self) -> Vec<ShardInfo> {
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The slots of each shard.
+    pub(crate) fn ranges(&self) -> Vec<(u16, u16)> {
+        self.shards().iter().filter_map(|shard| shard.slots.first().copied()).collect()
     }
 
     /// The running nodes, or that there are none any more.
@@ -138,16 +142,17 @@ impl RealCluster {
     /// Replaces the users of every node; users left out are removed with their connections.
     pub(crate) fn set_users(&self, users: &[AclUser], open_access: bool) -> Result<(), DataError> {
         let rules = acl::rules(users, open_access)?;
-        let mut names = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         for mut connection in self.connections()? {
             for user in &rules {
-                if !names.contains(&user.name) {
-                    names.push(user.name.clone());
+                if !known.iter().any(|other| other.name == user.name) {
+                    known.push(user.clone());
                 }
                 set_user(&mut connection, user, self.host.program.major())?;
             }
             // `default` cannot be deleted; the rules above always name it.
-            for gone in names.iter().filter(|name| !rules.iter().any(|user| user.name == **name)) {
+            let gone = known.iter().map(|user| &user.name);
+            for gone in gone.filter(|name| !rules.iter().any(|user| user.name == **name)) {
                 redis::cmd("ACL")
                     .arg("DELUSER")
                     .arg(gone)
@@ -155,7 +160,7 @@ impl RealCluster {
                     .map_err(|error| DataError::server(format!("removing user {gone}"), error))?;
             }
         }
-        *names = rules.into_iter().map(|user| user.name).collect();
+        *known = rules;
         Ok(())
     }
 
@@ -173,7 +178,11 @@ impl Drop for RealCluster {
 }
 
 /// Before 7.0 a rule cannot take a subcommand away; such rules are left out there.
-fn set_user(connection: &mut Connection, user: &UserRules, major: u32) -> Result<(), DataError> {
+pub(super) fn set_user(
+    connection: &mut Connection,
+    user: &UserRules,
+    major: u32,
+) -> Result<(), DataError> {
     let known = |rule: &&String| major >= 7 || !(rule.starts_with('-') && rule.contains('|'));
     redis::cmd("ACL")
         .arg("SETUSER")

@@ -44,7 +44,7 @@ pub(crate) fn load(cluster: &RealCluster, files: &[(String, Bytes)]) -> Result<u
         };
         functions
             .and_then(|()| {
-                keys(&mut source, &mut targets, &cluster.ranges, cluster.host.program.major())
+                keys(&mut source, &mut targets, &cluster.ranges(), cluster.host.program.major())
             })
             .map(|keys| moved += keys)
             .map_err(|error| DataError::server(format!("restoring {name}"), error))?;

@@ -22,6 +22,16 @@ pub(crate) fn split(shards: u16) -> Vec<(u16, u16)> {
     (0..count).map(|i| (start(i), start(i + 1) - 1)).collect()
 }
 
+/// `0001`, `0002`, …
+pub(crate) fn ids() -> impl Iterator<Item = String> {
+    (0..).map(shard_id)
+}
+
+/// The first shards of a cluster, each with its slots.
+pub(crate) fn layout(shards: u16) -> Vec<(String, (u16, u16))> {
+    split(shards).into_iter().enumerate().map(|(i, range)| (shard_id(i), range)).collect()
+}
+
 /// The index of the range that holds `slot`. The ranges cover every slot, so there always is one.
 pub(crate) fn owner(ranges: &[(u16, u16)], slot: u16) -> usize {
     ranges.partition_point(|&(_, last)| last < slot).min(ranges.len().saturating_sub(1))

@@ -27,9 +27,9 @@ pub(crate) fn fill(cluster: &RealCluster, fill: Fill) -> Result<u64, DataError> 
                 .map_err(during)?;
         }
     }
-    let mut written = 0;
+    let (mut written, ranges) = (0, cluster.ranges());
     for item in fill::items(fill) {
-        targets[owner(&cluster.ranges, slot_of(&item.key))].write(&item).map_err(during)?;
+        targets[owner(&ranges, slot_of(&item.key))].write(&item).map_err(during)?;
         written += 1;
     }
     for target in &mut targets {
@@ -45,7 +45,7 @@ pub(crate) fn set(
     value: Option<&[u8]>,
 ) -> Result<(), DataError> {
     let nodes = cluster.nodes()?;
-    let mut connection = nodes[owner(&cluster.ranges, slot_of(key))].connect()?;
+    let mut connection = nodes[owner(&cluster.ranges(), slot_of(key))].connect()?;
     let command = match value {
         Some(value) => redis::cmd("SET").arg(key).arg(value).take(),
         None => redis::cmd("DEL").arg(key).take(),

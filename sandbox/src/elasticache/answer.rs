@@ -32,7 +32,8 @@ pub(super) fn group(ctx: &Ctx, g: &Group) -> Xml {
             if g.cluster_mode {
                 return member;
             }
-            let member = member.text("CurrentRole", if i == 0 { "primary" } else { "replica" });
+            let role = if i == g.primary(shard) { "primary" } else { "replica" };
+            let member = member.text("CurrentRole", role);
             match ready {
                 true => member.child(endpoint("ReadEndpoint", &shard.host, shard.port)),
                 false => member,

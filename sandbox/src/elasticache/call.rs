@@ -1,6 +1,9 @@
 //! From an action to the function that answers it.
 
-use super::{copy, events, groups, parameters, serverless, snapshots, tags, users};
+use super::{
+    copy, create, delete, events, failover, groups, modify, parameters, serverless, snapshots,
+    tags, users,
+};
 use crate::context::Ctx;
 use crate::names;
 use crate::wire::ApiError;
@@ -13,8 +16,14 @@ pub(crate) async fn call(ctx: &Ctx, action: &str, params: &Params) -> Result<Xml
         "DescribeCacheClusters" => groups::describe_nodes(ctx, params),
         "DescribeCacheParameters" => parameters::describe(ctx, params),
         "DescribeCacheSubnetGroups" => parameters::subnet_groups(ctx, params),
-        "CreateReplicationGroup" => groups::create(ctx, params).await,
-        "DeleteReplicationGroup" => groups::delete(ctx, params),
+        "CreateReplicationGroup" => create::create(ctx, params).await,
+        "DeleteReplicationGroup" => delete::delete(ctx, params).await,
+        "ModifyReplicationGroup" => modify::modify(ctx, params),
+        "ListAllowedNodeTypeModifications" => modify::allowed(ctx, params),
+        "IncreaseReplicaCount" => modify::increase(ctx, params),
+        "DecreaseReplicaCount" => modify::decrease(ctx, params),
+        "ModifyReplicationGroupShardConfiguration" => modify::reshard(ctx, params),
+        "TestFailover" => failover::test(ctx, params).await,
         "CreateSnapshot" => snapshots::create(ctx, params).await,
         "DescribeSnapshots" => snapshots::describe(ctx, params),
         "DeleteSnapshot" => snapshots::delete(ctx, params),

@@ -1,9 +1,14 @@
 mod answer;
 mod call;
 mod copy;
+mod create;
+mod delete;
 mod events;
 mod exports;
+mod failover;
 mod groups;
+mod modify;
+mod node_types;
 mod parameters;
 pub(crate) mod serverless;
 mod settle;
@@ -14,6 +19,8 @@ mod users;
 mod windows;
 
 pub(crate) use call::call;
+pub(crate) use failover::seed as seed_failovers;
 pub(crate) use groups::start as start_group;
 pub(crate) use settle::settle;
-pub(crate) use snapshots::seed_history;
+pub(crate) use snapshots::{seed_automatic, seed_history};
+pub(crate) use windows::opened;

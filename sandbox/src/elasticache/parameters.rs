@@ -19,15 +19,14 @@ pub(super) fn describe(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> {
         )));
     }
     let world = ctx.world();
-    let mut groups = world.elasticache.groups.values();
-    let named = groups.find(|group| group.settings.parameter_group.as_deref() == Some(name));
+    let named = world.elasticache.parameter_groups.get(name);
     if named.is_none() && !name.starts_with("default.") {
         return Err(ApiError::missing(
             "CacheParameterGroupNotFound",
             format!("CacheParameterGroup not found: {name}"),
         ));
     }
-    let set = named.map(|group| group.settings.parameters.clone()).unwrap_or_default();
+    let set = named.map(|group| group.values.clone()).unwrap_or_default();
     let one = |name: &str, value: &str, source: &str| {
         Xml::new("Parameter")
             .text("ParameterName", name)

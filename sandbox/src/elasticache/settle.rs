@@ -1,7 +1,7 @@
 //! What time has brought since the last request: states that ended, exports that landed, users that took effect.
 
-use super::state::{Due, ElastiCacheState, Exported};
-use super::{serverless, windows};
+use super::state::{Change, Due, ElastiCacheState, Exported, Origin};
+use super::{serverless, snapshots, windows};
 use crate::context::Ctx;
 use crate::data::{AclUser, Cluster};
 use crate::elsewhere::Landing;
@@ -12,6 +12,10 @@ use crate::world::World;
 struct Orders {
     stop: Vec<Cluster>,
     users: Vec<(Cluster, Vec<AclUser>, bool)>,
+    /// The group, its servers, and the ids of the shards it is to have.
+    reshard: Vec<(String, Cluster, Vec<String>)>,
+    /// Automatic snapshots whose data is to be saved.
+    save: Vec<String>,
 }
 
 /// Carries out what time has brought since the last request.
@@ -19,16 +23,28 @@ pub(crate) async fn settle(ctx: &Ctx) {
     let orders = {
         let mut world = ctx.world();
         let mut orders = Orders::default();
-        snapshots(ctx, &mut world.elasticache);
+        ended_snapshots(ctx, &mut world.elasticache);
         serverless::settle(ctx, &mut world.elasticache);
         exports(ctx, &mut world);
         users(ctx, &mut world.elasticache, &mut orders);
         groups(ctx, &mut world.elasticache, &mut orders);
-        windows::begin(ctx, &mut world.elasticache);
+        windows::expire(ctx, &mut world.elasticache);
+        orders.save = windows::begin(ctx, &mut world.elasticache);
         orders
     };
+    for name in orders.save {
+        snapshots::save(ctx, &name).await;
+    }
     for cluster in orders.stop {
         cluster.stop().await;
+    }
+    for (id, cluster, ids) in orders.reshard {
+        if let Err(error) = cluster.reshard(ids).await {
+            tracing::warn!(%error, "a sandbox cluster was not resharded");
+        }
+        if let Some(group) = ctx.world().elasticache.groups.get_mut(&id) {
+            group.shards = cluster.shards();
+        }
     }
     for (cluster, users, open) in orders.users {
         if let Err(error) = cluster.set_users(users, open).await {
@@ -41,7 +57,7 @@ pub(super) fn ended(due: Option<&Due>, ctx: &Ctx) -> Option<Due> {
     due.filter(|due| due.at <= ctx.now).cloned()
 }
 
-fn snapshots(ctx: &Ctx, state: &mut ElastiCacheState) {
+fn ended_snapshots(ctx: &Ctx, state: &mut ElastiCacheState) {
     let mut over = Vec::new();
     for snapshot in state.snapshots.values_mut() {
         // A server that is still saving keeps its snapshot in `creating`, whatever the clock says.
@@ -172,10 +188,21 @@ fn groups(ctx: &Ctx, state: &mut ElastiCacheState, orders: &mut Orders) {
                 );
             }
             Some(to) => {
-                let mut before = String::new();
+                let (mut before, mut change, mut origin) = (String::new(), None, Origin::Empty);
                 if let Some(group) = state.groups.get_mut(&id) {
                     before = std::mem::replace(&mut group.status, to.clone());
                     group.due = None;
+                    change = group.change.take();
+                    origin = group.origin.clone();
+                }
+                if let (Origin::Snapshot(name), "creating") = (origin, before.as_str())
+                    && let Some(snapshot) = state.snapshots.get_mut(&name)
+                    && snapshot.status == "restoring"
+                {
+                    "available".clone_into(&mut snapshot.status);
+                }
+                if let Some(change) = change {
+                    apply(state, &id, change, orders);
                 }
                 let text = match &due.reason {
                     None if before == "creating" => format!("Replication group {id} created"),
@@ -187,6 +214,33 @@ fn groups(ctx: &Ctx, state: &mut ElastiCacheState, orders: &mut Orders) {
                 state.event(due.at, "replication-group", &id, text);
             }
         }
+    }
+}
+
+/// Makes a group what its change wants it to be.
+fn apply(state: &mut ElastiCacheState, id: &str, change: Change, orders: &mut Orders) {
+    let Some(group) = state.groups.get_mut(id) else { return };
+    let Change { node_type, engine, engine_version, parameter_group, .. } = change;
+    group.node_type = node_type.unwrap_or_else(|| group.node_type.clone());
+    group.engine = engine.unwrap_or_else(|| group.engine.clone());
+    group.engine_version = engine_version.unwrap_or_else(|| group.engine_version.clone());
+    group.replicas = change.replicas.unwrap_or(group.replicas);
+    let settings = &mut group.settings;
+    settings.retention = change.retention.unwrap_or(settings.retention);
+    if let Some(name) = parameter_group {
+        let values = state.parameter_groups.get(&name).map(|group| group.values.clone());
+        settings.parameters = values.unwrap_or_default();
+        settings.parameter_group = Some(name);
+    }
+    let cluster = group.cluster.clone();
+    if let (Some(ids), Some(cluster)) = (change.shards, cluster.clone()) {
+        orders.reshard.push((id.to_owned(), cluster, ids));
+    }
+    let Some(user_groups) = change.user_groups else { return };
+    group.user_groups.clone_from(&user_groups);
+    if let Some(cluster) = cluster {
+        let (users, open) = state.access(&user_groups);
+        orders.users.push((cluster, users, open));
     }
 }
 

@@ -4,8 +4,9 @@ use super::answer;
 use super::call::{invalid_combination, invalid_value, page};
 use super::groups;
 use super::state::{Due, Group, Snapshot, take_down};
+use super::windows;
 use crate::context::Ctx;
-use crate::data::{ShardSnapshot, rdb};
+use crate::data::{Cluster, ShardSnapshot, rdb};
 use crate::names;
 use crate::wire::ApiError;
 use crate::wire::query::{Params, Xml};
@@ -119,21 +120,60 @@ pub(super) async fn create(ctx: &Ctx, params: &Params) -> Result<Xml, ApiError> 
         }
         (group.cluster, group.engine, group.engine_version, group.settings.databases)
     };
-    let saved = match cluster {
-        Some(cluster) => {
-            let saved = cluster.snapshot().await.map_err(|error| error.to_string());
-            // Real servers write their own version, and have the databases they have.
-            match cluster.model().is_some() {
-                true => saved.map(|files| as_written(&files, &engine, &engine_version, databases)),
-                false => saved,
-            }
-        }
-        None => Err("the group has no running servers".to_owned()),
-    };
+    let saved = written(cluster, &engine, &engine_version, databases).await;
     let mut world = ctx.world();
     let snapshot = world.elasticache.snapshots.get_mut(&name).ok_or_else(|| not_found(&name))?;
     take_down(saved, &mut snapshot.files, &mut snapshot.due);
     Ok(Xml::new("Result").child(answer::snapshot(ctx, snapshot, false)))
+}
+
+/// What the servers of a group save, or why they do not.
+async fn written(
+    cluster: Option<Cluster>,
+    engine: &str,
+    version: &str,
+    databases: u16,
+) -> Result<Vec<ShardSnapshot>, String> {
+    let Some(cluster) = cluster else {
+        return Err("the group has no running servers".to_owned());
+    };
+    let saved = cluster.snapshot().await.map_err(|error| error.to_string());
+    // Real servers write their own version, and have the databases they have.
+    match cluster.model().is_some() {
+        true => saved.map(|files| as_written(&files, engine, version, databases)),
+        false => saved,
+    }
+}
+
+/// Saves the data of a snapshot that the service itself takes.
+pub(super) async fn save(ctx: &Ctx, name: &str) {
+    let group = {
+        let world = ctx.world();
+        let snapshot = world.elasticache.snapshots.get(name);
+        snapshot.and_then(|snapshot| world.elasticache.groups.get(&snapshot.group)).cloned()
+    };
+    let Some(group) = group else { return };
+    let (engine, version) = (&group.engine, &group.engine_version);
+    let saved = written(group.cluster, engine, version, group.settings.databases).await;
+    if let Some(snapshot) = ctx.world().elasticache.snapshots.get_mut(name) {
+        take_down(saved, &mut snapshot.files, &mut snapshot.due);
+    }
+}
+
+/// Automatic snapshots that were taken so many hours ago, with the data of now.
+pub(crate) async fn seed_automatic(ctx: &Ctx, id: &str, hours: &[u32]) {
+    for hours in hours {
+        let name = {
+            let mut world = ctx.world();
+            let Some(group) = world.elasticache.groups.get(id) else { return };
+            let at = ctx.ago(std::time::Duration::from_secs(u64::from(*hours) * 3600));
+            let snapshot = windows::automatic(group, at);
+            let name = snapshot.name.clone();
+            world.elasticache.snapshots.insert(name.clone(), snapshot);
+            name
+        };
+        save(ctx, &name).await;
+    }
 }
 
 /// The files as this engine would write them: with its head, and with keys in each of its databases.

@@ -23,10 +23,45 @@ pub(crate) struct ElastiCacheState {
     pub(crate) exports: Vec<Export>,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) user_groups: BTreeMap<String, UserGroup>,
+    /// What is set in parameter groups that are not AWS's own.
+    pub(crate) parameter_groups: BTreeMap<String, ParameterGroup>,
 
     pub(crate) events: Vec<Event>,
     /// When manual snapshots were taken, by the ARN's part of a node, group or serverless cache, for the quota of a day.
     pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
+    /// When failovers were tested, for the quota of a day.
+    pub(crate) failovers: Vec<Timestamp>,
+}
+
+/// A parameter group.
+#[derive(Debug, Clone)]
+pub(crate) struct ParameterGroup {
+    /// Such as `redis7`.
+    pub(crate) family: String,
+    pub(crate) values: BTreeMap<String, String>,
+}
+
+/// What a group will be like when its state ends: of a change that runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) node_type: Option<String>,
+    pub(crate) engine: Option<String>,
+    pub(crate) engine_version: Option<String>,
+    pub(crate) parameter_group: Option<String>,
+    pub(crate) user_groups: Option<Vec<String>>,
+    pub(crate) retention: Option<u32>,
+    pub(crate) replicas: Option<u16>,
+    /// The ids of its shards.
+    pub(crate) shards: Option<Vec<String>>,
+}
+
+/// What a new group is filled from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Empty,
+    Snapshot(String),
+    /// Buckets and keys.
+    Objects(Vec<(String, String)>),
 }
 
 /// A state that time will end.
@@ -83,6 +118,12 @@ pub(crate) struct Group {
     pub(crate) cluster: Option<Cluster>,
     pub(crate) shards: Vec<ShardInfo>,
     pub(crate) settings: Settings,
+    pub(crate) change: Option<Change>,
+    pub(crate) origin: Origin,
+    /// Which node of a shard is the primary, where it is not the first.
+    pub(crate) primaries: BTreeMap<String, usize>,
+    /// Until when a node that was failed is being replaced.
+    pub(crate) recovers: Option<Timestamp>,
 }
 
 /// What of a group is told, and changes little else here.
@@ -136,6 +177,12 @@ impl Group {
             false => format!("{}-{n:03}", self.id),
         };
         (1..=self.replicas + 1).map(id).collect()
+    }
+
+    /// The index of a shard's primary among its members.
+    pub(crate) fn primary(&self, shard: &ShardInfo) -> usize {
+        let kept = self.primaries.get(&shard.id).copied().unwrap_or(0);
+        if kept <= usize::from(self.replicas) { kept } else { 0 }
     }
 
     pub(crate) fn all_members(&self) -> Vec<String> {
@@ -279,9 +326,13 @@ impl ElastiCacheState {
 
     /// See `World::describe`.
     pub(crate) fn describe(&self) -> Value {
+        // AWS's own is the same whether it was named or not.
+        let own = |name: Option<&String>| name.filter(|n| !n.starts_with("default.")).cloned();
         let groups: BTreeMap<_, _> = self.groups.iter().map(|(id, g)| {
             (id, json!({
                 "status": g.status, "engine": g.engine, "node_type": g.node_type,
+                "engine_version": g.engine_version, "parameter_group": own(g.settings.parameter_group.as_ref()),
+                "retention": g.settings.retention, "pending": g.settings.pending,
                 "shards": g.shards.len(), "replicas": g.replicas, "cluster_mode": g.cluster_mode,
                 "user_groups": g.user_groups, "tags": g.tags, "keys": key_count(g.cluster.as_ref(), g.keys),
             }))

@@ -144,6 +144,8 @@ fn refused(
         "memorydb" | "ssm" | "secretsmanager" | "kms" | "servicequotas" => {
             ApiError::bad("AccessDeniedException", message)
         }
+        // SNS API reference, the errors of each operation.
+        "sns" => ApiError::new(403, "AuthorizationError", message),
         _ => ApiError::new(403, "AccessDenied", message),
     }
 }

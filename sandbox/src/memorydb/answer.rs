@@ -114,7 +114,7 @@ pub(super) fn snapshot(ctx: &Ctx, s: &Snapshot, with_detail: bool) -> Value {
     let mut out = json!({
         "Name": s.name,
         "Status": s.status,
-        "Source": "manual",
+        "Source": if s.automatic { "automated" } else { "manual" },
         "ARN": arn(ctx, "snapshot", &s.name),
         "ClusterConfiguration": configuration,
         "DataTiering": of.data_tiering.to_string(),

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{access, catalog, clusters, create, events, groups, parameters, snapshots, tags};
+use super::{
+    access, catalog, clusters, create, events, groups, parameters, snapshots, tags, update,
+};
 use crate::context::Ctx;
 use crate::names;
 use crate::wire::ApiError;
@@ -14,6 +16,9 @@ pub(crate) async fn call(ctx: &Ctx, operation: &str, input: &Value) -> Result<Va
     match operation {
         "CreateCluster" => create::create(ctx, input),
         "DescribeClusters" => clusters::describe(ctx, input),
+        "UpdateCluster" => update::update(ctx, input),
+        "ListAllowedNodeTypeUpdates" => update::allowed_node_types(ctx, input),
+        "FailoverShard" => update::failover(ctx, input),
         "DeleteCluster" => clusters::delete(ctx, input),
         "CreateSnapshot" => snapshots::create(ctx, input).await,
         "DescribeSnapshots" => snapshots::describe(ctx, input),
@@ -21,12 +26,18 @@ pub(crate) async fn call(ctx: &Ctx, operation: &str, input: &Value) -> Result<Va
         "CopySnapshot" => snapshots::copy(ctx, input),
         "DescribeACLs" => access::describe_acls(ctx, input),
         "CreateACL" => access::create_acl(ctx, input),
+        "UpdateACL" => access::update_acl(ctx, input),
+        "DeleteACL" => access::delete_acl(ctx, input),
         "DescribeUsers" => access::describe_users(ctx, input),
         "CreateUser" => access::create_user(ctx, input),
+        "UpdateUser" => access::update_user(ctx, input),
+        "DeleteUser" => access::delete_user(ctx, input),
         "DescribeSubnetGroups" => catalog::subnet_groups(ctx, input),
         "CreateSubnetGroup" => groups::create_subnets(ctx, input),
         "CreateParameterGroup" => groups::create_parameters(ctx, input),
         "UpdateParameterGroup" => groups::update_parameters(ctx, input),
+        "DeleteParameterGroup" => groups::delete_parameters(ctx, input),
+        "DeleteSubnetGroup" => groups::delete_subnets(ctx, input),
         "DescribeParameterGroups" => catalog::parameter_groups(ctx, input),
         "DescribeParameters" => parameters::describe(ctx, input),
         "DescribeReservedNodesOfferings" => catalog::offerings(ctx, input),

@@ -85,9 +85,15 @@ const LARGE: u64 = 14_037_181_030;
 const XLARGE: u64 = 28_261_849_702;
 
 /// Bytes that a node of this type holds, if there is such a type.
-pub(super) fn node_memory(state: &MemoryDbState, name: &str) -> Option<u64> {
+pub(crate) fn node_memory(state: &MemoryDbState, name: &str) -> Option<u64> {
     let listed = NODE_TYPES.iter().find(|(listed, _)| *listed == name).map(|(_, bytes)| *bytes);
     listed.or_else(|| state.more_node_types.get(name).copied())
+}
+
+/// Every node type.
+pub(super) fn node_types(state: &MemoryDbState) -> impl Iterator<Item = &str> {
+    let more = state.more_node_types.keys().map(String::as_str);
+    NODE_TYPES.iter().map(|(name, _)| *name).chain(more)
 }
 
 /// DescribeReservedNodesOfferings, without prices.

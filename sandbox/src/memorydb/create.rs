@@ -93,8 +93,10 @@ pub(super) fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
         created: ctx.now,
         visible: ctx.due(ctx.timings().visibility),
         keys: 0,
+        metrics_since: None,
         cluster: None,
         shards: Vec::new(),
+        pending: None,
     };
     let answer = answer::cluster(ctx, &cluster, false);
     world.memorydb.linked_role_missing = false;
@@ -103,7 +105,11 @@ pub(super) fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
 }
 
 /// Data tiering goes with r6gd, and r6gd with data tiering (MemoryDB API reference, CreateCluster).
-fn node_type_fits(state: &MemoryDbState, node_type: &str, tiering: bool) -> Result<(), ApiError> {
+pub(super) fn node_type_fits(
+    state: &MemoryDbState,
+    node_type: &str,
+    tiering: bool,
+) -> Result<(), ApiError> {
     if catalog::node_memory(state, node_type).is_none() {
         return Err(invalid_value(format!("Invalid node type: {node_type}.")));
     }
@@ -119,7 +125,11 @@ fn node_type_fits(state: &MemoryDbState, node_type: &str, tiering: bool) -> Resu
 }
 
 /// UNSURE of the code; the words are those of ElastiCache in the same place.
-fn family_fits(state: &MemoryDbState, group: &str, family: &str) -> Result<(), ApiError> {
+pub(super) fn family_fits(
+    state: &MemoryDbState,
+    group: &str,
+    family: &str,
+) -> Result<(), ApiError> {
     let found = catalog::family_of(state, group).ok_or_else(|| catalog::group_not_found(group))?;
     if found == family {
         return Ok(());
@@ -129,7 +139,7 @@ fn family_fits(state: &MemoryDbState, group: &str, family: &str) -> Result<(), A
     )))
 }
 
-fn quotas(state: &MemoryDbState, nodes: u64) -> Result<(), ApiError> {
+pub(super) fn quotas(state: &MemoryDbState, nodes: u64) -> Result<(), ApiError> {
     let quotas = state.quotas;
     let clusters = state.clusters.values();
     let there: u64 = clusters.map(|c| u64::from(c.shard_count) * (u64::from(c.replicas) + 1)).sum();

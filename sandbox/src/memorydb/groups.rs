@@ -101,3 +101,38 @@ pub(super) fn create_subnets(ctx: &Ctx, input: &Value) -> Result<Value, ApiError
 fn named(input: &Value, member: &str) -> Result<String, ApiError> {
     names::folded(member, need(input, member)?, 255).map_err(invalid_value)
 }
+
+/// DeleteParameterGroup. No cluster may use it (MemoryDB API reference).
+pub(super) fn delete_parameters(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
+    let name = need(input, "ParameterGroupName")?.to_ascii_lowercase();
+    let mut world = ctx.world();
+    let state = &mut world.memorydb;
+    let user = state.clusters.values().find(|c| c.parameter_group.eq_ignore_ascii_case(&name));
+    let in_use =
+        user.map(|cluster| format!("Parameter group {name} is in use by {}.", cluster.name));
+    let own = name.starts_with("default.");
+    let default = own.then(|| format!("Default parameter group {name} cannot be deleted."));
+    if let Some(why) = default.or(in_use) {
+        return Err(ApiError::bad("InvalidParameterGroupStateFault", why));
+    }
+    let group = state.parameter_groups.remove(&name);
+    let group = group.ok_or_else(|| catalog::group_not_found(&name))?;
+    let answer = catalog::parameter_group(ctx, &name, &group.family, &group.description);
+    Ok(json!({"ParameterGroup": answer}))
+}
+
+/// DeleteSubnetGroup. No cluster may use it (MemoryDB API reference).
+pub(super) fn delete_subnets(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
+    let name = need(input, "SubnetGroupName")?.to_ascii_lowercase();
+    let mut world = ctx.world();
+    let state = &mut world.memorydb;
+    if let Some(cluster) = state.clusters.values().find(|c| c.subnet_group == name) {
+        return Err(ApiError::bad(
+            "SubnetGroupInUseFault",
+            format!("Subnet group {name} is in use by {}.", cluster.name),
+        ));
+    }
+    let group = state.subnet_groups.remove(&name);
+    let group = group.ok_or_else(|| catalog::subnet_group_not_found(&name))?;
+    Ok(json!({"SubnetGroup": catalog::subnet_group(ctx, &group)}))
+}

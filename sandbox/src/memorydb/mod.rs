@@ -2,6 +2,7 @@ mod access;
 mod answer;
 mod call;
 mod catalog;
+mod changes;
 mod clusters;
 mod create;
 mod events;
@@ -11,7 +12,9 @@ mod settle;
 mod snapshots;
 pub(crate) mod state;
 mod tags;
+mod update;
 
 pub(crate) use call::call;
-pub(crate) use catalog::default_group_of;
+pub(crate) use catalog::{default_group_of, node_memory};
 pub(crate) use settle::settle;
+pub(crate) use snapshots::seed_automatic;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::catalog;
+use super::changes;
 use super::state::{Due, MdbCluster, MemoryDbState, Origin};
 use crate::bucket_access::{Guest, may_read};
 use crate::context::Ctx;
@@ -22,14 +23,19 @@ type Files = Result<Vec<(String, Bytes)>, Failure>;
 
 /// Carries out what time has brought since the last request.
 pub(crate) async fn settle(ctx: &Ctx) {
-    let (stop, fill) = {
+    let (stop, fill, orders, save) = {
         let mut world = ctx.world();
         snapshots(ctx, &mut world.memorydb);
         exports(ctx, &mut world);
-        acls(ctx, &mut world.memorydb);
+        let orders = changes::over(ctx, &mut world.memorydb);
         let stop = ended(ctx, &mut world.memorydb);
-        (stop, to_fill(ctx, &mut world))
+        let save = super::snapshots::daily(ctx, &mut world.memorydb);
+        (stop, to_fill(ctx, &mut world), orders, save)
     };
+    for name in save {
+        super::snapshots::save(ctx, &name).await;
+    }
+    changes::tell(ctx, orders).await;
     for cluster in stop {
         cluster.stop().await;
     }
@@ -94,21 +100,12 @@ fn exports(ctx: &Ctx, world: &mut World) {
     }
 }
 
-fn acls(ctx: &Ctx, state: &mut MemoryDbState) {
-    for acl in state.acls.values_mut() {
-        if let Some(due) = over(acl.due.as_ref(), ctx) {
-            acl.status = due.to.unwrap_or_default();
-            acl.due = None;
-        }
-    }
-}
-
 /// Clusters whose deletion or first automatic snapshot is over; gives the servers to stop.
 fn ended(ctx: &Ctx, state: &mut MemoryDbState) -> Vec<Cluster> {
     let done: Vec<_> = state
         .clusters
         .values()
-        .filter(|cluster| cluster.status != "creating")
+        .filter(|cluster| cluster.status != "creating" && !cluster.filling)
         .filter_map(|cluster| Some((cluster.name.clone(), over(cluster.due.as_ref(), ctx)?)))
         .collect();
     let mut stop = Vec::new();
@@ -263,6 +260,7 @@ fn finish(ctx: &Ctx, of: &MdbCluster, due: &Due, filled: Result<(Cluster, u64), 
             cluster.shards = servers.shards();
             cluster.cluster = Some(servers);
             cluster.keys = keys;
+            cluster.metrics_since = Some(ctx.due(ctx.timings().metrics));
             // With automatic snapshots on, the first one starts before the cluster is ever seen as available.
             if cluster.retention > 0 {
                 cluster.status = "snapshotting".to_owned();

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::answer;
 use super::call::{invalid_combination, invalid_value, need, page, tags_in};
 use super::clusters;
-use super::state::{Due, Export, Snapshot};
+use super::state::{Due, Export, MdbCluster, MemoryDbState, Snapshot};
 use crate::bucket_access::{Guest, export_refusal};
 use crate::context::Ctx;
 use crate::names;
@@ -15,6 +16,8 @@ use crate::wire::ApiError;
 
 /// Manual snapshots of one cluster in 24 hours (MemoryDB developer guide, snapshot constraints).
 const QUOTA: usize = 20;
+/// When the daily snapshot is taken, in UTC; the same for every cluster here.
+const WINDOW: &str = "05:00-06:00";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn not_found(name: &str) -> ApiError {
@@ -80,6 +83,7 @@ pub(super) async fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> 
             created: ctx.now,
             visible: ctx.due(ctx.timings().visibility),
             holds_cluster: true,
+            automatic: false,
             files: None,
         };
         let servers = cluster.cluster.clone();
@@ -103,6 +107,95 @@ pub(super) async fn create(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> 
     Ok(json!({"Snapshot": answer::snapshot(ctx, snapshot, true)}))
 }
 
+/// An automatic snapshot of a cluster, available, without its data. Its name is taken to be as ElastiCache's.
+pub(super) fn automatic(of: &MdbCluster, at: Timestamp) -> Snapshot {
+    Snapshot {
+        name: format!("automatic.{}-{}", of.name, at.strftime("%Y-%m-%d-%H-%M")),
+        status: "available".to_owned(),
+        due: None,
+        cluster: of.name.clone(),
+        of: Box::new(of.clone()),
+        kms_key: None,
+        tags: std::collections::BTreeMap::new(),
+        created: at,
+        visible: at,
+        holds_cluster: false,
+        automatic: true,
+        files: None,
+    }
+}
+
+/// Begins the daily snapshot of each cluster whose window is open, and drops those that are kept no longer. Gives the
+/// names of the new ones: their data is still to be saved.
+pub(super) fn daily(ctx: &Ctx, state: &mut MemoryDbState) -> Vec<String> {
+    let MemoryDbState { clusters, snapshots, last_windows, .. } = state;
+    snapshots.retain(|_, snapshot| {
+        let days = clusters.get(&snapshot.cluster).map_or(0, |cluster| cluster.retention);
+        let busy = snapshot.status != "available";
+        !snapshot.automatic || busy || (days > 0 && snapshot.created > ctx.ago(DAY * days as u32))
+    });
+    let Some(opened) = crate::elasticache::opened(WINDOW, ctx.now) else { return Vec::new() };
+    let mut begun = Vec::new();
+    for cluster in clusters.values_mut() {
+        // One of the last hours counts for the day, whenever it was taken.
+        let recent = snapshots
+            .values()
+            .any(|s| s.automatic && s.cluster == cluster.name && s.created > ctx.ago(DAY / 2));
+        let due = cluster.status == "available" && cluster.retention > 0 && !recent;
+        if !due || last_windows.insert(cluster.name.clone(), opened) == Some(opened) {
+            continue;
+        }
+        let snapshot = Snapshot {
+            status: "creating".to_owned(),
+            due: Some(due_available(ctx)),
+            visible: ctx.due(ctx.timings().visibility),
+            holds_cluster: true,
+            ..automatic(cluster, ctx.now)
+        };
+        cluster.status = "snapshotting".to_owned();
+        begun.push(snapshot.name.clone());
+        snapshots.insert(snapshot.name.clone(), snapshot);
+    }
+    begun
+}
+
+fn due_available(ctx: &Ctx) -> Due {
+    let at = ctx.due(ctx.timings().snapshot);
+    Due { at, to: Some("available".to_owned()), reason: None }
+}
+
+/// Saves the data of a snapshot that the service itself takes.
+pub(super) async fn save(ctx: &Ctx, name: &str) {
+    let servers = {
+        let world = ctx.world();
+        let snapshot = world.memorydb.snapshots.get(name);
+        snapshot.and_then(|s| world.memorydb.clusters.get(&s.cluster)?.cluster.clone())
+    };
+    let saved = match servers {
+        Some(cluster) => cluster.snapshot().await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    if let Some(snapshot) = ctx.world().memorydb.snapshots.get_mut(name) {
+        snapshot.files = Some(saved);
+    }
+}
+
+/// Automatic snapshots that were taken so many hours ago, with the data of now.
+pub(crate) async fn seed_automatic(ctx: &Ctx, cluster: &str, hours: &[u32]) {
+    for hours in hours {
+        let name = {
+            let mut world = ctx.world();
+            let Some(of) = world.memorydb.clusters.get(cluster) else { return };
+            let at = ctx.ago(Duration::from_secs(u64::from(*hours) * 3600));
+            let snapshot = automatic(of, at);
+            let name = snapshot.name.clone();
+            world.memorydb.snapshots.insert(name.clone(), snapshot);
+            name
+        };
+        save(ctx, &name).await;
+    }
+}
+
 /// DescribeSnapshots.
 pub(super) fn describe(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
     let with_detail = input["ShowDetail"].as_bool().unwrap_or(false);
@@ -119,7 +212,7 @@ pub(super) fn describe(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
             let source = input["Source"].as_str();
             let wanted = |s: &&Snapshot| {
                 cluster.is_none_or(|cluster| s.cluster.eq_ignore_ascii_case(cluster))
-                    && source.is_none_or(|source| source == "user")
+                    && source.is_none_or(|source| (source == "system") == s.automatic)
             };
             visible.filter(wanted).map(|s| answer::snapshot(ctx, s, with_detail)).collect()
         }
@@ -161,6 +254,8 @@ pub(super) fn copy(ctx: &Ctx, input: &Value) -> Result<Value, ApiError> {
             due: Some(due(ctx, ctx.timings().copy)),
             tags: tags_in(input),
             visible: ctx.due(ctx.timings().visibility),
+            holds_cluster: false,
+            automatic: false,
             ..snapshot
         };
         let answer = answer::snapshot(ctx, &copy, true);

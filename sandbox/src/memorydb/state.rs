@@ -25,6 +25,10 @@ pub(crate) struct MemoryDbState {
     pub(crate) more_node_types: BTreeMap<String, u64>,
     pub(crate) events: Vec<Event>,
     pub(crate) taken: BTreeMap<String, Vec<Timestamp>>,
+    /// When shards were failed over.
+    pub(crate) failovers: Vec<Timestamp>,
+    /// When the snapshot window opened in which each cluster was last snapshotted by the service.
+    pub(crate) last_windows: BTreeMap<String, Timestamp>,
     /// Whether the account has never used MemoryDB: the first cluster then makes the service-linked role.
     pub(crate) linked_role_missing: bool,
 }
@@ -76,9 +80,24 @@ pub(crate) struct MdbCluster {
     pub(crate) created: Timestamp,
     pub(crate) visible: Timestamp,
     pub(crate) keys: u64,
+    /// Since when CloudWatch has data of it.
+    pub(crate) metrics_since: Option<Timestamp>,
     /// The servers; absent until they have started.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) shards: Vec<ShardInfo>,
+    /// What an update brings when it is through.
+    pub(crate) pending: Option<Pending>,
+}
+
+/// A change of a cluster that is going on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pending {
+    NodeType(String),
+    Shards(u16),
+    Replicas(u16),
+    ParameterGroup(String),
+    Acl(String),
+    Engine { engine: String, version: String, group: String },
 }
 
 /// A snapshot.
@@ -96,6 +115,8 @@ pub(crate) struct Snapshot {
     pub(crate) visible: Timestamp,
     /// Whether its cluster is `snapshotting` until it is done.
     pub(crate) holds_cluster: bool,
+    /// Whether the service took it by itself.
+    pub(crate) automatic: bool,
     pub(crate) files: Option<Vec<ShardSnapshot>>,
 }
 
@@ -113,9 +134,28 @@ pub(crate) struct Export {
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     pub(crate) name: String,
+    pub(crate) status: String,
+    pub(crate) due: Option<Due>,
     pub(crate) access_string: String,
     pub(crate) passwords: Vec<String>,
+    /// Whether it logs in by IAM.
+    pub(crate) iam: bool,
     pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl User {
+    /// One that is active.
+    pub(crate) fn new(name: &str, access_string: &str, passwords: Vec<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            status: "active".to_owned(),
+            due: None,
+            access_string: access_string.to_owned(),
+            passwords,
+            iam: false,
+            tags: BTreeMap::new(),
+        }
+    }
 }
 
 /// An ACL.
@@ -178,12 +218,7 @@ pub(crate) const OPEN_ACCESS: &str = "open-access";
 
 impl Default for MemoryDbState {
     fn default() -> Self {
-        let default_user = User {
-            name: "default".to_owned(),
-            access_string: "on ~* &* +@all".to_owned(),
-            passwords: Vec::new(),
-            tags: BTreeMap::new(),
-        };
+        let default_user = User::new("default", "on ~* &* +@all", Vec::new());
         let open_access = Acl {
             name: OPEN_ACCESS.to_owned(),
             status: "active".to_owned(),
@@ -203,6 +238,8 @@ impl Default for MemoryDbState {
             more_node_types: BTreeMap::new(),
             events: Vec::new(),
             taken: BTreeMap::new(),
+            failovers: Vec::new(),
+            last_windows: BTreeMap::new(),
             linked_role_missing: false,
         }
     }
@@ -240,7 +277,8 @@ impl MemoryDbState {
             (name, json!({
                 "status": c.status, "node_type": c.node_type, "engine": c.engine,
                 "engine_version": c.engine_version, "shards": c.shard_count,
-                "replicas": c.replicas, "acl": c.acl, "tls": c.tls, "keys": key_count(c.cluster.as_ref(), c.keys), "tags": c.tags,
+                "replicas": c.replicas, "acl": c.acl, "parameter_group": c.parameter_group,
+                "retention": c.retention, "tls": c.tls, "keys": key_count(c.cluster.as_ref(), c.keys), "tags": c.tags,
             }))
         }).collect();
         let snapshots: BTreeMap<_, _> = self
@@ -267,6 +305,22 @@ impl MemoryDbState {
             .iter()
             .map(|(name, u)| (name, json!({"access_string": u.access_string, "tags": u.tags})))
             .collect();
-        json!({"clusters": clusters, "snapshots": snapshots, "acls": acls, "users": users})
+        let subnet_groups: BTreeMap<_, _> = self
+            .subnet_groups
+            .iter()
+            .map(|(name, group)| (name, json!({"subnets": group.subnets, "tags": group.tags})))
+            .collect();
+        let parameter_groups: BTreeMap<_, _> = self
+            .parameter_groups
+            .iter()
+            .map(|(name, group)| {
+                let (family, values) = (&group.family, &group.values);
+                (name, json!({"family": family, "values": values, "tags": group.tags}))
+            })
+            .collect();
+        json!({
+            "clusters": clusters, "snapshots": snapshots, "acls": acls, "users": users,
+            "subnet_groups": subnet_groups, "parameter_groups": parameter_groups,
+        })
     }
 }

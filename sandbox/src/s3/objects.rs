@@ -103,6 +103,8 @@ pub(super) fn head(
     input: HeadObjectInput,
 ) -> S3Result<HeadObjectOutput> {
     let object = find(state, cx, &input.bucket, &input.key, input.version_id.as_deref())?;
+    // Whoever may see a lock is not asked here (S3 API reference, HeadObject: s3:GetObjectRetention).
+    let locked = bucket(state, cx, &input.bucket)?.locked_until(&object);
     check_read(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
     let full = object.body.len() as u64;
     let range = span(input.range.as_ref(), full)?;
@@ -118,6 +120,8 @@ pub(super) fn head(
         server_side_encryption: Some(algorithm(&object.sse)),
         ssekms_key_id: object.sse.kms_key(),
         version_id: object.version.clone(),
+        object_lock_mode: locked.map(|_| ObjectLockMode::from_static(ObjectLockMode::GOVERNANCE)),
+        object_lock_retain_until_date: locked.map(time),
         ..Default::default()
     };
     if input.checksum_mode.is_some() && range.is_none() {

@@ -253,6 +253,15 @@ impl Bucket {
         })
     }
 
+    /// Until when a version is locked; none where the bucket locks nothing.
+    pub(super) fn locked_until(&self, object: &Object) -> Option<Timestamp> {
+        let days = self.object_lock_days.filter(|days| *days > 0)?;
+        object
+            .last_modified
+            .checked_add(jiff::SignedDuration::from_hours(24 * i64::from(days)))
+            .ok()
+    }
+
     /// Keeps what a write replaced, if the bucket keeps versions. A write without versioning
     /// replaces the null version wherever it is.
     fn retire(&mut self, key: &str, replaced: Option<Object>) {

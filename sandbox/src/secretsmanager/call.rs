@@ -1,7 +1,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{labels, secrets, values};
+use super::{labels, random, secrets, values};
 use crate::context::Ctx;
 use crate::wire::ApiError;
 
@@ -11,6 +11,7 @@ pub(crate) async fn call(ctx: &Ctx, operation: &str, input: &Value) -> Result<Va
     match operation {
         "CreateSecret" => secrets::create(state, ctx, parse(input)?),
         "DescribeSecret" => secrets::describe(state, parse(input)?),
+        "GetRandomPassword" => random::password(state, ctx, parse(input)?),
         "ListSecrets" => secrets::list(state, parse(input)?),
         "DeleteSecret" => secrets::delete(state, ctx, parse(input)?),
         "RestoreSecret" => secrets::restore(state, parse(input)?),

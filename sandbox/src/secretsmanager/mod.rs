@@ -2,6 +2,7 @@
 
 mod call;
 mod labels;
+mod random;
 mod secrets;
 pub(crate) mod state;
 mod values;

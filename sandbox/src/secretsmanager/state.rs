@@ -18,6 +18,8 @@ pub(super) const PREVIOUS: &str = "AWSPREVIOUS";
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SecretsManagerState {
     pub(super) secrets: BTreeMap<String, Secret>,
+    /// Every password that was drawn: two runs of the same effect draw others.
+    pub(super) drawn: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -99,7 +101,10 @@ impl SecretsManagerState {
     /// because it tells how the secret came to its value and not what it is.
     pub(crate) fn describe(&self) -> Value {
         let text = |content: &Content| match content {
-            Content::Text(text) => json!(text),
+            Content::Text(text) => {
+                let drawn = self.drawn.iter().filter(|drawn| text.contains(drawn.as_str()));
+                json!(drawn.fold(text.clone(), |text, drawn| text.replace(drawn, "(drawn)")))
+            }
             Content::Binary(binary) => json!({ "binary": binary }),
         };
         let secret = |secret: &Secret| {

@@ -68,7 +68,12 @@ fn more(from: &mut Decoder<'_>, count: Option<u64>, read: usize) -> Result<bool,
 }
 
 /// A successful answer. The members in `times` hold times.
+///
+/// Null is the answer of an operation without output: no body, and no content type (Smithy RPC v2 CBOR, responses).
 pub(crate) fn respond(output: &Value, times: &[&str], request_id: &str) -> Reply {
+    if output.is_null() {
+        return headers(Reply::empty(200), request_id);
+    }
     reply(200, output, times, request_id)
 }
 
@@ -81,9 +86,11 @@ pub(crate) fn error(error: &ApiError, request_id: &str) -> Reply {
 fn reply(status: u16, output: &Value, times: &[&str], request_id: &str) -> Reply {
     let mut encoder = Encoder::new(Vec::new());
     put(&mut encoder, output, times, false);
-    Reply::new(status, "application/cbor", encoder.into_writer())
-        .header("smithy-protocol", "rpc-v2-cbor")
-        .header("x-amzn-requestid", request_id)
+    headers(Reply::new(status, "application/cbor", encoder.into_writer()), request_id)
+}
+
+fn headers(reply: Reply, request_id: &str) -> Reply {
+    reply.header("smithy-protocol", "rpc-v2-cbor").header("x-amzn-requestid", request_id)
 }
 
 fn put(to: &mut Encoder, value: &Value, times: &[&str], time: bool) {

@@ -38,15 +38,19 @@ impl ApiError {
     pub(crate) fn unknown_operation(operation: &str) -> Self {
         Self::new(400, "InvalidAction", format!("the sandbox does not offer {operation}"))
     }
+
+    /// Whose fault it is, in the words of the Query protocol.
+    fn fault(&self) -> &'static str {
+        if self.status >= 500 { "Receiver" } else { "Sender" }
+    }
 }
 
 /// The form of the AWS Query protocol.
 pub(crate) fn query(error: &ApiError, namespace: &str, request_id: &str) -> Reply {
-    let kind = if error.status >= 500 { "Receiver" } else { "Sender" };
     let body = Xml::new("ErrorResponse")
         .child(
             Xml::new("Error")
-                .text("Type", kind)
+                .text("Type", error.fault())
                 .text("Code", error.code.as_ref())
                 .text("Message", &error.message),
         )
@@ -61,6 +65,11 @@ pub(crate) fn json(error: &ApiError, request_id: &str) -> Reply {
     Reply::new(error.status, "application/x-amz-json-1.1", body)
         .header("x-amzn-requestid", request_id)
         .header("x-amzn-errortype", &error.code)
+}
+
+/// What a service that once spoke Query says beside an error in its newer protocols (Smithy, `awsQueryCompatible`).
+pub(crate) fn as_in_query(reply: Reply, error: &ApiError) -> Reply {
+    reply.header("x-amzn-query-error", &format!("{};{}", error.code, error.fault()))
 }
 
 /// The form of S3. An answer to HEAD has no body, so its code is lost, as on AWS.

@@ -15,9 +15,10 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, ApiError> {
         .map_err(|error| ApiError::bad("SerializationException", error.to_string()))
 }
 
-/// A successful answer.
+/// A successful answer. Null is that of an operation without output: a structure without members.
 pub(crate) fn respond(output: &Value, request_id: &str) -> Reply {
-    Reply::new(200, "application/x-amz-json-1.1", output.to_string())
+    let body = if output.is_null() { "{}".to_owned() } else { output.to_string() };
+    Reply::new(200, "application/x-amz-json-1.1", body)
         .header("x-amzn-requestid", request_id)
 }
 

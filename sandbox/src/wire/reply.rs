@@ -17,10 +17,20 @@ pub enum Reply {
 impl Reply {
     /// An answer with this status, content type and body.
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let mut response = Response::new(body.into());
+        let mut reply = Self::empty(status);
+        if let Self::Response(response) = &mut reply {
+            *response.body_mut() = body.into();
+            let content_type = HeaderValue::from_static(content_type);
+            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        }
+        reply
+    }
+
+    /// An answer without body and content type.
+    pub(crate) fn empty(status: u16) -> Self {
+        let mut response = Response::new(Bytes::new());
         *response.status_mut() =
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         Self::Response(response)
     }
 

@@ -18,7 +18,8 @@ use crate::log::{Call, Outcome};
 use crate::record;
 use crate::sandbox::Sandbox;
 use crate::{
-    cloudwatch, elasticache, kms, memorydb, route53, s3, secretsmanager, servicequotas, ssm, sts,
+    cloudwatch, elasticache, kms, memorydb, route53, s3, secretsmanager, servicequotas, sns, ssm,
+    sts,
 };
 
 /// The services, by protocol and signing name.
@@ -32,6 +33,7 @@ enum Service {
     Route53,
     Iam,
     Sts,
+    Sns,
     Kms,
     Quotas,
     CloudWatch,
@@ -46,6 +48,7 @@ const STALE_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 const ELASTICACHE_NS: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
 const IAM_NS: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 const STS_NS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+const SNS_NS: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 
 impl Service {
     fn name(self) -> &'static str {
@@ -58,6 +61,7 @@ impl Service {
             Self::Route53 => "route53",
             Self::Iam => "iam",
             Self::Sts => "sts",
+            Self::Sns => "sns",
             Self::Kms => "kms",
             Self::Quotas => "servicequotas",
             Self::CloudWatch | Self::CloudWatchCbor => "monitoring",
@@ -65,7 +69,7 @@ impl Service {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        const ALL: [Service; 11] = [
+        const ALL: [Service; 12] = [
             Service::ElastiCache,
             Service::MemoryDb,
             Service::S3,
@@ -74,6 +78,7 @@ impl Service {
             Service::Route53,
             Service::Iam,
             Service::Sts,
+            Service::Sns,
             Service::Kms,
             Service::Quotas,
             Service::CloudWatch,
@@ -122,6 +127,7 @@ impl Service {
             Some("2015-02-02") => Self::ElastiCache,
             Some("2011-06-15") => Self::Sts,
             Some("2010-05-08") => Self::Iam,
+            Some("2010-03-31") => Self::Sns,
             _ if parts.uri.path().starts_with("/2013-04-01/") => Self::Route53,
             _ => Self::S3,
         }
@@ -150,7 +156,7 @@ impl Incoming {
     fn read(parts: Parts, body: Bytes) -> Result<Self, (Service, ApiError)> {
         let service = Service::of(&parts, &body);
         let (operation, resource, input) = match service {
-            Service::ElastiCache | Service::Iam | Service::Sts => {
+            Service::ElastiCache | Service::Iam | Service::Sts | Service::Sns => {
                 let params = Params::parse(&body);
                 let operation = params.get("Action").unwrap_or_default().to_owned();
                 let resource = form_resource(&params);
@@ -161,7 +167,7 @@ impl Incoming {
                 let operation = parts.uri.path().rsplit_once("/operation/").map(|(_, op)| op);
                 let operation = operation.unwrap_or_default().to_owned();
                 let input = cbor::parse(&body).map_err(|error| (service, error))?;
-                (operation, String::new(), Input::Json(input))
+                (operation, json_resource(&input), Input::Json(input))
             }
             Service::MemoryDb
             | Service::Ssm
@@ -207,7 +213,12 @@ impl Incoming {
     /// The bucket that a request to another service than S3 names.
     fn bucket(&self) -> Option<String> {
         let named = match &self.input {
-            Input::Form(params) => params.get("TargetBucket").or(params.get("S3BucketName")),
+            Input::Form(params) => {
+                params.get("TargetBucket").or(params.get("S3BucketName")).or_else(|| {
+                    let file = params.get("SnapshotArns.SnapshotArn.1")?;
+                    file.strip_prefix("arn:aws:s3:::")?.split('/').next()
+                })
+            }
             Input::Json(input) => {
                 let file = input["SnapshotArns"][0].as_str();
                 let of_file =
@@ -220,14 +231,18 @@ impl Incoming {
     }
 
     fn mutating(&self) -> bool {
-        const READS: [&str; 7] = ["Describe", "Get", "List", "Head", "Select", "Simulate", "Test"];
+        const READS: [&str; 6] = ["Describe", "Get", "List", "Head", "Select", "Simulate"];
         !READS.iter().any(|prefix| self.operation.starts_with(prefix))
     }
 }
 
 /// The member that names what a form request is about: the created or changed thing before what it is made from.
 fn form_resource(params: &Params) -> String {
-    const NAMES: [&str; 11] = [
+    if params.get("Action") == Some("CreateReplicationGroup") {
+        return params.get("ReplicationGroupId").unwrap_or_default().to_owned();
+    }
+    const NAMES: [&str; 12] = [
+        "TopicArn",
         "TargetSnapshotName",
         "SnapshotName",
         "ServerlessCacheSnapshotName",
@@ -244,7 +259,9 @@ fn form_resource(params: &Params) -> String {
 }
 
 fn json_resource(input: &Value) -> String {
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 16] = [
+        "AlarmName",
+        "DashboardName",
         "TargetSnapshotName",
         "ClusterName",
         "SnapshotName",
@@ -260,7 +277,14 @@ fn json_resource(input: &Value) -> String {
         "KeyId",
         "ServiceCode",
     ];
-    NAMES.iter().find_map(|name| input[name].as_str()).unwrap_or_default().to_owned()
+    let metric = input["MetricData"][0]["MetricName"].as_str();
+    if let (Some(namespace), Some(metric)) = (input["Namespace"].as_str(), metric) {
+        return format!("{namespace}/{metric}");
+    }
+    let lists = ["AlarmNames", "DashboardNames"];
+    let one = NAMES.iter().find_map(|name| input[name].as_str());
+    let first = || lists.iter().find_map(|name| input[name][0].as_str());
+    one.or_else(first).unwrap_or_default().to_owned()
 }
 
 /// Answers one request: settles what time has brought, decides the fault, lets the service answer, writes the log. Gives
@@ -286,8 +310,13 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> (Rep
             return (reply, None);
         }
     };
-    let fault = lock(&core.faults).decide(incoming.service.name(), &incoming.operation);
     let (at, mutating) = (core.clock.now(), incoming.mutating());
+    let limited = !lock(&core.limits).take(incoming.service.name(), at);
+    // What is turned away uses up no fault.
+    let fault = match limited {
+        true => Some(FaultKind::Throttle),
+        false => lock(&core.faults).decide(incoming.service.name(), &incoming.operation),
+    };
     let (service, operation) = (incoming.service.name().to_owned(), incoming.operation.clone());
     let resource = incoming.resource.clone();
     let mut call = Call {
@@ -298,7 +327,7 @@ pub(crate) async fn dispatch(sandbox: &Sandbox, request: Request<Bytes>) -> (Rep
         mutating,
         outcome: Outcome::Lost,
         effect: false,
-        fault: fault.as_ref().map(FaultKind::name),
+        fault: if limited { Some("rate_limit") } else { fault.as_ref().map(FaultKind::name) },
         request_id: String::new(),
         needs: Vec::new(),
     };
@@ -352,6 +381,8 @@ async fn answer(
     } else if fault == Some(FaultKind::StaleRead)
         // S3 reads after writes (S3 user guide, data consistency model).
         && incoming.service != Service::S3
+        // It reads nothing.
+        && incoming.operation != "GetRandomPassword"
         && let Some((changed, before)) = lock(&core.before).clone()
         && ctx.now.duration_since(changed) <= STALE_WITHIN
     {
@@ -403,6 +434,8 @@ async fn carry_out(ctx: &Ctx, incoming: Incoming, head: bool) -> (Reply, Outcome
             .map(|xml| xml_reply(&query::respond(&operation, xml, IAM_NS, &ctx.request_id), ctx)),
         (Service::Sts, Input::Form(params)) => sts::call(ctx, &operation, &params, &parts)
             .map(|xml| xml_reply(&query::respond(&operation, xml, STS_NS, &ctx.request_id), ctx)),
+        (Service::Sns, Input::Form(params)) => sns::call(ctx, &operation, &params)
+            .map(|xml| xml_reply(&query::respond(&operation, xml, SNS_NS, &ctx.request_id), ctx)),
         (Service::MemoryDb, Input::Json(input)) => {
             json_reply(memorydb::call(ctx, &operation, &input).await, ctx)
         }
@@ -461,13 +494,14 @@ fn refuse(service: Service, error: &ApiError, ctx: &Ctx, head: bool) -> Reply {
         Service::ElastiCache => error::query(error, ELASTICACHE_NS, &ctx.request_id),
         Service::Iam => error::query(error, IAM_NS, &ctx.request_id),
         Service::Sts => error::query(error, STS_NS, &ctx.request_id),
+        Service::Sns => error::query(error, SNS_NS, &ctx.request_id),
         Service::MemoryDb
         | Service::Ssm
         | Service::SecretsManager
         | Service::Kms
-        | Service::Quotas
-        | Service::CloudWatch => error::json(error, &ctx.request_id),
-        Service::CloudWatchCbor => cbor::error(error, &ctx.request_id),
+        | Service::Quotas => error::json(error, &ctx.request_id),
+        Service::CloudWatch => error::as_in_query(error::json(error, &ctx.request_id), error),
+        Service::CloudWatchCbor => error::as_in_query(cbor::error(error, &ctx.request_id), error),
         Service::S3 => error::s3(error, &ctx.request_id, head),
         Service::Route53 => error::route53(error, &ctx.request_id),
     }
@@ -498,7 +532,8 @@ fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
         ),
         FaultKind::Denied => ApiError::new(
             403,
-            "AccessDenied",
+            // SNS has a word of its own (its API reference, the errors of each operation).
+            if service == Service::Sns { "AuthorizationError" } else { "AccessDenied" },
             "User is not authorized to perform this action: the fault plan denies it",
         ),
         FaultKind::ExpiredCredentials if json => ApiError::bad(
@@ -527,7 +562,7 @@ fn planned_error(incoming: &Incoming, fault: &FaultKind) -> Option<ApiError> {
 
 fn server_error(service: Service) -> ApiError {
     let code = match service {
-        Service::S3 => "InternalError",
+        Service::S3 | Service::Sns => "InternalError",
         Service::Ssm => "InternalServerError",
         Service::SecretsManager => "InternalServiceError",
         _ => "InternalFailure",
@@ -566,6 +601,7 @@ fn not_found(incoming: &Incoming) -> ApiError {
         Service::Route53 => "NoSuchHostedZone",
         Service::Iam => "NoSuchEntity",
         Service::Sts => "InvalidAction",
+        Service::Sns => "NotFound",
         Service::Kms => "NotFoundException",
         Service::Quotas => "NoSuchResourceException",
         Service::CloudWatch | Service::CloudWatchCbor => "ResourceNotFound",

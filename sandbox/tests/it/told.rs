@@ -1,8 +1,8 @@
-//! Services that tell of the others: KMS, Service Quotas, CloudWatch; and what MemoryDB makes of keys and quotas.
+//! Services that tell of the others: KMS, Service Quotas, CloudWatch, SNS; and what MemoryDB makes of keys and quotas.
 
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat};
-use orchestrate_sandbox::{Seed, SeedKmsKey, SeedMemoryDbQuotas};
+use orchestrate_sandbox::{Seed, SeedKmsKey, SeedMemoryDbQuotas, SeedTopic};
 
 use crate::support::{clients, code, config, sandbox, shop};
 
@@ -97,4 +97,39 @@ async fn quotas_are_listed_and_enforced() {
     assert_eq!(code(create("big", 3).await), "NodeQuotaForClusterExceededFault");
     create("first", 2).await.unwrap();
     assert_eq!(code(create("second", 1).await), "NodeQuotaForCustomerExceededFault");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_published_is_kept_and_what_sns_would_refuse_is_refused() {
+    let topics = ["on-call", "in-order.fifo"];
+    let topics = topics.map(|name| SeedTopic { name: name.to_owned(), ..SeedTopic::default() });
+    let sandbox = sandbox(Seed { topics: topics.into(), ..Seed::default() }).await;
+    let sns = aws_sdk_sns::Client::new(&config(&sandbox));
+    let arn = |name: &str| format!("arn:aws:sns:us-east-1:123456789012:{name}");
+    let topic = arn("on-call");
+    let told = sns.get_topic_attributes().topic_arn(&topic).send().await.unwrap();
+    assert_eq!(told.attributes().unwrap()["SubscriptionsConfirmed"], "1");
+    let publish = |topic: &str| sns.publish().topic_arn(topic).message("it burns");
+    for _ in 0..2 {
+        let attribute = aws_sdk_sns::types::MessageAttributeValue::builder();
+        let attribute = attribute.data_type("String").string_value("mine").build().unwrap();
+        let request = publish(&topic).subject("fire").message_attributes("run", attribute);
+        assert!(request.send().await.unwrap().message_id().is_some());
+    }
+    let said = sandbox.published(&topic);
+    assert_eq!(
+        (said.len(), said[0].1.as_str(), said[0].2["run"].as_str()),
+        (2, "it burns", "mine")
+    );
+    let fifo = arn("in-order.fifo");
+    assert_eq!(code(publish(&fifo).send().await), "InvalidParameter");
+    for _ in 0..2 {
+        let request = publish(&fifo).message_group_id("all").message_deduplication_id("one");
+        request.send().await.unwrap();
+    }
+    assert_eq!(sandbox.published(&fifo).len(), 1);
+    assert_eq!(code(publish(&topic).subject("two\nlines").send().await), "InvalidParameter");
+    assert_eq!(code(publish(&arn("nowhere")).send().await), "NotFound");
+    let other = topic.replace("us-east-1", "eu-west-1");
+    assert_eq!(code(publish(&other).send().await), "InvalidParameter");
 }

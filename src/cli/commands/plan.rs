@@ -16,10 +16,10 @@ use crate::cli::{plan_cost, playbook_file, priced};
 use crate::cost::Prices;
 use crate::engine::journal::Rest;
 use crate::engine::{RunId, Verdict};
-use crate::plan::{Catalog, Plan};
+use crate::plan::Plan;
 use crate::playbook::Source;
 use crate::report::{render_findings, render_longer, render_plan, render_plan_cost};
-use crate::steps::{About, all, permissions_findings};
+use crate::steps::{About, all, catalog, guard, permissions_findings};
 
 pub(super) async fn run(
     args: RunArgsOfPlan,
@@ -137,7 +137,7 @@ async fn compile(
     output: Output,
 ) -> Result<Plan, CommandError> {
     let kinds = all();
-    let catalog = Catalog::new(kinds.iter().map(|kind| kind.info.clone()));
+    let catalog = catalog();
     let earlier = match args.inputs_from.as_deref() {
         Some(run) => Some(outputs_of(run, embedded, runs).await?),
         None => None,
@@ -212,9 +212,13 @@ pub(super) async fn preflight(
     let (kinds, survey) = (&account.registry, &account.env.survey);
     let checks = read(plan, kinds, survey, &account.clock, &run);
     let caller = permissions_findings(&account.env, plan);
-    let (mut findings, caller, source) =
-        futures::join!(checks, caller, plan_cost::source(plan, account));
+    let guards = guard::findings(&account.env, plan, account.clock.now());
+    let (mut findings, caller, guards, source) =
+        futures::join!(checks, caller, guards, plan_cost::source(plan, account));
     let cost = plan_cost::of(plan, &account.identity.region, prices, &source, &findings);
+    if !guards.is_empty() {
+        findings.insert(0, (guard::GUARD.to_owned(), guards));
+    }
     if !caller.is_empty() {
         findings.insert(0, (CALLER.to_owned(), caller));
     }

@@ -202,7 +202,9 @@ fn of_moments(text: &mut String, rooms: &[(String, Seen)], now: Timestamp) {
     );
     for (name, seen) in rooms {
         for (cluster, verified) in seen.head.iter().flat_map(|head| &head.verified) {
-            out.sample(&[("playbook", name), ("cluster", cluster)], since(now, verified.at));
+            // Another machine's clock may be ahead.
+            let age = since(now, verified.at).max(0.0);
+            out.sample(&[("playbook", name), ("cluster", cluster)], age);
         }
     }
     let mut out = family(

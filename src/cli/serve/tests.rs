@@ -123,6 +123,7 @@ impl Connect for InProcess {
             region: Some("us-east-1".to_owned()),
             path_style: true,
             in_process: Some(self.sandbox.http_client()),
+            paced: false,
         };
         let clients = aws::connect(&settings).await.map_err(CommandError::refused)?;
         let data = Rc::new(model_plane(self.sandbox.clone(), self.clock.clone()));

@@ -34,6 +34,8 @@ pub(super) struct Lived {
 /// Everything that the reference judges by.
 pub(super) struct Evidence<'a> {
     pub(super) run: &'a str,
+    /// What the playbook is there to do to a replication group.
+    pub(super) meant: &'a [&'a str],
     /// The world before the run.
     pub(super) before: &'a Value,
     /// The world after a run that nothing disturbed.
@@ -65,7 +67,8 @@ impl fmt::Display for Violation {
 }
 
 /// The operations that make something of a given name.
-const CREATES: [&str; 5] = [
+const CREATES: [&str; 6] = [
+    "CreateReplicationGroup",
     "CreateSnapshot",
     "CopySnapshot",
     "CreateServerlessCacheSnapshot",
@@ -135,7 +138,7 @@ fn made_once(evidence: &Evidence<'_>, found: &mut Vec<Violation>) {
                 found.push(Violation::new("G2", said));
             }
         }
-        if TAKES_SOURCE.contains(&operation) {
+        if TAKES_SOURCE.contains(&operation) && !evidence.meant.contains(&operation) {
             found.push(Violation::new("G8", format!("{operation} of {resource:?}")));
         }
     }
@@ -253,7 +256,7 @@ fn last_world(evidence: &Evidence<'_>, lines: &[Line], rest: &str, found: &mut V
             // What a kind declares that nothing brings back, a rollback says so and leaves.
             let left: Vec<&str> = lines
                 .iter()
-                .filter(|line| line.kind() == "left")
+                .filter(|line| line.kind() == "left" || line.kept())
                 .filter_map(Line::step)
                 .flat_map(|step| lines.iter().filter(move |l| l.step() == Some(step)))
                 .flat_map(Line::resources)

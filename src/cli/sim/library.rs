@@ -74,8 +74,19 @@ macro_rules! written {
     };
 }
 
-/// The weights are such that small runs are many and whole migrations are some: the latter cost ten times as much.
-static WRITTEN: [Written; 12] = written![
+const PROVISION: &[&str] =
+    &["name=shop", "subnets=subnet-0a1b2c3d,subnet-4e5f6a7b", "replicas_per_shard=1"];
+const SCALE: &[&str] =
+    &["cluster=shop", "node_type=db.r7g.xlarge", "shards=2", "replicas_per_shard=2"];
+
+const DRILL: &[&str] =
+    &["replication_group=prod", "canary_user=app", "canary_password=secretsmanager:prod/redis#app"];
+const SCALE_GROUP: &[&str] =
+    &["replication_group=prod", "node_type=cache.r7g.xlarge", "replicas_per_shard=2", "shards=3"];
+
+/// Those of no weight are not drawn: they are tried by name, with every fault of every operation. The others' weights are
+/// such that small runs are many and whole migrations are some: the latter cost ten times as much.
+static WRITTEN: [Written; 24] = written![
     340 x QUICK "playbooks/" "parameter" &[], None;
     125 x QUICK "playbooks/" "swap" &[], None;
     180 x QUICK "playbooks/" "cluster" &[], None;
@@ -88,11 +99,36 @@ static WRITTEN: [Written; 12] = written![
     3 x 1.0 "../../../playbooks/" "serverless-to-memorydb" COMPARED, None;
     1 x 1.0 "../../../playbooks/" "cleanup-migration" &[], Some("elasticache-to-memorydb");
     1 x 1.0 "../../../playbooks/" "cleanup-serverless-migration" &[], Some("serverless-to-memorydb");
+    0 x QUICK "../../../playbooks/" "provision-memorydb" PROVISION, None;
+    0 x QUICK "../../../playbooks/" "scale-memorydb" SCALE, None;
+    0 x QUICK "../../../playbooks/" "failover-drill" DRILL, None;
+    0 x QUICK "../../../playbooks/" "scale" SCALE_GROUP, None;
+    0 x QUICK "../../../playbooks/" "engine-upgrade" &["replication_group=prod", "engine_version=8.1"], None;
+    0 x QUICK "../../../playbooks/" "park" &["replication_group=prod"], None;
+    0 x QUICK "../../../playbooks/" "unpark" &["replication_group=prod"], Some("park");
+    0 x QUICK "../../../playbooks/" "decommission-source" &["replication_group=prod", "final_snapshot=prod-final"], None;
+    0 x QUICK "../../../playbooks/" "scheduled-export" &["group=prod", "bucket=exports"], None;
+    0 x QUICK "../../../playbooks/" "scheduled-export-memorydb" &["cluster=prod-mdb", "bucket=exports"], None;
+    // Within a limit of errors a fault leaves a group out, which is right and another world.
+    0 x QUICK "../../../playbooks/" "export-fleet" &["pattern=prod-*", "bucket=exports", "max_errors=0"], None;
+    0 x QUICK "../../../playbooks/" "restore-drill" &["cluster=prod", "bucket=exports"], Some("scheduled-export");
 ];
+
+/// What a playbook is there to do to a replication group; to any other the reference forbids it. Rolling back, `unpark`
+/// deletes the group that it made.
+fn meant(name: &str) -> &'static [&'static str] {
+    match name {
+        "scale" | "engine-upgrade" => &["ModifyReplicationGroup"],
+        "park" | "unpark" | "decommission-source" => &["DeleteReplicationGroup"],
+        _ => &[],
+    }
+}
 
 /// A playbook, ready to be simulated.
 pub(super) struct Known {
     pub(super) name: &'static str,
+    /// What it may do to a replication group.
+    pub(super) meant: &'static [&'static str],
     pub(super) plan: Plan,
     seed: Seed,
     speed: f64,
@@ -188,6 +224,7 @@ fn get_ready(written: &'static Written, speed: f64) -> Known {
             let seed = small(seed_for(earlier.as_ref().map_or(&plan, |(plan, _)| plan)));
             let mut known = Known {
                 name: written.name,
+                meant: meant(written.name),
                 plan,
                 seed,
                 speed,
@@ -204,7 +241,8 @@ fn get_ready(written: &'static Written, speed: f64) -> Known {
             known
         })
     };
-    std::thread::spawn(work).join().expect("an undisturbed run succeeds")
+    let thread = std::thread::Builder::new().stack_size(super::STACK).spawn(work);
+    thread.expect("a thread starts").join().expect("an undisturbed run succeeds")
 }
 
 impl Known {
@@ -221,6 +259,7 @@ impl Known {
 fn small(mut seed: Seed) -> Seed {
     seed.replication_groups.iter_mut().for_each(|group| group.keys = KEYS);
     seed.serverless_caches.iter_mut().for_each(|cache| cache.keys = KEYS);
+    seed.clusters.iter_mut().for_each(|cluster| cluster.keys = KEYS);
     seed
 }
 

@@ -235,6 +235,7 @@ fn play(
         let (sent, mut trace) = tape.take();
         let evidence = Evidence {
             run: RUN,
+            meant: known.meant,
             before: &known.before,
             undisturbed: &known.after_undisturbed,
             end: &end,
@@ -296,13 +297,18 @@ pub fn simulate_many(
     };
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
-            scope.spawn(work);
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            thread.spawn_scoped(scope, work).expect("a thread starts");
         }
     });
     let (counts, mut stories) = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     stories.sort_by_key(|story| story.seed);
     (counts, stories)
 }
+
+/// What the main thread of a process has on Linux, which is where runs are carried out otherwise. A step that does what
+/// others do is deep in builds that nobody optimised.
+pub(super) const STACK: usize = 8 << 20;
 
 /// A runtime of its own, on virtual time from the beginning.
 fn virtually<T>(work: impl Future<Output = T>) -> T {

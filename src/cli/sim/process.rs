@@ -212,6 +212,7 @@ impl Process<'_> {
             region: Some("us-east-1".to_owned()),
             path_style: true,
             in_process: Some(http_client(Arc::new(way))),
+            paced: false,
         };
         let clients = aws::connect(&settings).await?;
         let identity = aws::identify(&clients).await?;

@@ -171,6 +171,9 @@ pub enum Record {
         step: String,
         /// The kind's own data; a later note replaces an earlier one.
         note: Value,
+        /// Under which names it stands in the step's note, outermost first; none replaces the whole.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        part: Vec<String>,
     },
     /// An attempt failed; another follows if `retry_in_secs` is set.
     AttemptFailed {

@@ -83,16 +83,16 @@ async fn the_ledger_tells_the_latest_note_and_the_epoch_of_its_writer() {
     let journal = Box::new(fixture.journal.clone());
     let ledger = Ledger::begin(journal, fixture.header(), fixture.clock.clone(), sink).await;
     let ledger = ledger.expect("begins");
-    assert_eq!((ledger.epoch(), ledger.note("a")), (1, None));
-    let note = |note| Record::Noted { step: "a".to_owned(), note };
+    assert_eq!((ledger.epoch(), ledger.noted("a", Clone::clone)), (1, None));
+    let note = |note| Record::Noted { step: "a".to_owned(), note, part: Vec::new() };
     for record in [started(), note(json!({"call": "asked"})), note(json!({"call": "taken"}))] {
         ledger.record(record.clone()).await.expect("written");
         assert_eq!(fixture.records().last(), Some(&record), "durable");
         let last = told.borrow().last().cloned();
         assert!(matches!(last, Some(EventKind::Recorded(told)) if told == record), "and told");
     }
-    assert_eq!(ledger.note("a"), Some(json!({"call": "taken"})));
-    assert_eq!(ledger.note("b"), None);
+    assert_eq!(ledger.noted("a", Clone::clone), Some(json!({"call": "taken"})));
+    assert_eq!(ledger.noted("b", Clone::clone), None);
     assert_eq!(ledger.state(|state| state.seq), 4);
     assert_eq!(told.borrow().len(), 4, "each once");
     let entries = fixture.journal.entries();
@@ -100,9 +100,12 @@ async fn the_ledger_tells_the_latest_note_and_the_epoch_of_its_writer() {
     let silent = Rc::new(|_: &Event| {});
     let again = Ledger::resume(journal, &entries, fixture.clock.clone(), silent.clone());
     let again = again.expect("its own entries");
-    assert_eq!((again.epoch(), again.note("a")), (2, Some(json!({"call": "taken"}))));
+    assert_eq!(
+        (again.epoch(), again.noted("a", Clone::clone)),
+        (2, Some(json!({"call": "taken"})))
+    );
     let none = Ledger::none(fixture.clock.clone(), silent);
-    assert_eq!((none.epoch(), none.note("a")), (0, None));
+    assert_eq!((none.epoch(), none.noted("a", Clone::clone)), (0, None));
     none.record(started()).await.expect("it records nothing");
     assert!(none.peek(|state| state.seq).is_none());
 }

@@ -40,7 +40,7 @@ fn record(word: &str) -> Record {
         "start" => Record::StepStarted { step, attempt: 1 },
         "intend" => Record::Intended { step, prepared: json!({}), resources },
         "observe" => Record::Observed { step, subject: String::new(), state: String::new() },
-        "note" => Record::Noted { step, note: json!(1) },
+        "note" => Record::Noted { step, note: json!(1), part: Vec::new() },
         "retry" => {
             Record::AttemptFailed { step, attempt: 1, failure: failure(), retry_in_secs: Some(1) }
         }
@@ -285,7 +285,7 @@ fn what_each_record_of_a_step_says_is_in_its_state() {
     let (subject, state) = ("thing one".to_owned(), "creating".to_owned());
     let step = then(Record::Observed { step: a(), subject, state });
     assert_eq!(step.observed, Some(("thing one".to_owned(), "creating".to_owned())));
-    let step = then(Record::Noted { step: a(), note: json!({"half": "done"}) });
+    let step = then(Record::Noted { step: a(), note: json!({"half": "done"}), part: Vec::new() });
     assert_eq!(step.note, Some(json!({"half": "done"})));
     let failed =
         Record::AttemptFailed { step: a(), attempt: 1, failure: failure(), retry_in_secs: Some(1) };

@@ -247,6 +247,7 @@ pub(super) fn plan(text: &str) -> Plan {
         inputs: Map::new(),
         timeout_secs: None,
         writes: Writes::NotConcerned,
+        guards: Vec::new(),
         stages,
         outputs: None,
     }

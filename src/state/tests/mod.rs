@@ -65,6 +65,7 @@ fn header(run: &RunId) -> Record {
         inputs: Map::new(),
         timeout_secs: None,
         writes: Writes::NotConcerned,
+        guards: Vec::new(),
         stages: Vec::new(),
         outputs: None,
     };

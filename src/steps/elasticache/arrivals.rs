@@ -10,9 +10,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::landing::View;
 use super::serverless;
 use crate::engine::Failure;
+use crate::steps::exports::View;
 use crate::steps::{Env, s3};
 
 /// What an export brings, and from what.

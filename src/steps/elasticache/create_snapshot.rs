@@ -68,6 +68,13 @@ pub(crate) struct Spec {
     pub(crate) prefer_node: Option<String>,
 }
 
+impl Spec {
+    /// A snapshot of a replication group, named after the run.
+    pub(crate) fn of(group: &str) -> Self {
+        Self { replication_group: group.to_owned(), name: None, prefer_node: None }
+    }
+}
+
 /// The intent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Prepared {

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::arrivals::Arrivals;
-use super::export::{self, Files};
-use super::landing::{LANDED, MISSING, Progress};
 use super::look::SERVICE;
 use super::serverless;
 use crate::cost::CostEffect;
@@ -18,6 +16,7 @@ use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Verdict, Wa
 use crate::permissions::{Foreseen, Guest, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation::{self, Call};
+use crate::steps::exports::{Files, LANDED, MISSING, Progress, call as export};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership, s3};
 
 /// Small exports take minutes; no figures are published.
@@ -374,7 +373,7 @@ async fn ask(env: &Env, arrivals: &Arrivals, cx: &Cx, before: Call) -> Result<()
         .serverless_cache_snapshot_name(&arrivals.snapshot)
         .s3_bucket_name(&arrivals.bucket);
     let asking = env.aws.change(SERVICE, "ExportServerlessCacheSnapshot", request.send());
-    export::ask(env, cx, &arrivals.bucket, before, asking, || {
+    export::ask(env, cx, (s3::Guest::ElastiCache, &arrivals.bucket), before, asking, || {
         taken(arrivals, &format!("{}*", arrivals.snapshot))
     })
     .await

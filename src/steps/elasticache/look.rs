@@ -18,7 +18,7 @@ pub(super) const LONGEST_SNAPSHOT_NAME: usize = 40;
 ///
 /// # Errors
 /// As `aws::call`.
-pub(super) async fn snapshot(env: &Env, name: &str) -> Result<Option<Snapshot>, Failure> {
+pub(in crate::steps) async fn snapshot(env: &Env, name: &str) -> Result<Option<Snapshot>, Failure> {
     let request =
         env.aws.elasticache.describe_snapshots().snapshot_name(name).show_node_group_config(true);
     let answer = found(call(Op::read(SERVICE, "DescribeSnapshots"), request.send()).await)?;
@@ -35,12 +35,64 @@ pub(super) async fn waited_snapshot(
     ticket: &Ticket<'_, Snapshot>,
     name: &str,
 ) -> Result<Option<Snapshot>, Failure> {
-    let is = |found: &Snapshot| found.snapshot_name().is_some_and(|n| n.eq_ignore_ascii_case(name));
-    ticket.look(cx, || snapshot(env, name), || manual_snapshots(env), is).await
+    waited_snapshot_of(env, cx, ticket, name, false).await
 }
 
-/// Every manual snapshot, fifty a page, the most that DescribeSnapshots gives (ElastiCache API reference).
-async fn manual_snapshots(env: &Env) -> Result<Vec<Snapshot>, Failure> {
+/// As `waited_snapshot`; for an `automatic` one the ticket is for the page of those.
+///
+/// # Errors
+/// As `aws::call`.
+pub(in crate::steps) async fn waited_snapshot_of(
+    env: &Env,
+    cx: &Cx,
+    ticket: &Ticket<'_, Snapshot>,
+    name: &str,
+    automatic: bool,
+) -> Result<Option<Snapshot>, Failure> {
+    let is = |found: &Snapshot| found.snapshot_name().is_some_and(|n| n.eq_ignore_ascii_case(name));
+    let source = if automatic { "system" } else { "user" };
+    ticket.look(cx, || snapshot(env, name), || snapshots(env, source, None, None), is).await
+}
+
+/// The nodes of which a group's automatic snapshots are: with cluster mode on none, since they are the group's.
+///
+/// # Errors
+/// `NotFound`, or as `aws::call`.
+pub(in crate::steps) async fn snapshotted_nodes(
+    env: &Env,
+    id: &str,
+) -> Result<Vec<String>, Failure> {
+    let group = need_group(env, id).await?;
+    Ok(match group.cluster_enabled() {
+        Some(true) => Vec::new(),
+        _ => group.member_clusters().to_vec(),
+    })
+}
+
+/// The automatic snapshots of a group; with cluster mode off those of its nodes, since the service takes them of one.
+///
+/// # Errors
+/// As `aws::call`.
+pub(in crate::steps) async fn automatic(
+    env: &Env,
+    group: &str,
+    nodes: &[String],
+) -> Result<Vec<Snapshot>, Failure> {
+    let mut all = snapshots(env, "system", Some(group), None).await?;
+    for node in nodes {
+        all.extend(snapshots(env, "system", None, Some(node)).await?);
+    }
+    Ok(all)
+}
+
+/// Snapshots of one source, "user" or "system", fifty a page, the most that DescribeSnapshots gives (ElastiCache API
+/// reference).
+async fn snapshots(
+    env: &Env,
+    source: &str,
+    group: Option<&str>,
+    node: Option<&str>,
+) -> Result<Vec<Snapshot>, Failure> {
     let mut all = Vec::new();
     let mut marker = None;
     loop {
@@ -48,7 +100,9 @@ async fn manual_snapshots(env: &Env) -> Result<Vec<Snapshot>, Failure> {
             .aws
             .elasticache
             .describe_snapshots()
-            .snapshot_source("user")
+            .snapshot_source(source)
+            .set_replication_group_id(group.map(str::to_owned))
+            .set_cache_cluster_id(node.map(str::to_owned))
             .show_node_group_config(true)
             .max_records(50)
             .set_marker(marker);
@@ -119,7 +173,7 @@ pub(super) async fn is_ours(env: &Env, cx: &Cx, arn: &str) -> Result<bool, Failu
 /// What the service's events of the last three hours say about `subject`: the newest message that names it, or else the
 /// newest that speaks of a failure. A status has no reason; events have. They are kept for 14 days (ElastiCache API
 /// reference, DescribeEvents).
-pub(super) async fn reason(
+pub(in crate::steps) async fn reason(
     env: &Env,
     source_type: SourceType,
     source: &str,
@@ -158,7 +212,7 @@ pub(super) async fn reason(
 }
 
 /// Where the events of a snapshot's source are: its node with cluster mode off, else its replication group.
-pub(super) fn source_of(snapshot: &Snapshot) -> Option<(SourceType, String)> {
+pub(in crate::steps) fn source_of(snapshot: &Snapshot) -> Option<(SourceType, String)> {
     match (snapshot.cache_cluster_id(), snapshot.replication_group_id()) {
         (Some(node), _) => Some((SourceType::CacheCluster, node.to_owned())),
         (None, Some(group)) => Some((SourceType::ReplicationGroup, group.to_owned())),
@@ -167,14 +221,17 @@ pub(super) fn source_of(snapshot: &Snapshot) -> Option<(SourceType, String)> {
 }
 
 /// Whether data tiering is on: such snapshots cannot be exported (ElastiCache user guide, data tiering).
-pub(super) fn tiered(tiering: Option<&DataTieringStatus>, node_type: Option<&str>) -> bool {
+pub(in crate::steps) fn tiered(
+    tiering: Option<&DataTieringStatus>,
+    node_type: Option<&str>,
+) -> bool {
     tiering == Some(&DataTieringStatus::Enabled)
         || node_type.is_some_and(|t| t.starts_with("cache.r6gd."))
 }
 
 /// The ids of the node groups in a snapshot. Users may choose them, and resharding leaves gaps, so they are read, never
 /// counted (ElastiCache API reference, NodeGroupConfiguration). With cluster mode off the one file is `0001`.
-pub(super) fn node_groups(snapshot: &Snapshot) -> Vec<String> {
+pub(in crate::steps) fn node_groups(snapshot: &Snapshot) -> Vec<String> {
     let ids = snapshot.node_snapshots().iter();
     let ids =
         ids.map(|node| node.node_group_id().or(node.cache_node_id()).unwrap_or("0001").to_owned());
@@ -188,12 +245,12 @@ pub(super) fn node_groups(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Bytes in all shards, as far as AWS says: it gives texts such as "3 MB", and nothing while creating.
-pub(super) fn bytes(snapshot: &Snapshot) -> u64 {
+pub(in crate::steps) fn bytes(snapshot: &Snapshot) -> u64 {
     snapshot.node_snapshots().iter().filter_map(|node| survey::size(node.cache_size()?)).sum()
 }
 
 /// The moment of each shard's snapshot, in the order of `node_groups`, as RFC 3339; "" where AWS does not say.
-pub(super) fn taken_at(snapshot: &Snapshot) -> Vec<String> {
+pub(in crate::steps) fn taken_at(snapshot: &Snapshot) -> Vec<String> {
     let at = |id: &String| {
         let node = snapshot.node_snapshots().iter().find(|node| {
             node.node_group_id().or(node.cache_node_id()).unwrap_or("0001") == id.as_str()

@@ -29,7 +29,8 @@ const DELETION: Duration = Duration::from_secs(8 * 60);
 
 /// A cluster.
 pub(super) async fn cluster(env: &Env, name: &str) -> Result<Option<Cluster>, Failure> {
-    let request = env.aws.memorydb.describe_clusters().cluster_name(name);
+    // With its shards: only they tell how many replicas there are.
+    let request = env.aws.memorydb.describe_clusters().cluster_name(name).show_shard_details(true);
     let answer = found(call(Op::read(SERVICE, "DescribeClusters"), request.send()).await)?;
     Ok(answer.and_then(|answer| answer.clusters?.into_iter().next()))
 }
@@ -53,7 +54,8 @@ async fn clusters(env: &Env) -> Result<Vec<Cluster>, Failure> {
     let mut all = Vec::new();
     let mut token = None;
     loop {
-        let request = env.aws.memorydb.describe_clusters().set_next_token(token);
+        let request = env.aws.memorydb.describe_clusters().show_shard_details(true);
+        let request = request.set_next_token(token);
         let answer = call(Op::read(SERVICE, "DescribeClusters"), request.send()).await?;
         all.extend(answer.clusters.unwrap_or_default());
         token = answer.next_token.filter(|token| !token.is_empty());
@@ -96,7 +98,7 @@ pub(super) async fn is_ours(env: &Env, cx: &Cx, arn: &str) -> Result<bool, Failu
 
 /// What the service's events of the last three hours say went wrong with a cluster, newest first. A status has no
 /// reason; events have (MemoryDB developer guide, event messages: "Restore from … failed for node …").
-pub(super) async fn reason(env: &Env, name: &str) -> Option<String> {
+pub(in crate::steps) async fn reason(env: &Env, name: &str) -> Option<String> {
     let request = env
         .aws
         .memorydb

@@ -72,11 +72,11 @@ pub(crate) struct Prepared {
 
 /// A file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct File {
-    pub(super) bucket: String,
-    pub(super) key: String,
-    pub(super) bytes: u64,
-    pub(super) etag: Option<String>,
+pub(in crate::steps) struct File {
+    pub(in crate::steps) bucket: String,
+    pub(in crate::steps) key: String,
+    pub(in crate::steps) bytes: u64,
+    pub(in crate::steps) etag: Option<String>,
 }
 
 impl File {

@@ -5,3 +5,5 @@ mod judge;
 mod stream;
 
 pub(crate) use check::Check;
+pub(in crate::steps) use check::File;
+pub(in crate::steps) use stream::read;

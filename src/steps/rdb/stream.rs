@@ -17,9 +17,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// What has been read since the last time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    pub(super) bytes: u64,
-    pub(super) keys: u64,
+pub(in crate::steps) struct Part {
+    pub(in crate::steps) bytes: u64,
+    pub(in crate::steps) keys: u64,
 }
 
 /// Reads a file to its end.
@@ -30,7 +30,7 @@ pub(super) struct Part {
 ///
 /// # Errors
 /// `Fatal` if it is no whole RDB file, `Conflict` if it was replaced meanwhile, or as `aws::call`.
-pub(super) async fn read(
+pub(in crate::steps) async fn read(
     env: &Env,
     cx: &Cx,
     file: &File,

@@ -1,7 +1,11 @@
 //! Stores in memory, for tests and for machines without Redis. No sockets, so a paused clock may be used.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use async_trait::async_trait;
 
+use super::canary::Canary;
 use super::plane::{DataPlane, Entry, Store, Target};
 use crate::engine::{Class, Clock, Failure};
 
@@ -11,9 +15,13 @@ const PAGE: usize = 100;
 /// What is kept at a host and port: keys and entries, or nothing if no server is there.
 type Lookup = dyn Fn(&str, u16) -> Option<Vec<(Vec<u8>, Entry)>>;
 
+/// Sets the string under a key at a host and port, or removes it. False if no server is there.
+type Writer = dyn Fn(&str, u16, &[u8], Option<&[u8]>) -> bool;
+
 /// Stores that a function knows the contents of.
 pub struct ModelPlane {
     lookup: Box<Lookup>,
+    writer: Option<Rc<Writer>>,
     clock: Clock,
 }
 
@@ -23,7 +31,17 @@ impl ModelPlane {
         clock: Clock,
         lookup: impl Fn(&str, u16) -> Option<Vec<(Vec<u8>, Entry)>> + 'static,
     ) -> Self {
-        Self { lookup: Box::new(lookup), clock }
+        Self { lookup: Box::new(lookup), writer: None, clock }
+    }
+
+    /// The same, with a way to write.
+    #[must_use]
+    pub fn with_writer(
+        mut self,
+        writer: impl Fn(&str, u16, &[u8], Option<&[u8]>) -> bool + 'static,
+    ) -> Self {
+        self.writer = Some(Rc::new(writer));
+        self
     }
 
     fn find(&self, host: &str, port: u16) -> Result<Vec<(Vec<u8>, Entry)>, Failure> {
@@ -101,7 +119,50 @@ impl DataPlane for ModelPlane {
         Ok(Box::new(ModelStore { entries, clock: self.clock.clone() }))
     }
 
+    fn canary(&self, target: &Target, key: &str) -> Result<Box<dyn Canary>, Failure> {
+        let Some(writer) = self.writer.clone() else {
+            return Err(Failure::fatal(format!("nothing can be written at {}", target.host)));
+        };
+        let (target, key) = (target.clone(), key.as_bytes().to_vec());
+        Ok(Box::new(ModelCanary { writer, target, key, written: BTreeSet::new() }))
+    }
+
     async fn answers(&self, host: &str, port: u16) -> Result<(), Failure> {
         self.find(host, port).map(|_| ())
+    }
+}
+
+/// The model loses nothing: what was written is what was acknowledged.
+struct ModelCanary {
+    writer: Rc<Writer>,
+    target: Target,
+    key: Vec<u8>,
+    written: BTreeSet<u64>,
+}
+
+impl ModelCanary {
+    fn set(&self, value: Option<&[u8]>) -> Result<(), Failure> {
+        let Target { host, port, .. } = &self.target;
+        if (self.writer)(host, *port, &self.key, value) {
+            return Ok(());
+        }
+        Err(Failure::new(Class::Transient, format!("cannot reach {host}:{port}")))
+    }
+}
+
+#[async_trait(?Send)]
+impl Canary for ModelCanary {
+    async fn write(&mut self, number: u64) -> Result<(), Failure> {
+        self.set(Some(number.to_string().as_bytes()))?;
+        self.written.insert(number);
+        Ok(())
+    }
+
+    async fn written(&mut self) -> Result<BTreeSet<u64>, Failure> {
+        Ok(self.written.clone())
+    }
+
+    async fn remove(&mut self) -> Result<(), Failure> {
+        self.set(None)
     }
 }

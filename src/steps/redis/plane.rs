@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::canary::Canary;
 use crate::engine::Failure;
 
 /// A secret in memory. Shows nothing of itself.
@@ -120,6 +121,15 @@ pub trait Store {
 pub trait DataPlane {
     /// Connects to every primary of the deployment at `target`.
     async fn open(&self, target: &Target) -> Result<Box<dyn Store>, Failure>;
+
+    /// A canary that writes under `key` of the deployment at `target`. Connects when it first writes.
+    ///
+    /// # Errors
+    /// There is no way to write here.
+    fn canary(&self, target: &Target, key: &str) -> Result<Box<dyn Canary>, Failure> {
+        let _ = key;
+        Err(Failure::fatal(format!("nothing can be written at {}", target.host)))
+    }
 
     /// Whether a server answers at `host:port`, without logging in: a TCP connection, no more.
     async fn answers(&self, host: &str, port: u16) -> Result<(), Failure>;

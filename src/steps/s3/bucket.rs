@@ -23,6 +23,8 @@ pub(crate) enum Guest {
     ElastiCache,
     /// MemoryDB reads them (MemoryDB developer guide, seeding a new cluster).
     MemoryDb,
+    /// MemoryDB writes its own (MemoryDB developer guide, exporting a snapshot).
+    MemoryDbExports,
 }
 
 impl Guest {
@@ -30,7 +32,9 @@ impl Guest {
     pub(crate) fn principal(self, region: &str) -> String {
         match self {
             Self::ElastiCache => format!("{region}.elasticache-snapshot.amazonaws.com"),
-            Self::MemoryDb => format!("{region}.memorydb-snapshot.amazonaws.com"),
+            Self::MemoryDb | Self::MemoryDbExports => {
+                format!("{region}.memorydb-snapshot.amazonaws.com")
+            }
         }
     }
 
@@ -39,13 +43,14 @@ impl Guest {
         let (service, title) = match self {
             Self::ElastiCache => ("elasticache-snapshot", "ElastiCache"),
             Self::MemoryDb => ("memorydb-snapshot", "MemoryDB"),
+            Self::MemoryDbExports => ("memorydb-snapshot", "MemoryDBExports"),
         };
         permissions::Guest { service, title, actions: self.actions(), bucket }
     }
 
     const fn actions(self) -> &'static [&'static str] {
         match self {
-            Self::ElastiCache => &[
+            Self::ElastiCache | Self::MemoryDbExports => &[
                 "s3:PutObject",
                 "s3:GetObject",
                 "s3:ListBucket",
@@ -61,7 +66,7 @@ impl Guest {
     /// backup; MemoryDB API permissions reference).
     fn caller_actions(self) -> &'static [&'static str] {
         match self {
-            Self::ElastiCache => &[
+            Self::ElastiCache | Self::MemoryDbExports => &[
                 "s3:GetBucketLocation",
                 "s3:ListBucket",
                 "s3:PutObject",
@@ -97,6 +102,7 @@ impl<'a> Place<'a> {
         let sid = match guest {
             Guest::ElastiCache => "ElastiCacheExports",
             Guest::MemoryDb => "MemoryDBRestores",
+            Guest::MemoryDbExports => "MemoryDBExports",
         };
         json!({
             "Sid": sid,

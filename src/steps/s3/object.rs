@@ -33,6 +33,20 @@ pub(crate) enum Removed {
 /// # Errors
 /// As `aws::call`.
 pub(crate) async fn list(env: &Env, bucket: &str, prefix: &str) -> Result<Vec<Object>, Failure> {
+    let mut objects = list_with_tags(env, bucket, prefix).await?;
+    objects.iter_mut().for_each(|object| object.etag = None);
+    Ok(objects)
+}
+
+/// As `list`, with the entity tags.
+///
+/// # Errors
+/// As `aws::call`.
+pub(crate) async fn list_with_tags(
+    env: &Env,
+    bucket: &str,
+    prefix: &str,
+) -> Result<Vec<Object>, Failure> {
     let mut objects = Vec::new();
     let mut next = None;
     loop {
@@ -46,7 +60,7 @@ pub(crate) async fn list(env: &Env, bucket: &str, prefix: &str) -> Result<Vec<Ob
                 key: object.key()?.to_owned(),
                 bytes: u64::try_from(object.size().unwrap_or(0)).unwrap_or(0),
                 encryption: None,
-                etag: None,
+                etag: object.e_tag().map(str::to_owned),
             })
         }));
         next = page.next_continuation_token().map(str::to_owned);

@@ -4,6 +4,10 @@
 //! A check without both forms fails a test, and so does a finding by a name that the list does not know.
 
 mod bucket;
+mod exports;
+mod gates;
+mod group;
+mod runbooks;
 mod source;
 mod swap;
 mod target;
@@ -105,7 +109,18 @@ pub(crate) const ACCEPTING: (&str, &str) = (
 );
 
 fn rows() -> Vec<Row> {
-    [source::rows(), bucket::rows(), swap::rows()].into_iter().flatten().collect()
+    [
+        source::rows(),
+        bucket::rows(),
+        exports::rows(),
+        gates::rows(),
+        group::rows(),
+        runbooks::rows(),
+        swap::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 async fn findings(world: &World) -> Vec<(String, Vec<Finding>)> {
@@ -190,7 +205,7 @@ impl Row {
 pub(crate) fn region_missing(finding: &Finding) -> Result<(), String> {
     let mend = finding.mend.as_deref().unwrap_or_default();
     for line in mend.lines() {
-        let regional = ["elasticache", "memorydb", "ssm", "secretsmanager", "kms", "ec2"];
+        let regional = ["elasticache", "memorydb", "ssm", "secretsmanager", "kms", "ec2", "sns"];
         let here = |service| line.matches(&format!("aws {service} ")).count();
         let commands: usize = regional.iter().map(here).sum();
         if line.matches("--region ").count() < commands {
@@ -259,12 +274,48 @@ fn what_is_found_of_a_bucket_is_what_comes() {
 }
 
 #[test]
+fn what_is_found_of_a_gate_is_what_comes() {
+    hold(gates::rows());
+    hold(runbooks::rows());
+}
+
+#[test]
+fn what_is_found_of_a_group_that_is_changed_is_what_comes() {
+    hold(group::rows());
+}
+
+#[test]
 fn what_is_found_of_a_swap_is_what_comes() {
     hold(swap::rows());
 }
 
-/// A check that cannot be brought to a finding by a playbook: `validate` refuses these arguments before anything is read.
-const BY_HAND: [&str; 1] = ["arguments"];
+#[test]
+fn what_is_found_of_an_export_is_what_comes() {
+    hold(exports::rows());
+}
+
+/// Checks that no world of these rows brings to a finding: `validate` refuses such arguments before anything is read; and
+/// exports are there only after a run.
+const BY_HAND: [&str; 2] = ["arguments", "export.newest"];
+
+#[test]
+fn a_drill_finds_out_before_the_run_that_there_is_nothing_to_restore() {
+    virtually(async {
+        let newest = |found: Vec<(String, Vec<Finding>)>| {
+            let mut all = found.into_iter().flat_map(|(_, found)| found);
+            all.find(|finding| finding.check == "export.newest").expect("it is looked for")
+        };
+        let ready = World::before("restore-drill").await;
+        assert_eq!(newest(findings(&ready).await).verdict, Verdict::Ok);
+        let world = World::for_plan(compiled("restore-drill", serde_json::Map::new())).await;
+        let finding = newest(findings(&world).await);
+        assert_eq!(finding.verdict, Verdict::WillFail);
+        assert!(finding.mend.is_some(), "{finding:?}");
+        let (step, said) = failed(&world.run(&Disturb::default()).await).expect("it fails");
+        assert_eq!(step, "newest");
+        assert!(said.contains("has no verified export"), "{said}");
+    });
+}
 
 /// Checks of what a server itself refuses: in `plans`, on real ones.
 const BY_SERVERS: [&str; 2] = ["compare.login", "compare.rights"];
@@ -320,14 +371,15 @@ fn a_healthy_account_passes_every_check_of_the_shipped_playbooks() {
     virtually(async {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for name in SHIPPED.into_iter().filter(|name| !name.starts_with("cleanup-")) {
-            let world = World::for_plan(compiled(name, serde_json::Map::new())).await;
+            let world = World::before(name).await;
+            let made = world.changes().len();
             for (step, found) in findings(&world).await {
                 for finding in found {
                     assert_eq!(finding.verdict, Verdict::Ok, "{name}: {step}: {finding:?}");
                     seen.insert(finding.check.into_owned());
                 }
             }
-            assert!(world.changes().is_empty());
+            assert_eq!(world.changes().len(), made);
         }
         assert!(seen.len() > 25, "{seen:?}");
     });

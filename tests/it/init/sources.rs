@@ -36,6 +36,7 @@ pub(super) fn group(id: &str, engine: &str, version: &str, node_type: &str) -> G
         kms_key: None,
         global: None,
         pending: Vec::new(),
+        multi_az: true,
         snapshot_retention_days: 7,
         snapshot_window: None,
         durability: None,

@@ -241,6 +241,32 @@ fn serve_answers_health_and_metrics_and_reloads_without_dropping_what_runs() {
 }
 
 #[test]
+fn metrics_tell_how_old_the_newest_verified_export_of_a_cluster_is() {
+    let place = Place::new();
+    let dir = place.path("playbooks");
+    std::fs::create_dir(&dir).expect("a folder");
+    let file = dir.join("p.yaml");
+    let text = "playbook: v1\nname: exports\nschedule:\n  every: 3s\n  overlap: skip\nsteps:\n  - id: export\n    elasticache.export_latest: { replication_group: demo, bucket: exports }\n";
+    std::fs::write(&file, text).expect("written");
+    let served = sandbox(&place, file.to_str().expect("UTF-8"));
+    let serving = Serving::start(&served, &place, dir.to_str().expect("UTF-8"));
+    let age =
+        "orchestrate_newest_verified_export_age_seconds{playbook=\"exports\",cluster=\"demo\"}";
+    assert!(!serving.ask("/metrics").1.contains(age), "nothing is verified yet");
+    eventually("an export was verified", || serving.ask("/metrics").1.contains(age));
+    let first = serving.metric(age);
+    assert!((0.0..120.0).contains(&first), "{first}");
+    for service in ["ElastiCache", "S3"] {
+        let of = |metric: &str| {
+            serving.metric(&format!("orchestrate_api_{metric}_total{{service=\"{service}\"}}"))
+        };
+        assert!(of("calls") >= 2.0, "{service}");
+        assert!(of("throttled") < 1.0, "{service}");
+    }
+    serving.kill();
+}
+
+#[test]
 fn serve_stops_runs_where_the_next_start_goes_on_with_them() {
     let place = Place::new();
     let dir = place.path("playbooks");

@@ -217,6 +217,7 @@ pub(super) async fn bucket(clock: &Clock, name: &str, region: &str) -> BucketObj
         region: Some("us-east-1".to_owned()),
         path_style: true,
         in_process: Some(sandbox.http_client()),
+        paced: false,
     };
     let clients = aws::connect(&settings).await.expect("an in-process connection");
     let bucket = Bucket::parse(&format!("s3://{name}/team/a")).expect("a URL");

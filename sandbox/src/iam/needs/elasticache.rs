@@ -80,9 +80,33 @@ pub(super) fn needs(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
                 needs.push(on(arn("subnetgroup", subnets)));
             }
             needs.extend(asked.texts("UserGroupIds").iter().map(|id| on(arn("usergroup", id))));
+            needs.extend(asked.text("SnapshotName").map(|name| on(arn("snapshot", name))));
+            // The service reads the files with the caller's right to them (user guide, seeding a new cluster).
+            let files = asked.texts("SnapshotArns");
+            needs.extend(files.iter().map(|file| Permission::of("s3:GetObject", file)));
             needs.extend(tagged(group));
             needs
         }
+        // What the group gets is asked for beside the group itself (service authorization reference).
+        "ModifyReplicationGroup" => {
+            let mut needs = vec![on(named("replicationgroup", "ReplicationGroupId"))];
+            let parameters = asked.text("CacheParameterGroupName");
+            needs.extend(parameters.map(|name| on(arn("parametergroup", name))));
+            for member in ["UserGroupIdsToAdd", "UserGroupIdsToRemove"] {
+                needs.extend(asked.texts(member).iter().map(|id| on(arn("usergroup", id))));
+            }
+            needs
+        }
+        "IncreaseReplicaCount"
+        | "DecreaseReplicaCount"
+        | "TestFailover"
+        | "ModifyReplicationGroupShardConfiguration" => {
+            vec![on(named("replicationgroup", "ReplicationGroupId"))]
+        }
+        "ListAllowedNodeTypeModifications" => match asked.text("CacheClusterId") {
+            Some(node) => vec![on(arn("cluster", node))],
+            None => vec![on(named("replicationgroup", "ReplicationGroupId"))],
+        },
         "DeleteReplicationGroup" => {
             let group = named("replicationgroup", "ReplicationGroupId");
             let mut needs = vec![on(group.clone())];

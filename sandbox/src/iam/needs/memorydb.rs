@@ -78,6 +78,26 @@ pub(super) fn needs(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
             [Some(on(group.clone())), tagged(group)].into_iter().flatten().collect()
         }
         "UpdateParameterGroup" => vec![on(named("parametergroup", "ParameterGroupName"))],
+        "UpdateUser" | "DeleteUser" => vec![on(named("user", "UserName"))],
+        "UpdateACL" => {
+            let users = ["UserNamesToAdd", "UserNamesToRemove"].map(|member| asked.texts(member));
+            let users = users.iter().flatten().map(|user| on(arn("user", user)));
+            [on(named("acl", "ACLName"))].into_iter().chain(users).collect()
+        }
+        "DeleteACL" => vec![on(named("acl", "ACLName"))],
+        "DeleteParameterGroup" => vec![on(named("parametergroup", "ParameterGroupName"))],
+        "DeleteSubnetGroup" => vec![on(named("subnetgroup", "SubnetGroupName"))],
+        // What the request names beside the cluster, as for CreateCluster.
+        "UpdateCluster" => {
+            let of = |kind: &str, member: &str| asked.text(member).map(|name| on(arn(kind, name)));
+            let beside = [of("acl", "ACLName"), of("parametergroup", "ParameterGroupName")];
+            [Some(on(named("cluster", "ClusterName")))]
+                .into_iter()
+                .chain(beside)
+                .flatten()
+                .collect()
+        }
+        "FailoverShard" | "ListAllowedNodeTypeUpdates" => vec![on(named("cluster", "ClusterName"))],
         "CreateSubnetGroup" => {
             let group = named("subnetgroup", "SubnetGroupName");
             [Some(on(group.clone())), tagged(group)].into_iter().flatten().collect()

@@ -4,6 +4,7 @@
 //! and the services' own permission pages. Where these are silent or disagree, more is asked for rather than less, and a
 //! comment says UNSURE: a policy that satisfies the sandbox should satisfy AWS.
 
+mod cloudwatch;
 mod elasticache;
 mod memorydb;
 mod parameters;
@@ -146,9 +147,15 @@ fn known(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
             (asked.operation == "DescribeKey")
                 .then(|| vec![Permission::of("kms:DescribeKey", &key)])
         }
+        "sns" => {
+            let topic = asked.text("TopicArn").unwrap_or("*");
+            ["GetTopicAttributes", "Publish"]
+                .contains(&asked.operation)
+                .then(|| vec![Permission::of(&asked.action(), topic)])
+        }
         "servicequotas" => Some(vec![Permission::of(&asked.action(), "*")]),
         // Signed as "monitoring", and named "cloudwatch" in policies.
-        "monitoring" => Some(vec![Permission::of(&format!("cloudwatch:{}", asked.operation), "*")]),
+        "monitoring" => cloudwatch::needs(ctx, asked),
         _ => None,
     }
 }
@@ -212,7 +219,9 @@ mod tests {
             ("ssm", include_str!("../../ssm/call.rs")),
             ("secretsmanager", include_str!("../../secretsmanager/call.rs")),
             ("route53", include_str!("../../route53/call.rs")),
+            ("monitoring", include_str!("../../cloudwatch/call.rs")),
             ("sts", include_str!("../../sts/call.rs")),
+            ("sns", include_str!("../../sns/call.rs")),
             ("iam", include_str!("../call.rs")),
         ] {
             let operations = operations(source);

@@ -70,7 +70,7 @@ pub(super) fn secrets(ctx: &Ctx, asked: &Asked<'_>) -> Option<Vec<Permission>> {
     let on = |resource: &str| Permission::of(&asked.action(), resource);
     let prefix = format!("arn:aws:secretsmanager:{}:{}:secret:", ctx.region(), ctx.account());
     let mut needs = match asked.operation {
-        "ListSecrets" => vec![on("*")],
+        "ListSecrets" | "GetRandomPassword" => vec![on("*")],
         // A secret that is not there has no suffix yet; what is asked for then is UNSURE.
         "CreateSecret" => vec![on(&format!("{prefix}{}", asked.text("Name").unwrap_or("*")))],
         "DescribeSecret"

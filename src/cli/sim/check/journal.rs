@@ -36,6 +36,16 @@ impl Line {
         self.record["step"].as_str()
     }
 
+    /// Whether it is an undo that says that it kept something on purpose: an export that counts.
+    pub(super) fn kept(&self) -> bool {
+        let did = self.record["did"].as_array().into_iter().flatten();
+        self.kind() == "undone"
+            // "put" is a point of a metric, which is what its undo is for.
+            && did
+                .filter_map(Value::as_str)
+                .any(|words| words.starts_with("kept ") || words.starts_with("put 1 of metric "))
+    }
+
     /// The rest it records, if it does.
     pub(super) fn rest(&self) -> Option<&str> {
         if self.kind() == "rested" { self.record["rest"].as_str() } else { None }

@@ -11,6 +11,7 @@ const RUN: &str = "01h3kq7xw2";
 
 /// A small run: a cluster is made, and a parameter leads to it.
 struct Case {
+    meant: &'static [&'static str],
     before: Value,
     undisturbed: Value,
     end: Value,
@@ -70,6 +71,7 @@ fn whole() -> Case {
     switch.sight = Some(world("new:1", &["fresh"]));
     let intent = |step: &str, name: &str| json!({"type": "intended", "step": step, "resources": [{"name": name}], "prepared": {}});
     Case {
+        meant: &[],
         before: world("old:1", &[]),
         undisturbed: world("new:1", &["fresh"]),
         end: world("new:1", &["fresh"]),
@@ -93,6 +95,7 @@ fn broken(case: &Case) -> Vec<&'static str> {
     let journal = lines.concat();
     let evidence = Evidence {
         run: RUN,
+        meant: case.meant,
         before: &case.before,
         undisturbed: &case.undisturbed,
         end: &case.end,
@@ -129,6 +132,15 @@ fn a_thing_made_twice_and_a_source_taken_away_are_seen() {
         with(|case| case.sent[0].call.operation = "DeleteReplicationGroup".to_owned()),
         ["G8"]
     );
+    // What a playbook is there to do is no more allowed to it than that.
+    let deletes = |meant: &'static [&'static str]| {
+        with(|case| {
+            case.meant = meant;
+            case.sent[0].call.operation = "DeleteReplicationGroup".to_owned();
+        })
+    };
+    assert_eq!(deletes(&["DeleteReplicationGroup"]), Vec::<&str>::new());
+    assert_eq!(deletes(&["ModifyReplicationGroup"]), ["G8"]);
 }
 
 #[test]
@@ -202,6 +214,7 @@ fn a_journal_with_a_gap_is_seen() {
         let (world, none) = (json!({}), Vec::new());
         let evidence = Evidence {
             run: RUN,
+            meant: &[],
             before: &world,
             undisturbed: &world,
             end: &world,

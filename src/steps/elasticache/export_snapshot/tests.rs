@@ -20,6 +20,9 @@ use aws_smithy_mocks::{Rule, mock};
 use serde_json::json;
 
 use super::*;
+use crate::engine::Class;
+use crate::steps::exports::landing::Landing;
+use crate::steps::exports::out::Prepared;
 use crate::steps::testing::{self, Rules};
 
 const TARGET: &str = "orc-0test0test-export";
@@ -91,6 +94,7 @@ fn spec() -> Spec {
 fn intent() -> Prepared {
     Prepared {
         landing: Landing {
+            of: Of::ElastiCache,
             snapshot: "snap".to_owned(),
             bucket: "exports".to_owned(),
             target: TARGET.to_owned(),
@@ -119,12 +123,13 @@ async fn the_export_is_done_when_the_source_is_back_and_every_object_is_there() 
         .output(|| shown("available"))
         .repeatedly()
         .build();
-    // Empty for prepare, execute's first look and four looks of the wait; then one object is late.
+    // Empty for prepare, execute's first look and the first of the wait; none is asked for while the source is busy; then
+    // one object is late.
     let list = mock!(S3::list_objects_v2)
         .match_requests(|r| r.prefix() == Some("orc-0test0test-export-"))
         .sequence()
         .output(|| objects(&["orc-0test0test-export-notes.rdb"]))
-        .times(5)
+        .times(3)
         .output(|| objects(&BOTH[..1]))
         .times(2)
         .output(|| objects(&BOTH))

@@ -32,6 +32,7 @@ fn plan(targets: &[Value]) -> Plan {
         inputs: serde_json::Map::new(),
         timeout_secs: None,
         writes: Writes::NotConcerned,
+        guards: Vec::new(),
         stages: vec![Stage { max_parallel: 1, lanes: vec![vec![step]] }],
     }
 }

@@ -1,5 +1,6 @@
 //! The data plane over the network: real Redis and Valkey servers, single or in cluster mode.
 
+mod canary;
 mod chunk;
 mod error;
 mod link;
@@ -21,6 +22,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
+use super::canary::Canary;
 use super::plane::{DataPlane, Store, Target};
 use crate::engine::Failure;
 
@@ -84,6 +86,12 @@ impl DataPlane for Wire {
     async fn open(&self, target: &Target) -> Result<Box<dyn Store>, Failure> {
         let tls = if target.tls { Some(self.connector()?) } else { None };
         Ok(Box::new(store::WireStore::open(target.clone(), tls).await?))
+    }
+
+    fn canary(&self, target: &Target, key: &str) -> Result<Box<dyn Canary>, Failure> {
+        let tls = if target.tls { Some(self.connector()?) } else { None };
+        let (target, key) = (target.clone(), key.to_owned());
+        Ok(Box::new(canary::WireCanary { target, tls, key, link: None }))
     }
 
     async fn answers(&self, host: &str, port: u16) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Where an export of a replication group's snapshot lands: which objects it makes, and how one sees that it is over.
+//! Where an export of a snapshot lands: which objects it makes, and how one sees that it is over.
 //!
 //! No event and no status says that an export is complete. The source snapshot leaves `available` for `copying` and
 //! comes back, and one object for each node group, `<target>-<node group id>.rdb`, appears when its upload is complete
@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::look;
+use super::of::{Of, Watch};
 use crate::engine::{Cx, Failure, Seen};
 use crate::steps::{Env, s3};
 
@@ -25,52 +25,55 @@ const QUIET_FOR: Duration = Duration::from_secs(60);
 const QUIET_FOR_UNSEEN: Duration = Duration::from_secs(5 * 60);
 
 /// State of a wait: every object is there, as far as one can know, and the source is free again.
-pub(super) const LANDED: &str = "exported";
+pub(in crate::steps) const LANDED: &str = "exported";
 /// State of a wait: the source is free again and objects are missing.
-pub(super) const MISSING: &str = "objects missing";
+pub(in crate::steps) const MISSING: &str = "objects missing";
 
 /// What an export makes, and from what.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Landing {
+pub(in crate::steps) struct Landing {
+    /// Whose snapshot it is.
+    #[serde(default)]
+    pub(in crate::steps) of: Of,
     /// The source snapshot.
-    pub(super) snapshot: String,
+    pub(in crate::steps) snapshot: String,
     /// The bucket.
-    pub(super) bucket: String,
+    pub(in crate::steps) bucket: String,
     /// What the keys begin with, in lower case as ElastiCache stores it.
-    pub(super) target: String,
+    pub(in crate::steps) target: String,
     /// The node groups of the snapshot: one object each.
-    pub(super) node_groups: Vec<String>,
+    pub(in crate::steps) node_groups: Vec<String>,
 }
 
 /// One look at both sides.
 #[derive(Clone, Debug)]
-pub(super) struct View {
+pub(in crate::steps) struct View {
     /// The source's status; none if it is gone.
-    pub(super) source: Option<String>,
+    pub(in crate::steps) source: Option<String>,
     /// The objects: for each node group its own, if it is there and not empty.
-    pub(super) objects: Vec<Option<s3::Object>>,
+    pub(in crate::steps) objects: Vec<Option<s3::Object>>,
     /// Whether `objects` has a place for each that there will be; otherwise it is what there is so far.
-    pub(super) counted: bool,
+    pub(in crate::steps) counted: bool,
 }
 
 impl View {
     /// How many objects are there.
-    pub(super) fn present(&self) -> usize {
+    pub(in crate::steps) fn present(&self) -> usize {
         self.objects.iter().flatten().count()
     }
 
     /// Whether all are, as far as they can be counted.
-    pub(super) fn complete(&self) -> bool {
+    pub(in crate::steps) fn complete(&self) -> bool {
         self.counted && self.present() == self.objects.len()
     }
 
     /// Whether an export has left something to see.
-    pub(super) fn shows_traces(&self) -> bool {
+    pub(in crate::steps) fn shows_traces(&self) -> bool {
         self.present() > 0 || !self.source_is_free()
     }
 
     /// Whether the source snapshot is at rest.
-    pub(super) fn source_is_free(&self) -> bool {
+    pub(in crate::steps) fn source_is_free(&self) -> bool {
         self.source.as_deref().is_none_or(|status| status.eq_ignore_ascii_case("available"))
     }
 }
@@ -82,7 +85,7 @@ impl Landing {
     }
 
     /// The key expected for a node group.
-    pub(super) fn key(&self, node_group: &str) -> String {
+    pub(in crate::steps) fn key(&self, node_group: &str) -> String {
         format!("{}-{node_group}.rdb", self.target)
     }
 
@@ -94,7 +97,7 @@ impl Landing {
     }
 
     /// Every object in the bucket that an export to this target could have made.
-    pub(super) async fn in_the_way(&self, env: &Env) -> Result<Vec<s3::Object>, Failure> {
+    pub(in crate::steps) async fn in_the_way(&self, env: &Env) -> Result<Vec<s3::Object>, Failure> {
         let mut objects = s3::list(env, &self.bucket, &self.prefix()).await?;
         objects.retain(|object| self.node_group_of(&object.key).is_some());
         Ok(objects)
@@ -102,7 +105,10 @@ impl Landing {
 
     /// The objects that belong to the snapshot's own node groups, in their order; an id is compared as a number, since
     /// its padding is nowhere promised.
-    pub(super) async fn objects(&self, env: &Env) -> Result<Vec<Option<s3::Object>>, Failure> {
+    pub(in crate::steps) async fn objects(
+        &self,
+        env: &Env,
+    ) -> Result<Vec<Option<s3::Object>>, Failure> {
         let found = self.in_the_way(env).await?;
         let same = |a: &str, b: &str| a == b || a.parse::<u16>().is_ok_and(|a| b.parse() == Ok(a));
         let of = |id: &String| {
@@ -116,7 +122,7 @@ impl Landing {
     }
 
     /// As `view`, for a wait: asks S3 only once the source is free again, since nothing is decided before.
-    pub(super) async fn glance(&self, env: &Env) -> Result<View, Failure> {
+    pub(in crate::steps) async fn glance(&self, env: &Env) -> Result<View, Failure> {
         let mut view = View { source: self.source(env).await?, objects: Vec::new(), counted: true };
         view.objects = if view.source_is_free() {
             self.objects(env).await?
@@ -126,13 +132,30 @@ impl Landing {
         Ok(view)
     }
 
+    /// As `glance`, from the page that answers all waits of its sort.
+    pub(in crate::steps) async fn watched(
+        &self,
+        env: &Env,
+        cx: &Cx,
+        watch: &Watch<'_>,
+    ) -> Result<View, Failure> {
+        let source = watch.status(env, cx, &self.snapshot).await?;
+        let mut view = View { source, objects: Vec::new(), counted: true };
+        view.objects = if view.source_is_free() {
+            self.objects(env).await?
+        } else {
+            vec![None; self.node_groups.len()]
+        };
+        Ok(view)
+    }
+
     async fn source(&self, env: &Env) -> Result<Option<String>, Failure> {
-        let source = look::snapshot(env, &self.snapshot).await?;
-        Ok(source.map(|s| s.snapshot_status().unwrap_or("unknown").to_owned()))
+        let source = self.of.snapshot(env, &self.snapshot).await?;
+        Ok(source.map(|snapshot| snapshot.status))
     }
 
     /// Looks at both sides. The source first: an export that ends between the two looks then shows as complete.
-    pub(super) async fn view(&self, env: &Env) -> Result<View, Failure> {
+    pub(in crate::steps) async fn view(&self, env: &Env) -> Result<View, Failure> {
         let source = self.source(env).await?;
         Ok(View { source, objects: self.objects(env).await?, counted: true })
     }
@@ -140,7 +163,7 @@ impl Landing {
 
 /// What the looks of one wait remember.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(in crate::steps) struct Progress {
     left: Cell<bool>,
     seen: RefCell<Vec<Option<s3::Object>>>,
     quiet_since: Cell<Option<Timestamp>>,
@@ -148,7 +171,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// The state of the wait, from a look.
-    pub(super) fn seen(&self, cx: &Cx, view: &View) -> Seen {
+    pub(in crate::steps) fn seen(&self, cx: &Cx, view: &View) -> Seen {
         if !view.source_is_free() {
             self.left.set(true);
             self.quiet_since.set(None);
@@ -192,6 +215,7 @@ mod tests {
     #[test]
     fn only_keys_of_this_target_with_a_node_group_are_its_objects() {
         let landing = Landing {
+            of: Of::ElastiCache,
             snapshot: "s".into(),
             bucket: "b".into(),
             target: "prod".into(),

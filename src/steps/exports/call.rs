@@ -1,4 +1,4 @@
-//! What both exports to S3 have in common: the call that begins one, its refusals, the files it leaves.
+//! What every export to S3 has in common: the call that begins one, its refusals, the files it leaves.
 
 use std::future::Future;
 
@@ -12,10 +12,10 @@ use crate::steps::{Env, s3};
 ///
 /// # Errors
 /// Those of the call, with what to mend; `Journal`.
-pub(super) async fn ask<T>(
+pub(in crate::steps) async fn ask<T>(
     env: &Env,
     cx: &Cx,
-    bucket: &str,
+    (guest, bucket): (s3::Guest, &str),
     before: Call,
     asking: impl Future<Output = Result<T, Failure>>,
     taken: impl FnOnce() -> Failure,
@@ -36,7 +36,7 @@ pub(super) async fn ask<T>(
         conflict.answer = failure.answer;
         return Err(conflict);
     }
-    let mend = mend(said, env, bucket);
+    let mend = mend(said, env, guest, bucket);
     Err(match mend {
         Some(mend) => failure.mend(mend),
         None => failure,
@@ -44,7 +44,7 @@ pub(super) async fn ask<T>(
 }
 
 /// What to do about the refusals that the documentation of CopySnapshot lists (ElastiCache API reference).
-fn mend(said: &str, env: &Env, bucket: &str) -> Option<String> {
+fn mend(said: &str, env: &Env, guest: s3::Guest, bucket: &str) -> Option<String> {
     let region = &env.identity.region;
     if said.contains("outside of the region") {
         Some(format!("use a bucket in {region}: snapshots are exported within their region only"))
@@ -65,7 +65,7 @@ fn mend(said: &str, env: &Env, bucket: &str) -> Option<String> {
              the bucket, and s3:PutObject, s3:GetObject and s3:DeleteObject on arn:aws:s3:::{bucket}/*"
         ))
     } else if said.contains("has not been granted") {
-        Some(s3::statement_wanted(s3::Guest::ElastiCache, region, bucket))
+        Some(s3::statement_wanted(guest, region, bucket))
     } else {
         None
     }
@@ -75,7 +75,7 @@ fn mend(said: &str, env: &Env, bucket: &str) -> Option<String> {
 ///
 /// # Errors
 /// Those of `view`, and of sleeping.
-pub(super) async fn begun<L>(
+pub(in crate::steps) async fn begun<L>(
     cx: &Cx,
     first: &View,
     mut view: impl FnMut() -> L,
@@ -95,24 +95,24 @@ where
 
 /// Exported files that were looked at.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(in crate::steps) struct Files {
     /// Their ARNs.
-    pub(super) objects: Vec<String>,
+    pub(in crate::steps) objects: Vec<String>,
     /// Their keys.
-    pub(super) keys: Vec<String>,
+    pub(in crate::steps) keys: Vec<String>,
     /// The newest RDB version among them.
-    pub(super) rdb_version: u32,
+    pub(in crate::steps) rdb_version: u32,
     /// Their RDB heads.
-    pub(super) rdb_heads: Vec<String>,
+    pub(in crate::steps) rdb_heads: Vec<String>,
     /// Their size together.
-    pub(super) bytes: u64,
+    pub(in crate::steps) bytes: u64,
 }
 
 /// Reads each file's encryption and head.
 ///
 /// # Errors
 /// `Conflict` if one is gone, `Fatal` if MemoryDB cannot restore from one, or as `aws::call`.
-pub(super) async fn inspect(
+pub(in crate::steps) async fn inspect(
     env: &Env,
     bucket: &str,
     objects: impl IntoIterator<Item = s3::Object>,
@@ -140,7 +140,7 @@ pub(super) async fn inspect(
 }
 
 /// The failure for an exported file that somebody removed.
-pub(super) fn vanished(bucket: &str, key: &str) -> Failure {
+pub(in crate::steps) fn vanished(bucket: &str, key: &str) -> Failure {
     Failure::new(Class::Conflict, format!("s3://{bucket}/{key} was there and is gone"))
         .mend("find out who deletes files from this bucket (a lifecycle rule?), then run again")
 }
@@ -149,7 +149,7 @@ pub(super) fn vanished(bucket: &str, key: &str) -> Failure {
 ///
 /// # Errors
 /// As `aws::call`.
-pub(super) async fn remove(
+pub(in crate::steps) async fn remove(
     env: &Env,
     bucket: &str,
     objects: impl IntoIterator<Item = s3::Object>,
