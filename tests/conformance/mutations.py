@@ -132,7 +132,9 @@ def xml_values(root, exchange):
 
         yield "unknown element", f"in <{local(element.tag)}>", changed(lambda e: e.append(ET.Element("Surprise")))
         text = (element.text or "").strip()
-        if text.isdigit() and numeric(element, everything, exchange) or text in ("true", "false"):
+        # The value of a tag is any text.
+        logical = text in ("true", "false") and local(element.tag) != "Value"
+        if text.isdigit() and numeric(element, everything, exchange) or logical:
             yield "wrong text", f"<{local(element.tag)}>", changed(lambda e: setattr(e, "text", "yesterday"))
     if exchange.protocol == QUERY:
         for child in range(len(root)):

@@ -152,7 +152,7 @@ def element(shape, found, where, skip=()):
         value_name = shape.value.serialization.get("name", "value")
         for at, entry in enumerate(found):
             inner = {local(e.tag): e for e in entry}
-            if local(entry.tag) != "entry" or set(inner) != {key_name, value_name}:
+            if local(entry.tag) != "entry" or set(inner) != {key_name, value_name} or len(entry) != 2:
                 yield f"{where}[{at}]", f"an entry has <{key_name}> and <{value_name}>"
                 continue
             yield from element(shape.key, inner[key_name], f"{where}[{at}]")

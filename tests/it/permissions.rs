@@ -177,7 +177,10 @@ impl Scenario {
                 state: state.to_owned(),
                 reason: "the disk of the sandbox is imaginary, so it failed".to_owned(),
             };
-            world.sandbox.set_faults(FaultPlan::of([Fault::new(service, operation, kind)]));
+            // A fleet tries its members again and tells of those that fail for good.
+            let fleet = world.plan.steps().any(|step| step.kind == "elasticache.export_fleet");
+            let fault = Fault::new(service, operation, kind).times(if fleet { 10 } else { 1 });
+            world.sandbox.set_faults(FaultPlan::of([fault]));
         };
         match self {
             Self::Plan => return Told::findings(preflight(world).await),

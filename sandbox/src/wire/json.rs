@@ -18,8 +18,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, ApiError> {
 /// A successful answer. Null is that of an operation without output: a structure without members.
 pub(crate) fn respond(output: &Value, request_id: &str) -> Reply {
     let body = if output.is_null() { "{}".to_owned() } else { output.to_string() };
-    Reply::new(200, "application/x-amz-json-1.1", body)
-        .header("x-amzn-requestid", request_id)
+    Reply::new(200, "application/x-amz-json-1.1", body).header("x-amzn-requestid", request_id)
 }
 
 /// A time as JSON 1.1 carries it: seconds since the epoch, with a fraction.

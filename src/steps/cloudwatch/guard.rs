@@ -191,7 +191,8 @@ pub async fn look(env: &Env, guards: &[Value], now: Timestamp) -> Result<Vec<See
                                 Seen::Breached(format!("alarm \"{name}\" is in ALARM{why}"))
                             }
                             other => {
-                                let state = other.as_ref().map_or("without a state", StateValue::as_str);
+                                let state =
+                                    other.as_ref().map_or("without a state", StateValue::as_str);
                                 Seen::Unknown(format!("alarm \"{name}\" is {state}{why}"))
                             }
                         }

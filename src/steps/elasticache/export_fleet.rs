@@ -275,7 +275,11 @@ impl Step for ExportFleet {
             clusters: ended.exports.iter().map(|export| export.cluster().to_owned()).collect(),
             exports: ended.exports,
             failed: failed
-                .map(|(cluster, failure)| Failed { cluster, why: failure.to_string(), mend: failure.mend })
+                .map(|(cluster, failure)| Failed {
+                    cluster,
+                    why: failure.to_string(),
+                    mend: failure.mend,
+                })
                 .collect(),
         }))
     }
