@@ -76,6 +76,7 @@ fn plan() -> Plan {
         timeout_secs: None,
         effect: Effect::Mutates(UndoPolicy::Undo),
         accept_no_way_back: false,
+        keep: false,
     };
     let stages = (0..STEPS).map(|n| Stage { max_parallel: 1, lanes: vec![vec![step(n)]] });
     Plan {

@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::gate::Gates;
@@ -192,10 +193,16 @@ fn connecting() -> TimeoutConfigBuilder {
     TimeoutConfig::builder().connect_timeout(Duration::from_secs(5))
 }
 
-/// The one line that chooses the TLS stack.
 fn https() -> SharedHttpClient {
-    use aws_smithy_http_client::{Builder, tls};
-    Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-        .build_https()
+    aws_smithy_http_client::Builder::new().tls_provider(stack()).build_https()
+}
+
+/// What carries a request to others than AWS, with the TLS stack of the clients.
+pub(crate) fn connector() -> Connector {
+    Connector::builder().tls_provider(stack()).build()
+}
+
+/// The one line that chooses the TLS stack.
+fn stack() -> tls::Provider {
+    tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc)
 }

@@ -14,6 +14,7 @@ mod tally;
 pub use arn::{elasticache_arn, memorydb_arn, s3_object_arn, split_s3_object_arn};
 pub use call::{Op, call, found};
 pub use class::class_of;
+pub(crate) use clients::connector;
 pub use clients::{Clients, Settings, connect, is_region};
 pub use conditional::{Condition, Object, get_object, list_keys, put_object};
 pub use gate::{Gate, Gates};

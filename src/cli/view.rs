@@ -34,6 +34,10 @@ fn step_view(step: &PlannedStep, kinds: &[About]) -> StepView {
         Effect::ReadOnly => None,
         Effect::Mutates(UndoPolicy::None(reason)) => Some(format!("none: {reason}")),
         Effect::Mutates(UndoPolicy::Manual(text)) => Some(format!("by hand: {text}")),
+        Effect::Mutates(UndoPolicy::Undo) if step.keep => {
+            let undo = sketch.undo.unwrap_or_else(|| "undo it".to_owned());
+            Some(format!("{undo}, unless it has succeeded: then it stays"))
+        }
         Effect::Mutates(UndoPolicy::Undo | UndoPolicy::Pivot) => sketch.undo,
     };
     StepView {

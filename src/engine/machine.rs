@@ -588,11 +588,17 @@ impl RunState {
         open.into_iter().map(|(planned, _)| planned).collect()
     }
 
-    /// What a rollback would do with a step's changes.
+    /// What a rollback would do with a step's changes. What the playbook keeps is undone only while it is not done.
     #[must_use]
-    pub fn undo_policy(planned: &PlannedStep) -> &UndoPolicy {
+    pub fn undo_policy<'a>(&self, planned: &'a PlannedStep) -> &'a UndoPolicy {
         static NOTHING: UndoPolicy =
             UndoPolicy::None(std::borrow::Cow::Borrowed("it changes nothing"));
+        static KEPT: UndoPolicy = UndoPolicy::None(std::borrow::Cow::Borrowed(
+            "the playbook keeps what this step has made",
+        ));
+        if planned.keep && self.step(&planned.id).progress == Progress::Succeeded {
+            return &KEPT;
+        }
         match &planned.effect {
             Effect::Mutates(policy) => policy,
             Effect::ReadOnly => &NOTHING,

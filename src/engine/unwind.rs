@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::failure::{Class, Failure};
 use super::journal::{Record, Rest, RollbackReason};
 use super::kind::Kind;
-use super::machine::RunState;
 use super::retry;
 use super::run::Engine;
 use crate::plan::{PlannedStep, UndoPolicy};
@@ -44,9 +43,9 @@ impl Engine<'_> {
     }
 
     async fn undo(&self, planned: &PlannedStep) -> Result<(), Failure> {
-        match RunState::undo_policy(planned) {
+        match self.ledger.state(|s| s.undo_policy(planned).clone()) {
             UndoPolicy::None(reason) | UndoPolicy::Manual(reason) => {
-                let (step, reason) = (planned.id.clone(), reason.to_string());
+                let (step, reason) = (planned.id.clone(), reason.into_owned());
                 self.ledger.record(Record::Left { step, reason }).await
             }
             UndoPolicy::Undo | UndoPolicy::Pivot => match self.kinds.kind(&planned.kind) {

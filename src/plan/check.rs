@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::catalog::{Catalog, Fault, KindInfo};
+use super::catalog::{Catalog, Effect, Fault, KindInfo, UndoPolicy};
 use super::fill::{Fill, fill};
 use super::fit::{Place, fit};
 use super::pivot::check_pivots;
@@ -93,6 +93,7 @@ impl<'a> Checker<'a, '_> {
             return;
         };
         self.accept(step, kind);
+        self.keep(step, kind);
         match &step.for_each {
             // Items written out are known now, so each is checked as if it stood there itself.
             Some(Arg { value: ArgValue::Seq(items), .. }) if readable => {
@@ -201,6 +202,24 @@ impl<'a> Checker<'a, '_> {
                     format!("`{}` is not a pivot, so there is no way back to give up", kind.name),
                 )
                 .help("remove `accept_no_way_back`"),
+            );
+        }
+    }
+
+    fn keep(&mut self, step: &StepNode, kind: &KindInfo) {
+        if let Some(keep) = &step.keep
+            && kind.effect != Effect::Mutates(UndoPolicy::Undo)
+        {
+            self.problems.push(
+                Diagnostic::error(
+                    Code::NothingToKeep,
+                    keep.span,
+                    format!(
+                        "a rollback does not undo `{}`, so there is nothing to keep",
+                        kind.name
+                    ),
+                )
+                .help("remove `keep`"),
             );
         }
     }

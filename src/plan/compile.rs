@@ -146,6 +146,7 @@ impl Compiler<'_> {
             timeout_secs: step.timeout.as_ref().and_then(|arg| self.timeout(arg)),
             effect: kind.effect.clone(),
             accept_no_way_back: step.accept_no_way_back.as_ref().is_some_and(|flag| flag.value),
+            keep: step.keep.as_ref().is_some_and(|flag| flag.value),
         })
     }
 

@@ -82,6 +82,9 @@ pub struct PlannedStep {
     pub effect: Effect,
     /// The playbook lets this pivot go ahead though the way back could not be proved.
     pub accept_no_way_back: bool,
+    /// A rollback leaves what the step has made, once it has succeeded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
 }
 
 impl Plan {

@@ -220,6 +220,13 @@ fn step(kinds: Map<String, Value>, snippets: Vec<Value>) -> Value {
                 "description": "Lets a pivot go ahead though the way back could not be proved.",
             }),
         ),
+        (
+            "keep",
+            json!({
+                "type": "boolean",
+                "description": "A rollback leaves what the step has made, once it has succeeded.",
+            }),
+        ),
     ] {
         properties.insert(key.to_owned(), schema);
     }

@@ -80,6 +80,7 @@ codes! {
     "P0055" BadCall "A function is given too few or too many arguments."
     "P0056" BadArgument "A function cannot take one of its arguments."
     "P0057" NoTag "A tag is looked up that is not there."
+    "P0058" NothingToKeep "`keep` stands at a step that a rollback would not undo."
     "P0060" MissingInput "A required input was not given."
     "P0061" BadInput "A given input does not fit its declaration."
     "P0062" UndeclaredInput "A given input is not declared by the playbook."

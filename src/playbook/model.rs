@@ -74,6 +74,8 @@ pub struct StepNode {
     pub max_parallel: u32,
     /// Set if a pivot may go ahead though the way back was not proved. The span is the key's.
     pub accept_no_way_back: Option<Located<bool>>,
+    /// Set if a rollback is to leave what the step has made. The span is the key's.
+    pub keep: Option<Located<bool>>,
 }
 
 impl Playbook {

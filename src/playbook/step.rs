@@ -12,7 +12,7 @@ use super::tree::{Key, Node, Value};
 
 /// What a step may say beside its kind.
 pub(crate) const STEP_KEYS: &[&str] =
-    &["id", "description", "timeout", "for_each", "max_parallel", "accept_no_way_back"];
+    &["id", "description", "timeout", "for_each", "max_parallel", "accept_no_way_back", "keep"];
 /// How other tools name a step's kind, and its arguments.
 const FOREIGN_KINDS: &[&str] = &["type", "kind", "uses", "action"];
 const FOREIGN_ARGS: &[&str] = &["with", "args", "params", "parameters"];
@@ -117,7 +117,9 @@ impl Lowering<'_> {
             let problem = Diagnostic::error(Code::UnknownKey, key.span, message);
             self.problems.push(problem.help("remove it, or add `for_each`"));
         }
-        let accept_no_way_back = self.accept(&fields);
+        let accept_no_way_back =
+            self.flag("accept_no_way_back", "if there may be no way back", &fields);
+        let keep = self.flag("keep", "if a rollback is to leave what the step has made", &fields);
         let head = fields.entries().first().map_or(fields.span(), |(key, _)| key.span);
         // A step without one kind has been reported; its id stays known to the steps after it.
         let (kind, args) = match self.kind(&fields) {
@@ -138,6 +140,7 @@ impl Lowering<'_> {
             for_each,
             max_parallel,
             accept_no_way_back,
+            keep,
         })
     }
 
@@ -282,22 +285,23 @@ impl Lowering<'_> {
         DEFAULT_PARALLEL
     }
 
-    fn accept(&mut self, fields: &Fields<'_>) -> Option<Located<bool>> {
-        let (key, node) = fields.entry("accept_no_way_back")?;
+    /// A key that is `true` or `false`; `when` says what the former is for.
+    fn flag(&mut self, name: &str, when: &str, fields: &Fields<'_>) -> Option<Located<bool>> {
+        let (key, node) = fields.entry(name)?;
         if let Value::Bool(flag) = node.value {
             return Some(Located::new(flag, key.span));
         }
         let help = match &node.value {
             Value::Str(text) if matches!(text.to_lowercase().as_str(), "yes" | "on" | "true") => {
-                "write `true`, without quotes"
+                "write `true`, without quotes".to_owned()
             }
-            _ => "write `true` if there may be no way back, or leave it out",
+            _ => format!("write `true` {when}, or leave it out"),
         };
         self.problems.push(
             Diagnostic::error(
                 Code::WrongType,
                 node.span,
-                "`accept_no_way_back` must be written out as `true` or `false`",
+                format!("`{name}` must be written out as `true` or `false`"),
             )
             .help(help),
         );

@@ -13,6 +13,7 @@ mod status;
 mod style;
 mod summary;
 mod terminal;
+mod undoing;
 mod words;
 
 use jiff::Timestamp;
@@ -31,6 +32,7 @@ pub use status::{render_run_line, render_status};
 pub use style::Style;
 pub use summary::{render_summary, writes};
 pub use terminal::Terminal;
+pub use undoing::undoing;
 pub use words::{counted, duration, escape, instant};
 
 /// Shows a run while it happens.

@@ -128,5 +128,5 @@ fn undoable(state: &RunState) -> bool {
     state
         .to_undo()
         .into_iter()
-        .any(|step| matches!(RunState::undo_policy(step), UndoPolicy::Undo | UndoPolicy::Pivot))
+        .any(|step| matches!(state.undo_policy(step), UndoPolicy::Undo | UndoPolicy::Pivot))
 }

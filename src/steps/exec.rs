@@ -36,7 +36,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// characters are not masked.
 ///
 /// **It may run twice**: a process that dies while the command runs cannot know how far it came, and `orchestrate resume`
-/// starts it again. Write commands that bear that; `ORCHESTRATE_RUN` and `ORCHESTRATE_STEP` are the same then.
+/// starts it again, while the first one may still be at work: a process that is killed with SIGKILL cannot take it along.
+/// Write commands that bear that, with a lock if need be; `ORCHESTRATE_RUN` and `ORCHESTRATE_STEP` are the same then.
 ///
 /// ```yaml
 /// - id: warm

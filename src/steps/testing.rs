@@ -103,6 +103,7 @@ pub(crate) async fn recording_cx(step: &str) -> (Cx, MemoryJournal) {
         timeout_secs: None,
         effect: Effect::Mutates(UndoPolicy::Undo),
         accept_no_way_back: false,
+        keep: false,
     };
     let plan = Plan {
         format: FORMAT,

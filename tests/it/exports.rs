@@ -106,6 +106,17 @@ fn a_size_far_from_the_last_ones_stops_the_export() {
         let done = small.run(&Disturb { run: "01h3kq7bbb", ..Disturb::default() }).await;
         assert!(failure(&done).contains("hundredths apart"), "{}", failure(&done));
         assert_eq!(keys(&small), [manifest], "what failed is gone");
+        // A person says that it is so small now: this one passes, and the next is held against it.
+        let mut small = small;
+        let accepted = EXPORT.replace("bucket: exports", "bucket: exports, accept_size: true");
+        assert_ne!(accepted, EXPORT);
+        succeeded(&then(&mut small, &accepted, "01h3kq7ccc").await).expect("accepted");
+        succeeded(&then(&mut small, EXPORT, "01h3kq7ddd").await).expect("an ordinary one");
+        let key = "prod-01h3kq7ddd-export.manifest.json";
+        let found = small.aws.s3.get_object().bucket("exports").key(key).send().await;
+        let body = found.expect("it").body.collect().await.expect("whole").into_bytes();
+        let manifest: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(manifest["band"]["exports"], 1, "{manifest}");
     });
 }
 
@@ -176,13 +187,70 @@ fn exports_of_two_services_under_one_name_are_two_histories() {
         let found = world.aws.s3.get_object().bucket("exports").key(older).send().await;
         let body = found.expect("it").body.collect().await.expect("whole").into_bytes();
         let text = String::from_utf8(body.to_vec()).expect("JSON");
-        assert!(text.contains("elasti_cache"), "{text}");
-        let body = text.replace("elasti_cache", "memory_db").into_bytes();
+        let (own, other) = ("\"service\": \"elasticache\"", "\"service\": \"memorydb\"");
+        assert!(text.contains(own), "{text}");
+        let body = text.replace(own, other).into_bytes();
         let put = world.aws.s3.put_object().bucket("exports").key(older).body(body.into());
         put.send().await.expect("it is put");
         let done = then(&mut world, PRUNE, "01h3kq7ccc").await;
         assert_eq!(output(&done, "prune")["deleted"], serde_json::json!([]));
         assert_eq!(output(&done, "prune")["kept"], 2);
+        // Which of them a drill is to restore, nobody guesses.
+        let find = "
+playbook: v1
+name: found
+steps:
+  - id: newest
+    s3.newest_export: { bucket: exports, cluster: prod }
+";
+        let done = then(&mut world, find, "01h3kq7ddd").await;
+        assert!(failure(&done).contains("in elasticache and in memorydb"), "{}", failure(&done));
+        let meant = find.replace("cluster: prod", "cluster: prod, service: memorydb");
+        let done = then(&mut world, &meant, "01h3kq7eee").await;
+        assert_eq!(output(&done, "newest")["manifest"], format!("s3://exports/{older}"));
+    });
+}
+
+/// Between the intent and the deletion somebody deletes what was to stay: then nothing goes.
+#[test]
+fn nothing_is_deleted_once_one_that_was_to_stay_is_gone() {
+    virtually(async {
+        let two = async || {
+            let mut world = ready(|_| {}).await;
+            for id in ["01h3kq7aaa", "01h3kq7bbb"] {
+                succeeded(&then(&mut world, EXPORT, id).await).expect("an export");
+            }
+            world.plan = written(PRUNE);
+            world
+        };
+        let plain = two().await.run(&Disturb { run: "01h3kq7ccc", ..Disturb::default() }).await;
+        let intended = |entry: &&Entry| matches!(entry.record, Record::Intended { .. });
+        let at = plain.journal.entries().iter().find(intended).expect("an intent").seq;
+        let world = two().await;
+        let crash = Some(Crash { at, written: true });
+        let disturb = Disturb { run: "01h3kq7ccc", crash, ..Disturb::default() };
+        let dead = world.run(&disturb).await;
+        let newest = "prod-01h3kq7bbb-export.manifest.json";
+        let delete = world.aws.s3.delete_object().bucket("exports").key(newest).send().await;
+        delete.expect("somebody deletes it");
+        let before = keys(&world);
+        let resumed = Record::Resumed { by: "another process".to_owned() };
+        let done = world.take_up(&dead, vec![resumed], &Disturb::default()).await;
+        assert!(failure(&done).contains("were to stay"), "{}", done.story());
+        assert_eq!(keys(&world), before);
+    });
+}
+
+/// A fleet of which nothing was exported has failed, however many may fail.
+#[test]
+fn a_fleet_without_an_export_is_no_success() {
+    virtually(async {
+        let world = World::before("export-fleet").await;
+        let fault = Fault::new("elasticache", "CopySnapshot", FaultKind::Denied).times(1000);
+        world.sandbox.set_faults(FaultPlan::of([fault]));
+        let done = world.run(&Disturb::default()).await;
+        assert_eq!(done.end, End::Rest(Rest::RolledBack), "{}", done.story());
+        assert!(failure(&done).contains("; 0 of 3 were exported"), "{}", failure(&done));
     });
 }
 

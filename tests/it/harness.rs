@@ -111,7 +111,9 @@ const LEAVES_NOTHING: [&str; 4] =
 pub(crate) fn left_something(done: &Done) -> bool {
     let state = done.state();
     state.steps().any(|(planned, step)| {
-        matches!(&planned.effect, Effect::Mutates(UndoPolicy::None(_) | UndoPolicy::Manual(_)))
+        let stays =
+            matches!(&planned.effect, Effect::Mutates(UndoPolicy::None(_) | UndoPolicy::Manual(_)));
+        (stays || planned.keep)
             && !LEAVES_NOTHING.contains(&planned.kind.as_str())
             && step.undo == orchestrate::engine::Undo::Left
     })

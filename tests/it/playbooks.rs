@@ -1,7 +1,11 @@
 //! The harness over every shipped playbook, and two broken steps that it must catch.
 
 use async_trait::async_trait;
-use orchestrate::engine::{Cx, Failure, Finding, Inject, Kind, Kinds, Outcome, Prepared};
+use orchestrate::engine::journal::Rest;
+use orchestrate::engine::{
+    Cx, End, Failure, Finding, Inject, Kind, Kinds, Outcome, Prepared, Strike, Undo,
+};
+use orchestrate::report::undoing;
 use serde_json::Value;
 
 use crate::harness::{
@@ -77,8 +81,8 @@ fn every_kind_is_under_the_harness() {
 
 /// Which group a playbook may delete: because that is what it is there for, or because its rollback takes back a group that
 /// it made.
-const MAY_DELETE: [(&str, &str); 4] =
-    [("park", "prod"), ("unpark", "prod"), ("decommission-source", "prod"), ("changes", "durable")];
+const MAY_DELETE: [(&str, &str); 3] =
+    [("park", "prod"), ("decommission-source", "prod"), ("changes", "durable")];
 
 /// Neither a run nor its rollback ever asks for the deletion of a source, and no code does.
 #[test]
@@ -96,11 +100,59 @@ fn the_source_is_never_deleted() {
                     ["DeleteReplicationGroup", "DeleteCacheCluster", "DeleteServerlessCache"];
                 let may = MAY_DELETE.contains(&(name, call.resource.as_str()));
                 // What a run made, only its rollback deletes.
-                let own = ["unpark", "changes"].contains(&name) && at < forward;
+                let own = name == "changes" && at < forward;
                 let deletes = deletes.contains(&call.operation.as_str());
                 assert!(!deletes || (may && !own), "{name}: {call:?}");
             }
         });
+    }
+}
+
+/// Whoever rolls back a run that has succeeded is told whose data goes with what is removed.
+#[test]
+fn a_rollback_says_what_it_removes_and_whose_data_goes_with_it() {
+    virtually(async {
+        let world = World::before("provision-memorydb").await;
+        let done = run(&world, Inject::default(), None).await;
+        succeeded(&done).expect("it is made");
+        let words = undoing(&done.state());
+        for part in [
+            "removes MemoryDB cluster \"shop\"",
+            "WHAT WAS WRITTEN TO MemoryDB cluster \"shop\" IS LOST",
+        ] {
+            assert!(words.contains(part), "{part} is not in\n{words}");
+        }
+        let world = World::before("unpark").await;
+        let words = undoing(&run(&world, Inject::default(), None).await.state());
+        assert!(words.contains("stays as it is: the playbook keeps"), "{words}");
+        assert!(!words.contains("IS LOST"), "{words}");
+    });
+}
+
+/// What is the only copy of the data by then, or the only way back, no rollback removes: neither that of a step that fails
+/// after it, nor one that is asked for when all is done.
+#[test]
+fn what_a_playbook_keeps_no_rollback_removes() {
+    for (name, kept, last, never) in [
+        ("unpark", "group", "snapshot", "DeleteReplicationGroup"),
+        ("engine-upgrade", "snapshot", "upgrade", "DeleteSnapshot"),
+    ] {
+        for fail in [Some((last.to_owned(), Strike::AfterExecute)), None] {
+            virtually(async {
+                let world = World::before(name).await;
+                let before = world.sandbox.calls().len();
+                let inject = Inject { fail, ..Inject::default() };
+                let mut done = run(&world, inject, None).await;
+                if matches!(done.end, End::Rest(Rest::Succeeded)) {
+                    done = roll_back(&world, &done, Inject::default(), None).await;
+                }
+                assert_eq!(done.end, End::Rest(Rest::RolledBack), "{name}\n{}", done.story());
+                let calls = world.sandbox.calls().into_iter().skip(before);
+                let deleted = calls.into_iter().find(|call| call.operation == never);
+                assert!(deleted.is_none(), "{name}: {deleted:?}\n{}", done.story());
+                assert_eq!(done.state().step(kept).undo, Undo::Left, "{name}");
+            });
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cli::output::Output;
 use crate::cli::state::Runs;
 use crate::engine::journal::{JournalError, Record, Rest, RollbackReason};
 use crate::engine::{Phase, RunState};
-use crate::report::render_status;
+use crate::report::{render_status, undoing};
 
 pub(super) async fn run(
     given: Option<&str>,
@@ -34,12 +34,7 @@ pub(super) async fn run(
         ));
     }
     permit(state, past_pivot)?;
-    let steps: Vec<&str> = state.to_undo().iter().map(|step| step.id.as_str()).collect();
-    if steps.is_empty() {
-        output.say("  This run has changed nothing yet.");
-    } else {
-        output.say(&format!("  To be undone, in this order: {}", steps.join(", ")));
-    }
+    output.say(&undoing(state));
     ask::yes("Undo this run?", yes)?;
     let seen = state.seq;
     let permit = |state: &RunState, last: u64| {

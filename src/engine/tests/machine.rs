@@ -485,7 +485,7 @@ fn the_outputs_of_what_succeeded_are_those_of_the_playbook() {
 fn what_a_rollback_does_is_what_the_step_declares() {
     let with = |effect: Effect| {
         let plan = super::world::with(plan("a"), "a", |step| step.effect = effect);
-        RunState::undo_policy(&plan.stages[0].lanes[0][0]).clone()
+        state(plan.clone(), "").undo_policy(&plan.stages[0].lanes[0][0]).clone()
     };
     assert_eq!(with(Effect::Mutates(UndoPolicy::Pivot)), UndoPolicy::Pivot);
     let UndoPolicy::None(why) = with(Effect::ReadOnly) else { panic!("nothing to undo") };

@@ -45,6 +45,23 @@ async fn a_failure_after_the_pivot_undoes_nothing_until_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_playbook_keeps_stays_once_it_is_done() {
+    let keep = |plan| with(plan, "b", |step| step.keep = true);
+    let fixture = Fixture::new(keep(plan("a b c"))).executes("c", &[Act::FailAfter(Class::Fatal)]);
+    assert_eq!(fixture.begin().await, End::Rest(Rest::RolledBack));
+    assert_eq!(fixture.undone_in_order(), ["c", "a"]);
+    assert_eq!(
+        (fixture.things(), fixture.state().step("b").undo),
+        (vec!["b".to_owned()], Undo::Left)
+    );
+    // Half-made it serves nobody.
+    let fixture = Fixture::new(keep(plan("a b"))).executes("b", &[Act::FailAfter(Class::Fatal)]);
+    assert_eq!(fixture.begin().await, End::Rest(Rest::RolledBack));
+    assert_eq!(fixture.undone_in_order(), ["b", "a"]);
+    assert!(fixture.things().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stuck_run_succeeds_once_the_cause_is_mended() {
     let fixture =
         Fixture::new(pivot(plan("a swap c"), "swap")).executes("c", &[Act::Fail(Class::Fatal)]);

@@ -221,6 +221,7 @@ pub(super) fn plan(text: &str) -> Plan {
         timeout_secs: None,
         effect: Effect::Mutates(UndoPolicy::Undo),
         accept_no_way_back: false,
+        keep: false,
     };
     let lane = |lane: &str| lane.split_whitespace().map(step).collect::<Vec<_>>();
     let mut stages = Vec::new();

@@ -95,3 +95,16 @@ fn giving_up_a_way_back_that_no_one_loses_is_a_mistake() {
     let text = MIGRATION.replace("    approve:", "    accept_no_way_back: true\n    approve:");
     assert_eq!(codes(&text), ["P0053"]);
 }
+
+#[test]
+fn keeping_what_no_rollback_undoes_is_a_mistake() {
+    let text = MIGRATION.replace("    approve:", "    keep: true\n    approve:");
+    assert_eq!(codes(&text), ["P0058"]);
+    let text = MIGRATION.replacen(
+        "    elasticache.create_snapshot:",
+        "    keep: true\n    elasticache.create_snapshot:",
+        1,
+    );
+    assert_ne!(text, MIGRATION);
+    assert_eq!(codes(&text), [""; 0]);
+}

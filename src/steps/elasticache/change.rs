@@ -157,12 +157,13 @@ impl Change {
         }
         if !self.is_there(&now) {
             let is = Values::of(&now, &self.wanted);
-            cx.warn(format!(
-                "replication group \"{id}\" has {} by now, which is neither what it had nor what this run asked for; it \
-                 was left",
+            let left = format!(
+                "left replication group \"{id}\" with {}, which is neither what it had nor what this run asked for: AWS \
+                 gave up halfway, or somebody else changed it",
                 is.words()
-            ));
-            return Ok(Vec::new());
+            );
+            cx.warn(left.clone());
+            return Ok(vec![left]);
         }
         self.before.ask(env, &now, self.at_once).await.map_err(explain)?;
         // What waits for a window has changed nothing yet.

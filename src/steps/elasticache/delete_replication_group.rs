@@ -453,13 +453,24 @@ async fn write_down(
     if missing.is_empty() {
         return Ok(());
     }
+    // The group may be gone by now, so that nobody could read them again. Tags hold no quotes (ElastiCache user guide).
+    let by_hand: Vec<String> =
+        record.iter().map(|(key, value)| format!("'Key={key},Value={value}'")).collect();
+    let by_hand = format!(
+        "write them by hand, or the group cannot be made again as it was: `aws elasticache add-tags-to-resource --region {} \
+         --resource-name {arn} --tags {}`",
+        env.identity.region,
+        by_hand.join(" ")
+    );
     let request = env.aws.elasticache.add_tags_to_resource().resource_name(&arn);
     let request = request.set_tags(Some(missing));
     let answer = env.aws.change(SERVICE, "AddTagsToResource", request.send()).await;
     answer.map(drop).map_err(|failure| {
-        failure.context(format!(
-            "could not write down in the tags of \"{snapshot}\" what the group was like"
-        ))
+        failure
+            .context(format!(
+                "could not write down in the tags of \"{snapshot}\" what the group was like"
+            ))
+            .mend(by_hand)
     })
 }
 

@@ -15,7 +15,7 @@ use crate::permissions::{Foreseen, Guest, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::exports::fleet::{self, Limits};
 use crate::steps::exports::latest::{self, Output as Export, Wanted};
-use crate::steps::exports::{Of, manifest, out};
+use crate::steps::exports::{Of, Tolerance, manifest, out};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, Touch, action, s3};
 
 const MADE: &str = "snapshot:orc-*-snapshot*";
@@ -57,6 +57,9 @@ pub(crate) struct Spec {
     /// As for `elasticache.export_latest`.
     #[serde(default = "band_percent")]
     band_percent: u32,
+    /// As for `elasticache.export_latest`, for each group.
+    #[serde(default)]
+    accept_size: bool,
     /// As for `elasticache.export_latest`.
     #[serde(default)]
     keep_snapshot: bool,
@@ -301,7 +304,7 @@ impl Spec {
             cluster: group.to_owned(),
             bucket: self.bucket.clone(),
             max_age: self.max_age.clone(),
-            band_percent: self.band_percent,
+            tolerance: Tolerance { band_percent: self.band_percent, accept_size: self.accept_size },
             keep_snapshot: self.keep_snapshot,
         }
     }

@@ -11,8 +11,8 @@ use crate::engine::journal::Resource;
 use crate::engine::{Cx, Failure, Finding};
 use crate::permissions::{Foreseen, Guest, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
-use crate::steps::exports::Of;
 use crate::steps::exports::latest::{self, Output, Prepared, Wanted};
+use crate::steps::exports::{Of, Tolerance};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, s3};
 
 /// The snapshot that is taken where no automatic one will do, in permissions.
@@ -53,6 +53,10 @@ pub(crate) struct Spec {
     /// By how many hundredths the size may differ from the middle of the last five exports.
     #[serde(default = "band_percent")]
     band_percent: u32,
+    /// Takes the size as it is, whatever the exports before it had; those after it are held against this one. For the run
+    /// after a cluster has grown or shrunk for good.
+    #[serde(default)]
+    accept_size: bool,
     /// Whether a manual snapshot that the step takes stays.
     #[serde(default)]
     keep_snapshot: bool,
@@ -73,7 +77,7 @@ impl Spec {
             cluster: self.replication_group.clone(),
             bucket: self.bucket.clone(),
             max_age: self.max_age.clone(),
-            band_percent: self.band_percent,
+            tolerance: Tolerance { band_percent: self.band_percent, accept_size: self.accept_size },
             keep_snapshot: self.keep_snapshot,
         }
     }

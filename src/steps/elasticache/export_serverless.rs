@@ -16,7 +16,7 @@ use crate::permissions::{Foreseen, Guest, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::exports::latest::{self, Found, Output};
 use crate::steps::exports::manifest::{self, Manifest, Service, Source};
-use crate::steps::exports::{Of, out};
+use crate::steps::exports::{Of, Tolerance, out};
 use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, s3};
 
 /// The snapshot, in permissions. AWS names the files after it, and the manifest lies beside them.
@@ -48,6 +48,10 @@ pub(crate) struct Spec {
     /// By how many hundredths the size may differ from the middle of the last five exports.
     #[serde(default = "band_percent")]
     band_percent: u32,
+    /// Takes the size as it is, whatever the exports before it had; those after it are held against this one. For the run
+    /// after a cluster has grown or shrunk for good.
+    #[serde(default)]
+    accept_size: bool,
     /// Whether the snapshot stays.
     #[serde(default)]
     keep_snapshot: bool,
@@ -305,7 +309,8 @@ async fn exported(
         },
         keys: files.keys,
     };
-    latest::verified(env, cx, (cache, bucket), found, spec.band_percent).boxed_local().await
+    let tolerance = Tolerance { band_percent: spec.band_percent, accept_size: spec.accept_size };
+    latest::verified(env, cx, (cache, bucket), found, tolerance).boxed_local().await
 }
 
 async fn untake(env: &Env, cx: &Cx, prepared: &Prepared) -> Result<Vec<String>, Failure> {

@@ -101,7 +101,7 @@ pub(super) fn run(order: &Order) -> io::Result<Ended> {
     let status = child.wait()?;
     let told = |stream: Option<Reader>| {
         let kept = stream.map(Reader::finish).unwrap_or_default();
-        masked(kept, &order.secrets, order.kept)
+        masked(kept, &order.secrets, order.kept, timed_out)
     };
     let ((stdout, more), (stderr, still_more)) = (told(stdout), told(stderr));
     let truncated = more || still_more;
@@ -176,13 +176,14 @@ fn lock(kept: &Mutex<Kept>) -> std::sync::MutexGuard<'_, Kept> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was kept with every secret replaced, in `most` bytes; and whether there was more.
-fn masked((mut bytes, cut): Kept, secrets: &[Secret], most: usize) -> (String, bool) {
+/// What was kept with every secret replaced, in `most` bytes; and whether there was more. One that was `killed` may have
+/// been writing a secret.
+fn masked((mut bytes, cut): Kept, secrets: &[Secret], most: usize, killed: bool) -> (String, bool) {
     // One that holds another goes first, so that no end of it is left over.
     let mut secrets: Vec<&str> = secrets.iter().map(Secret::reveal).collect();
     secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    if cut {
+    if cut || killed {
         // The beginning of one, at the place where reading ended.
         let begun = |secret: &&str| {
             let secret = secret.as_bytes();

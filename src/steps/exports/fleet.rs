@@ -64,7 +64,9 @@ pub(in crate::steps) async fn execute(
             }
         }
     }
-    if ended.failed.len() > limits.max_errors {
+    // A fleet of which nothing was exported is no backup, whatever may fail.
+    let nothing = ended.exports.is_empty() && !ended.failed.is_empty();
+    if nothing || ended.failed.len() > limits.max_errors {
         let (cluster, first) = ended.failed.swap_remove(0);
         let (done, many) = (ended.exports.len(), all.len());
         return Err(first

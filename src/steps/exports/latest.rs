@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::manifest::{self, FORMAT, Manifest, Service, Source};
 use super::of::Of;
-use super::{out, verify};
+use super::{Tolerance, out, verify};
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Cx, Failure, Finding};
 use crate::plan::Fault;
@@ -20,8 +20,6 @@ use crate::steps::{Done, Env, Step, creation, elasticache, memorydb, s3};
 /// With a daily snapshot, one that is older was not taken as it should have been.
 pub(in crate::steps) const MAX_AGE: &str = "26h";
 pub(in crate::steps) const BAND_PERCENT: u32 = 50;
-/// How many earlier exports a new one is held against.
-const HISTORY: usize = 5;
 
 /// What is to be exported.
 #[derive(Clone, Debug)]
@@ -30,7 +28,7 @@ pub(in crate::steps) struct Wanted {
     pub(in crate::steps) cluster: String,
     pub(in crate::steps) bucket: String,
     pub(in crate::steps) max_age: String,
-    pub(in crate::steps) band_percent: u32,
+    pub(in crate::steps) tolerance: Tolerance,
     pub(in crate::steps) keep_snapshot: bool,
 }
 
@@ -228,11 +226,11 @@ pub(in crate::steps) async fn prepare(
     let mut resources = Vec::new();
     let from = match fresh {
         Some(snapshot) => {
-            let history = manifest::history(env, bucket, &cluster, HISTORY).await?;
+            let service = Some(Service::from(*of));
+            let history =
+                manifest::history(env, bucket, &cluster, service, verify::HISTORY).await?;
             let same = |kept: &&manifest::Kept| {
-                kept.whole
-                    && kept.manifest.service == Service::from(*of)
-                    && kept.manifest.source.snapshot.eq_ignore_ascii_case(&snapshot.name)
+                kept.whole && kept.manifest.source.snapshot.eq_ignore_ascii_case(&snapshot.name)
             };
             match history.kept.iter().find(same) {
                 Some(kept) => From::Exported { manifest: kept.key.clone() },
@@ -366,7 +364,7 @@ async fn export(
         taken_at: source.earliest(),
         keys: files.keys,
     };
-    verified(env, cx, (cluster, bucket), found, wanted.band_percent).boxed_local().await
+    verified(env, cx, (cluster, bucket), found, wanted.tolerance).boxed_local().await
 }
 
 /// Files that an export brought, and what of.
@@ -387,15 +385,15 @@ pub(in crate::steps) async fn verified(
     cx: &Cx,
     (cluster, bucket): (&str, &str),
     found: Found,
-    band_percent: u32,
+    tolerance: Tolerance,
 ) -> Result<Manifest, Failure> {
     let files = verify::verify(env, cx, bucket, &found.keys).boxed_local().await?;
     let sum = |of: fn(&manifest::ExportedFile) -> u64| files.iter().map(of).sum::<u64>();
     let bytes = sum(|file| file.bytes);
-    let mut history = manifest::history(env, bucket, cluster, HISTORY).await?;
+    let history =
+        manifest::history(env, bucket, cluster, Some(found.service), verify::HISTORY).await?;
     history.strange.into_iter().for_each(|why| cx.warn(why));
-    history.kept.retain(|kept| kept.manifest.service == found.service);
-    let band = verify::within(bytes, &history.kept, band_percent)?;
+    let band = verify::within(bytes, &history.kept, tolerance)?;
     if band.exports == 0 {
         cx.warn(format!(
             "\"{cluster}\" has no earlier export in this bucket: its size was held against nothing"

@@ -4,8 +4,11 @@
 //! `<cluster>-<run>-<step>-<shard>.rdb`. Run ids begin with the minute, so that a listing is a history. Keys are flat,
 //! since no service exports below a folder.
 
+use std::fmt;
+
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::of::Of;
@@ -35,15 +38,27 @@ pub(crate) struct ExportedFile {
 }
 
 /// Whose data it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) enum Service {
     /// An ElastiCache replication group's.
+    #[serde(rename = "elasticache")]
     ElastiCache,
     /// An ElastiCache serverless cache's.
+    #[serde(rename = "elasticache_serverless")]
     ElastiCacheServerless,
     /// A MemoryDB cluster's.
+    #[serde(rename = "memorydb")]
     MemoryDb,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ElastiCache => "elasticache",
+            Self::ElastiCacheServerless => "elasticache_serverless",
+            Self::MemoryDb => "memorydb",
+        })
+    }
 }
 
 impl From<Of> for Service {
@@ -76,6 +91,9 @@ pub(crate) struct Band {
     pub(crate) median_bytes: u64,
     /// By how many hundredths of it the size may differ.
     pub(crate) percent: u32,
+    /// Whether a person took the size as it was: what comes later is held against this export and those after it.
+    #[serde(default)]
+    pub(crate) accepted: bool,
 }
 
 /// The whole.
@@ -263,7 +281,8 @@ pub(crate) struct History {
     pub(crate) strange: Vec<String>,
 }
 
-/// The manifests of a cluster in a bucket, `most` at most; and whether their files are there.
+/// The manifests of a cluster in a bucket, newest first, and whether their files are there: down to the `most`th whole one,
+/// so that no number of damaged ones or of another service's hides the others.
 ///
 /// # Errors
 /// As `aws::call`.
@@ -271,6 +290,7 @@ pub(in crate::steps) async fn history(
     env: &Env,
     bucket: &str,
     cluster: &str,
+    service: Option<Service>,
     most: usize,
 ) -> Result<History, Failure> {
     let listed = s3::list_with_tags(env, bucket, &format!("{cluster}-")).await?;
@@ -280,9 +300,12 @@ pub(in crate::steps) async fn history(
         .filter(|key| is_manifest_of(key, cluster))
         .collect();
     keys.sort_unstable_by(|a, b| b.cmp(a));
-    keys.truncate(most);
     let History { mut kept, mut strange } = History::default();
+    let mut whole_ones = 0;
     for key in keys {
+        if whole_ones == most {
+            break;
+        }
         let manifest = match read(env, bucket, key).await {
             Ok(Some(manifest)) => manifest,
             Ok(None) => continue,
@@ -296,6 +319,9 @@ pub(in crate::steps) async fn history(
             strange.push(format!("s3://{bucket}/{key} is no manifest of an export: {why}"));
             continue;
         }
+        if manifest.cluster != cluster || service.is_some_and(|wanted| wanted != manifest.service) {
+            continue;
+        }
         let there = |file: &ExportedFile| {
             listed.iter().any(|object| {
                 object.key == file.key
@@ -304,17 +330,44 @@ pub(in crate::steps) async fn history(
             })
         };
         let whole = !manifest.files.is_empty() && manifest.files.iter().all(there);
-        if manifest.cluster == cluster {
-            kept.push(Kept { key: key.to_owned(), manifest, whole });
-        }
+        whole_ones += usize::from(whole);
+        kept.push(Kept { key: key.to_owned(), manifest, whole });
     }
     kept.sort_by_key(|kept| std::cmp::Reverse((kept.manifest.taken_at, kept.manifest.verified_at)));
     Ok(History { kept, strange })
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    fn manifest(cluster: &str, bucket: &str, files: &[String], bytes: u64) -> Manifest {
+        let file = |key: &String| {
+            serde_json::json!({
+                "key": key, "bytes": 9, "etag": null, "rdb": "REDIS0011", "checksum": "fits", "keys": 1,
+                "keys_with_expiry": 0,
+            })
+        };
+        let files: Vec<serde_json::Value> = files.iter().map(file).collect();
+        let manifest = serde_json::json!({
+            "format": 1, "tool": "orchestrate", "service": Service::ElastiCache, "cluster": cluster, "run": "0test0test",
+            "step": "copy", "taken_at": "2026-11-23T03:00:00Z", "verified_at": "2026-11-23T03:10:00Z",
+            "source": {
+                "snapshot": "s", "arn": "", "automatic": true, "engine": "redis", "engine_version": "7.1",
+                "node_type": "cache.r7g.large",
+            },
+            "bucket": bucket, "files": files, "bytes": bytes, "keys": 1, "keys_with_expiry": 0,
+            "band": { "exports": 0, "median_bytes": 0, "percent": 50 },
+        });
+        serde_json::from_value(manifest).expect("a manifest")
+    }
+
+    /// A whole export of so many bytes.
+    pub(in crate::steps::exports) fn kept(bytes: u64, accepted: bool) -> Kept {
+        let mut manifest = manifest("prod", "b", &["prod-0test0test-copy.rdb".to_owned()], bytes);
+        manifest.band.accepted = accepted;
+        Kept { key: "prod-0test0test-copy.manifest.json".to_owned(), manifest, whole: true }
+    }
 
     #[test]
     fn only_manifests_of_this_cluster_are_its_history() {
@@ -337,34 +390,14 @@ mod tests {
     fn a_manifest_may_name_the_files_of_its_own_export_alone() {
         let target = target(&crate::steps::testing::cx("copy"), "prod");
         let key = key_of(&target);
-        let manifest = |cluster: &str, bucket: &str, files: &[String]| {
-            let file = |key: &String| {
-                serde_json::json!({
-                    "key": key, "bytes": 9, "etag": null, "rdb": "REDIS0011", "checksum": "fits", "keys": 1,
-                    "keys_with_expiry": 0,
-                })
-            };
-            let files: Vec<serde_json::Value> = files.iter().map(file).collect();
-            let manifest = serde_json::json!({
-                "format": 1, "tool": "orchestrate", "service": Of::ElastiCache, "cluster": cluster, "run": "0test0test",
-                "step": "copy", "taken_at": "2026-11-23T03:00:00Z", "verified_at": "2026-11-23T03:10:00Z",
-                "source": {
-                    "snapshot": "s", "arn": "", "automatic": true, "engine": "redis", "engine_version": "7.1",
-                    "node_type": "cache.r7g.large",
-                },
-                "bucket": bucket, "files": files, "bytes": 9, "keys": 1, "keys_with_expiry": 0,
-                "band": { "exports": 0, "median_bytes": 0, "percent": 50 },
-            });
-            serde_json::from_value::<Manifest>(manifest).expect("a manifest")
-        };
         let own = [format!("{target}-0001.rdb"), format!("{target}.rdb")];
-        assert_eq!(manifest("prod", "b", &own).forged("b", &key), None);
+        assert_eq!(manifest("prod", "b", &own, 9).forged("b", &key), None);
         for foreign in ["payroll.csv", "prod-0test0test-copy2-0001.rdb", "prod-0001.rdb", &key] {
             let files = [own[0].clone(), foreign.to_owned()];
-            let why = manifest("prod", "b", &files).forged("b", &key).expect("it is refused");
+            let why = manifest("prod", "b", &files, 9).forged("b", &key).expect("it is refused");
             assert!(why.contains(foreign), "{why}");
         }
-        assert!(manifest("other", "b", &own).forged("b", &key).is_some());
-        assert!(manifest("prod", "c", &own).forged("b", &key).is_some());
+        assert!(manifest("other", "b", &own, 9).forged("b", &key).is_some());
+        assert!(manifest("prod", "c", &own, 9).forged("b", &key).is_some());
     }
 }

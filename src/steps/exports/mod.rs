@@ -19,3 +19,4 @@ pub(in crate::steps) use landing::{LANDED, MISSING, Progress, View};
 pub(crate) use of::Of;
 pub(in crate::steps) use of::{Shown, is_automatic};
 pub(crate) use out::Exported;
+pub(in crate::steps) use verify::Tolerance;

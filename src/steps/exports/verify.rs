@@ -10,6 +10,8 @@ use crate::steps::{Env, s3};
 
 /// Files read at a time.
 const AT_ONCE: usize = 4;
+/// How many earlier exports a new one is held against.
+pub(super) const HISTORY: usize = 5;
 
 /// Reads each file: head, checksum, keys.
 ///
@@ -69,18 +71,31 @@ async fn one(env: &Env, cx: &Cx, bucket: &str, key: &str) -> Result<ExportedFile
     })
 }
 
-/// Holds the size of an export against those before it.
+/// What sizes pass.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::steps) struct Tolerance {
+    /// By how many hundredths a size may differ from the middle of those before.
+    pub(in crate::steps) band_percent: u32,
+    /// Whether this one passes whatever it is, and begins the history that later ones are held against.
+    pub(in crate::steps) accept_size: bool,
+}
+
+/// Holds the size of an export against those of the last ones before it, newest first, back to one whose size was accepted.
+/// What has lost files since still tells how large it was.
 ///
 /// # Errors
 /// `Fatal` if it is out of the band: the data of a day rarely halves, and a cluster that lost shards or came up empty
 /// exports without complaint.
-pub(super) fn within(bytes: u64, history: &[Kept], percent: u32) -> Result<Band, Failure> {
-    let mut sizes: Vec<u64> = history.iter().map(|kept| kept.manifest.bytes).collect();
+pub(super) fn within(bytes: u64, history: &[Kept], allowed: Tolerance) -> Result<Band, Failure> {
+    let last = || history.iter().map(|kept| &kept.manifest).take(HISTORY);
+    let since = last().position(|manifest| manifest.band.accepted).map_or(HISTORY, |at| at + 1);
+    let mut sizes: Vec<u64> = last().take(since).map(|manifest| manifest.bytes).collect();
     sizes.sort_unstable();
     let median_bytes = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
-    let band = Band { exports: sizes.len(), median_bytes, percent };
+    let Tolerance { band_percent: percent, accept_size: accepted } = allowed;
+    let band = Band { exports: sizes.len(), median_bytes, percent, accepted };
     let room = u128::from(median_bytes) * u128::from(percent) / 100;
-    if !sizes.is_empty() && u128::from(bytes.abs_diff(median_bytes)) > room {
+    if !accepted && !sizes.is_empty() && u128::from(bytes.abs_diff(median_bytes)) > room {
         return Err(Failure::new(
             Class::Fatal,
             format!(
@@ -90,8 +105,41 @@ pub(super) fn within(bytes: u64, history: &[Kept], percent: u32) -> Result<Band,
             ),
         )
         .mend(
-            "look whether the cluster lost data or shards; if the change is meant, run once with a wider `band_percent`",
+            "look whether the cluster lost data or shards; if it is this large now, run once with `accept_size: true`: \
+             later exports are held against that one",
         ));
     }
     Ok(band)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::exports::manifest::tests::kept;
+
+    #[test]
+    fn a_size_that_was_accepted_begins_the_history_anew() {
+        let allowed = |accept_size| Tolerance { band_percent: 50, accept_size };
+        let old = [kept(100, false), kept(110, false), kept(90, false)];
+        assert_eq!(within(140, &old, allowed(false)).unwrap().median_bytes, 100);
+        let failure = within(250, &old, allowed(false)).unwrap_err();
+        assert!(failure.mend.unwrap_or_default().contains("accept_size"));
+        assert!(within(250, &old, allowed(true)).unwrap().accepted);
+        // The next ordinary one is held against the accepted one alone.
+        let grown = [&[kept(250, true)][..], &old].concat();
+        let band = within(240, &grown, allowed(false)).unwrap();
+        assert_eq!((band.exports, band.median_bytes), (1, 250));
+        assert!(within(100, &grown, allowed(false)).is_err());
+        let later = [&[kept(260, false), kept(250, true)][..], &old].concat();
+        assert_eq!(within(240, &later, allowed(false)).unwrap().exports, 2);
+    }
+
+    #[test]
+    fn the_last_five_count_whole_or_not() {
+        let damaged = Kept { whole: false, ..kept(100, false) };
+        let allowed = Tolerance { band_percent: 10, accept_size: false };
+        let old = [vec![damaged; 5], vec![kept(900, false); 6]].concat();
+        let band = within(100, &old, allowed).unwrap();
+        assert_eq!((band.exports, band.median_bytes), (5, 100));
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::stops;
+use crate::aws::connector;
 use crate::engine::journal::{Resource, Role};
 use crate::engine::{Class, Cx, Failure};
 use crate::permissions::Phases;
@@ -107,6 +108,11 @@ impl Step for Webhook {
             }
             _ => {}
         }
+        let own = |name: &&str| args["fields"].get(*name).is_some();
+        if let Some(name) = ["text", "run", "step"].iter().copied().find(own) {
+            let fault = Fault::new(format!("`{name}` is in every message by itself"));
+            faults.push(fault.key("fields").key(name).mend("choose another name"));
+        }
         if let Some(Err(why)) = args["url"].as_str().map(Address::read) {
             let fault = Fault::new(format!("this is no address: {why}")).key("url");
             faults.push(fault.mend("write it like https://hooks.example.com/on-call"));
@@ -188,7 +194,7 @@ async fn send(env: &Env, spec: &Spec, prepared: &Prepared, cx: &Cx) -> Result<u1
     let message =
         Message { address, key: prepared.key.clone(), body: Value::Object(body).to_string() };
     // Blocking, with timeouts of its own in real time: no clock of a test may jump over a socket.
-    let answer = tokio::task::spawn_blocking(move || post::send(&message)).await;
+    let answer = tokio::task::spawn_blocking(move || post::send(&message, &connector())).await;
     let status = match answer {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => {
@@ -257,7 +263,7 @@ mod tests {
         assert!(matches!(done, Done::Changed(Output { sent: true, status: 204 })), "{done:?}");
         let heard = heard.join().unwrap().remove(0);
         assert!(heard.starts_with("POST /hook?to=me HTTP/1.1\r\n"), "{heard}");
-        assert!(heard.contains("\r\nIdempotency-Key: 0test0test/tell\r\n"), "{heard}");
+        assert!(heard.contains("\r\nidempotency-key: 0test0test/tell\r\n"), "{heard}");
         let body: Value = serde_json::from_str(heard.split_once("\r\n\r\n").unwrap().1).unwrap();
         assert_eq!(body, json!({"text": "done", "who": "me", "run": "0test0test", "step": "tell"}));
     }
@@ -279,11 +285,32 @@ mod tests {
         assert!(matches!(done, Done::Unchanged(Output { sent: false, .. })), "{done:?}");
     }
 
+    /// One byte now and then is no answer: the whole has its time.
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_nobody_answers_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let dribbling = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            while stream.write_all(b"H").is_ok() {
+                thread::sleep(std::time::Duration::from_millis(500));
+            }
+        });
+        let began = std::time::Instant::now();
+        let failure = tell(&url, true).await.unwrap_err();
+        assert_eq!(failure.class, Class::Ambiguous);
+        assert!(began.elapsed().as_secs() < 40, "{:?}", began.elapsed());
+        dribbling.join().unwrap();
+    }
+
     #[test]
     fn addresses_that_cannot_be_are_refused_and_shown_without_their_path() {
         for (url, good) in [
             ("https://hooks.example.com/services/T0/B0/xyz", true),
             ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080/hook", true),
+            ("https://example.com:port/", false),
+            ("https://example.com:99999/", false),
             ("ftp://example.com", false),
             ("https://user:password@example.com", false),
             ("https://", false),

@@ -12,17 +12,15 @@ use crate::permissions::{Foreseen, Phases};
 use crate::plan::{Effect, Fault};
 use crate::playbook::parse_duration;
 use crate::steps::exports::latest::Output;
-use crate::steps::exports::manifest;
+use crate::steps::exports::manifest::{self, Service};
 use crate::steps::{Action, Done, Env, Need, Sketch, Step, action, creation};
-
-/// How far back a whole export is looked for behind damaged ones.
-const DEPTH: usize = 20;
 
 /// Finds the newest export of a cluster in a bucket, by its manifest: one whose every file is there as it was recorded.
 ///
-/// It only reads. An export without a manifest is none, and one of whose files is missing or changed is passed over, with
-/// a warning. With `max_age` the step fails if the data of the newest is older: that is how a schedule that stands still
-/// is noticed.
+/// With exports of two services under one name, as after a migration, `service` says whose is meant; without it the step
+/// fails rather than guess. It only reads. An export without a manifest is none, and one of whose files is missing or changed is passed over, with
+/// a warning. With `max_age` the step fails if the data of the newest is older, and a plan says so before the run begins:
+/// that is how a schedule that stands still is noticed.
 ///
 /// ```yaml
 /// - id: newest
@@ -33,13 +31,19 @@ const DEPTH: usize = 20;
 pub(crate) struct Spec {
     /// The bucket.
     bucket: String,
-    /// The replication group or cluster that was exported.
+    /// The replication group, serverless cache or cluster that was exported.
     cluster: String,
+    /// Whose it is: `elasticache`, `elasticache_serverless` or `memorydb`.
+    #[serde(default)]
+    service: Option<Service>,
     /// How old its data may be, such as `2d`.
     #[serde(default)]
     #[schemars(extend("x-format" = "duration"))]
     max_age: Option<String>,
 }
+
+/// Whole exports among which the newest data is looked for: a later run may have exported an older snapshot.
+const AMONG: usize = 20;
 
 /// `s3.newest_export`.
 pub(crate) struct NewestExport;
@@ -96,7 +100,8 @@ impl Step for NewestExport {
         else {
             return Vec::new();
         };
-        vec![match find(env, cx, bucket, cluster, args["max_age"].as_str()).await {
+        let service = serde_json::from_value(args["service"].clone()).unwrap_or_default();
+        vec![match find(env, cx, (bucket, cluster, service), args["max_age"].as_str()).await {
             Ok((key, manifest)) => Finding::ok(
                 CHECK,
                 format!("the newest export of \"{cluster}\" is {key}, of {}", manifest.taken_at),
@@ -116,7 +121,8 @@ impl Step for NewestExport {
         cx: &Cx,
     ) -> Result<Done<Output>, Failure> {
         let max_age = spec.max_age.as_deref();
-        let (key, found) = find(env, cx, &spec.bucket, &spec.cluster, max_age).await?;
+        let of = (spec.bucket.as_str(), spec.cluster.as_str(), spec.service);
+        let (key, found) = find(env, cx, of, max_age).await?;
         Ok(Done::Unchanged(Output::of(env, &key, &found)))
     }
 }
@@ -124,18 +130,27 @@ impl Step for NewestExport {
 async fn find(
     env: &Env,
     cx: &Cx,
-    bucket: &str,
-    cluster: &str,
+    (bucket, cluster, service): (&str, &str, Option<Service>),
     max_age: Option<&str>,
 ) -> Result<(String, manifest::Manifest), Failure> {
     let cluster = cluster.to_ascii_lowercase();
-    let history = manifest::history(env, bucket, &cluster, DEPTH).await?;
+    let history = manifest::history(env, bucket, &cluster, service, AMONG).await?;
     history.strange.into_iter().for_each(|why| cx.warn(why));
     for damaged in history.kept.iter().take_while(|kept| !kept.whole) {
         cx.warn(format!(
             "s3://{bucket}/{} names files that are missing or changed: it was passed over",
             damaged.key
         ));
+    }
+    let whole = || history.kept.iter().filter(|kept| kept.whole);
+    let first = whole().next().map(|kept| kept.manifest.service);
+    if let Some(other) = whole().map(|kept| kept.manifest.service).find(|of| Some(*of) != first) {
+        let first = first.unwrap_or(other);
+        return Err(Failure::new(
+            Class::Conflict,
+            format!("bucket \"{bucket}\" has exports of \"{cluster}\" in {first} and in {other}"),
+        )
+        .mend(format!("say whose is meant: `service: {first}` or `service: {other}`")));
     }
     let Some(kept) = history.kept.into_iter().find(|kept| kept.whole) else {
         return Err(Failure::new(

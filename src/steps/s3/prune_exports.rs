@@ -79,8 +79,6 @@ struct Weighed {
     kept: Vec<String>,
     /// Sets that no rule keeps and that cannot go yet, and why.
     locked: Vec<String>,
-    /// So many verified ones must be there when the deletion begins.
-    must_stay: usize,
 }
 
 /// What was deleted.
@@ -229,12 +227,15 @@ impl Step for PruneExports {
         let bucket = &prepared.bucket;
         let mut output = Output::default();
         for history in &prepared.histories {
-            let Weighed { cluster, doomed, kept, locked, must_stay } = history;
+            let Weighed { cluster, doomed, kept, locked } = history;
             // Between the intent and now a person, a lifecycle rule or hours may have been at work.
-            let there = manifest::history(env, bucket, cluster, usize::MAX).await?;
-            let still =
-                there.kept.iter().filter(|set| set.whole && kept.contains(&set.key)).count();
-            if !doomed.is_empty() && still < *must_stay {
+            let there = manifest::history(env, bucket, cluster, None, usize::MAX).await?;
+            let is_there =
+                |key: &&String| there.kept.iter().any(|set| set.whole && set.key == **key);
+            let still = kept.iter().filter(is_there).count();
+            if let Some(missing) = kept.iter().find(|key| !is_there(key))
+                && !doomed.is_empty()
+            {
                 return Err(Failure::new(
                     Class::Conflict,
                     format!(
@@ -243,6 +244,7 @@ impl Step for PruneExports {
                         kept.len()
                     ),
                 )
+                .because(format!("s3://{bucket}/{missing} or one of its files is missing or changed"))
                 .mend(
                     "find out who deletes or changes files in this bucket (a lifecycle rule?), then run again",
                 ));
@@ -298,15 +300,13 @@ async fn weigh(
         cx.warn(format!("{why}; it is left"));
         locked.push(why.clone());
     }
-    let (kept, must_stay) = (sorted.verified_that_stay(), sorted.must_stay);
-    Ok(Weighed { cluster: cluster.to_ascii_lowercase(), doomed, kept, locked, must_stay })
+    let kept = sorted.verified_that_stay();
+    Ok(Weighed { cluster: cluster.to_ascii_lowercase(), doomed, kept, locked })
 }
 
 /// The exports with their fates, newest first.
 struct Sorted {
     sets: Vec<(Kept, Fate)>,
-    /// So many verified ones stay at least.
-    must_stay: usize,
     /// What only looks like an export; it is left.
     strange: Vec<String>,
 }
@@ -357,8 +357,8 @@ impl Sorted {
 async fn sorted(env: &Env, bucket: &str, cluster: &str, keep: &Keep) -> Result<Sorted, Failure> {
     let cluster = cluster.to_ascii_lowercase();
     let manifest::History { kept: mut rest, strange } =
-        manifest::history(env, bucket, &cluster, usize::MAX).await?;
-    let mut sorted = Sorted { sets: Vec::new(), must_stay: 0, strange };
+        manifest::history(env, bucket, &cluster, None, usize::MAX).await?;
+    let mut sorted = Sorted { sets: Vec::new(), strange };
     // After a migration both services have a cluster of the same name: one's exports are none of the other's.
     while let Some(service) = rest.first().map(|kept| kept.manifest.service) {
         let (own, others) =
@@ -369,9 +369,6 @@ async fn sorted(env: &Env, bucket: &str, cluster: &str, keep: &Keep) -> Result<S
             .map(|kept| Moment { at: kept.manifest.taken_at, verified: kept.whole })
             .collect();
         let fates = keep.decide(&moments);
-        let stay =
-            own.iter().zip(&fates).filter(|(set, fate)| set.whole && **fate != Fate::Dropped);
-        sorted.must_stay += stay.count().min(keep.min_verified.max(1) as usize);
         sorted.sets.extend(own.into_iter().zip(fates));
     }
     Ok(sorted)

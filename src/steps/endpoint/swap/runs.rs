@@ -21,6 +21,7 @@ fn plan(targets: &[Value]) -> Plan {
         timeout_secs: None,
         effect: Swap::EFFECT,
         accept_no_way_back: false,
+        keep: false,
     };
     Plan {
         outputs: None,
