@@ -149,16 +149,19 @@ impl Template {
         }
     }
 
-    /// The value with `null` for every scalar that has a hole in it: what can be shown and checked before a run.
+    /// The value with `null` for every scalar that has a hole in it: what can be shown and checked before a run. A member
+    /// that the playbook sets to null is one that it leaves out, and no hole.
     pub fn partial(&self) -> Value {
         match self {
             Self::Literal(value) => value.clone(),
             Self::Ref(_) => Value::Null,
             Self::Concat(_) | Self::Call { .. } => self.known().unwrap_or(Value::Null),
             Self::Seq(items) => Value::Array(items.iter().map(Self::partial).collect()),
-            Self::Map(entries) => Value::Object(
-                entries.iter().map(|(key, entry)| (key.clone(), entry.partial())).collect(),
-            ),
+            Self::Map(entries) => {
+                let given =
+                    entries.iter().filter(|(_, entry)| **entry != Self::Literal(Value::Null));
+                Value::Object(given.map(|(key, entry)| (key.clone(), entry.partial())).collect())
+            }
         }
     }
 
@@ -322,5 +325,27 @@ impl fmt::Display for Inner<'_> {
             }
             other => write!(f, "{other}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_set_to_null_is_left_out_and_what_only_the_run_knows_is_null() {
+        let literal = |value| Template::Literal(value);
+        let hole = Template::Ref(Reference::RunId);
+        let map = Template::Map(
+            [
+                ("group".to_owned(), literal(Value::Null)),
+                ("name".to_owned(), hole),
+                ("shards".to_owned(), literal(json!(2))),
+            ]
+            .into(),
+        );
+        assert_eq!(map.partial(), json!({"name": null, "shards": 2}));
     }
 }
