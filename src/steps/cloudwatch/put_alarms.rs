@@ -165,6 +165,15 @@ impl Step for PutAlarms {
                 faults.push(at(fault.mend("give each a name of its own")));
             }
         }
+        let notify = args["notify"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for (index, target) in notify.iter().enumerate() {
+            if target.as_str().is_some_and(|arn| !arn.starts_with("arn:")) {
+                let fault = Fault::new("nobody can be told at what is no ARN").key("notify");
+                faults.push(fault.item(index).mend(
+                    "write an SNS topic like arn:aws:sns:us-east-1:123456789012:on-call",
+                ));
+            }
+        }
         faults
     }
 
@@ -580,5 +589,9 @@ mod tests {
             let faults = PutAlarms::check(&json!({"alarms": [alarm]}));
             assert!(faults.len() == 1 && faults[0].message.contains(words), "{faults:?}");
         }
+        let mut unheard = args(json!({}));
+        unheard["notify"] = json!(["arn:aws:sns:us-east-1:123456789012:on-call", "on-call"]);
+        let faults = PutAlarms::check(&unheard);
+        assert!(faults.len() == 1 && faults[0].message.contains("no ARN"), "{faults:?}");
     }
 }
