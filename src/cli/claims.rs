@@ -30,6 +30,7 @@ impl Clusters {
             let (folder, what, name) = match need {
                 Need::ReplicationGroup(id) => ("replication-group", "replication group", id),
                 Need::ServerlessCache(name) => ("serverless-cache", "serverless cache", name),
+                Need::Cluster(name) => ("memorydb-cluster", "MemoryDB cluster", name),
                 _ => continue,
             };
             let (of, region) = (&account.identity.account, &account.identity.region);

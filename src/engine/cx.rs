@@ -38,6 +38,10 @@ pub struct Cx {
     pub decision: Option<Decision>,
     /// The note an earlier attempt left.
     pub note: Option<Value>,
+    /// When the run began.
+    pub began: Timestamp,
+    /// While it is being rolled back: whether every step had succeeded, so that nothing had gone wrong.
+    pub completed: bool,
     /// The plan around the step; known while it is read before a run, empty during one.
     pub around: Around,
     /// Which of many things this is the view of, where a step does the same for each.
@@ -62,6 +66,8 @@ impl Cx {
         Self {
             run,
             step: step.to_owned(),
+            began: clock.now(),
+            completed: false,
             clock,
             accept_no_way_back: false,
             decision: None,
@@ -90,6 +96,8 @@ impl Cx {
             run: self.run.clone(),
             step: self.step.clone(),
             clock: self.clock.clone(),
+            began: self.began,
+            completed: self.completed,
             accept_no_way_back: self.accept_no_way_back,
             decision: self.decision.clone(),
             note: self.note.clone(),
@@ -290,6 +298,16 @@ impl Cx {
                 } else {
                     Ok(())
                 }
+            }
+        }
+    }
+
+    /// Gives why, once the step's time is up or the run is stopped: for work that is broken off then instead of being heard
+    /// out.
+    pub async fn stopped(&self) -> Failure {
+        loop {
+            if let Err(stopped) = self.sleep(Duration::from_secs(3600)).await {
+                return stopped;
             }
         }
     }

@@ -104,8 +104,10 @@ pub struct StepState {
     pub change: Option<Change>,
     /// What later steps may refer to.
     pub output: Option<Value>,
-    /// The latest failure, forward or back.
+    /// The latest failure forward; none once it has succeeded.
     pub failure: Option<Failure>,
+    /// The latest failure of its undo; none once that is done.
+    pub undo_failure: Option<Failure>,
     /// What it asked.
     pub question: Option<String>,
     /// The answer.
@@ -641,8 +643,11 @@ impl StepState {
                     *place = note.clone();
                 }
             },
-            Record::AttemptFailed { failure, .. } | Record::UndoAttemptFailed { failure, .. } => {
+            Record::AttemptFailed { failure, .. } => {
                 self.failure = Some(failure.clone());
+            }
+            Record::UndoAttemptFailed { failure, .. } => {
+                self.undo_failure = Some(failure.clone());
             }
             Record::Succeeded { change, output, .. } => {
                 self.progress = Progress::Succeeded;
@@ -676,6 +681,7 @@ impl StepState {
             }
             Record::Undone { did, .. } => {
                 self.undo = Undo::Undone;
+                self.undo_failure = None;
                 self.undo_words.clone_from(did);
             }
             Record::Left { reason, .. } => {
@@ -684,7 +690,7 @@ impl StepState {
             }
             Record::UndoFailed { failure, .. } => {
                 self.undo = Undo::Failed;
-                self.failure = Some(failure.clone());
+                self.undo_failure = Some(failure.clone());
             }
             _ => {}
         }

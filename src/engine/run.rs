@@ -19,7 +19,7 @@ use super::inject::{Inject, Strike};
 use super::journal::{Record, Rest, RollbackReason};
 use super::kind::{Around, Kind, Kinds, Outcome};
 use super::ledger::Ledger;
-use super::machine::Phase;
+use super::machine::{Phase, Progress};
 use super::pace::Pace;
 use super::retry;
 use crate::plan::PlannedStep;
@@ -433,10 +433,12 @@ impl<'a> Engine<'a> {
         deadline: Option<Timestamp>,
     ) -> Cx {
         // An answer holds until the step asks again, also over a crash between the answer and the step's success.
-        let (run, note, decision, attempts) = self.ledger.state(|s| {
+        let (run, began, completed, note, decision, attempts) = self.ledger.state(|s| {
             let step = s.step(&planned.id);
             (
                 s.header.run.clone(),
+                s.header.at,
+                s.steps().all(|(_, step)| step.progress == Progress::Succeeded),
                 step.note.clone(),
                 step.decision.clone(),
                 step.attempts + step.undo_attempts,
@@ -448,6 +450,8 @@ impl<'a> Engine<'a> {
             run,
             step: planned.id.clone(),
             clock: self.clock.clone(),
+            began,
+            completed,
             accept_no_way_back: planned.accept_no_way_back,
             decision,
             note,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::failure::{Class, Failure};
 use super::journal::{Record, Rest, RollbackReason};
 use super::kind::Kind;
+use super::machine::Progress;
 use super::retry;
 use super::run::Engine;
 use crate::plan::{PlannedStep, UndoPolicy};
@@ -19,7 +20,8 @@ impl Engine<'_> {
         loop {
             // Also one that failed just before a crash: nothing behind it is touched.
             let failed = self.ledger.state(|s| {
-                s.undo_failed().map(|(planned, step)| (planned.id.clone(), step.failure.clone()))
+                s.undo_failed()
+                    .map(|(planned, step)| (planned.id.clone(), step.undo_failure.clone()))
             });
             if let Some((step, failure)) = failed {
                 let failure = failure.unwrap_or_else(|| Failure::fatal("the undo failed"));
@@ -45,7 +47,13 @@ impl Engine<'_> {
     async fn undo(&self, planned: &PlannedStep) -> Result<(), Failure> {
         match self.ledger.state(|s| s.undo_policy(planned).clone()) {
             UndoPolicy::None(reason) | UndoPolicy::Manual(reason) => {
-                let (step, reason) = (planned.id.clone(), reason.into_owned());
+                let done =
+                    self.ledger.state(|s| s.step(&planned.id).progress == Progress::Succeeded);
+                let reason = match done {
+                    true => reason.into_owned(),
+                    false => format!("whatever it has done by now stays ({reason})"),
+                };
+                let step = planned.id.clone();
                 self.ledger.record(Record::Left { step, reason }).await
             }
             UndoPolicy::Undo | UndoPolicy::Pivot => match self.kinds.kind(&planned.kind) {

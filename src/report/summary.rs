@@ -3,8 +3,8 @@
 use super::next::{Place, next_commands};
 use super::style::Style;
 use super::words::{escape, failure_lines, visible};
-use crate::engine::journal::{Rest, Role, RollbackReason};
-use crate::engine::{Failure, Phase, Progress, RunState, STOPPED, Undo};
+use crate::engine::journal::{Change, Rest, Role, RollbackReason};
+use crate::engine::{Failure, Phase, Progress, RunState, STOPPED, StepState, Undo};
 use crate::plan::Writes;
 
 /// The end of a run, or where it was stopped. `place`: where it is kept.
@@ -116,8 +116,11 @@ fn stopped(state: &RunState) -> String {
 fn failures(state: &RunState) -> Vec<(&str, &Failure)> {
     let mut found: Vec<(&str, &Failure)> = state
         .steps()
-        .filter(|(_, step)| step.progress == Progress::Failed || step.undo == Undo::Failed)
-        .filter_map(|(planned, step)| Some((planned.id.as_str(), step.failure.as_ref()?)))
+        .flat_map(|(planned, step)| {
+            let forward = step.failure.as_ref().filter(|_| step.progress == Progress::Failed);
+            let back = step.undo_failure.as_ref().filter(|_| step.undo == Undo::Failed);
+            forward.into_iter().chain(back).map(|failure| (planned.id.as_str(), failure))
+        })
         .collect();
     if let Some(Rest::Stuck { step, failure }) = &state.rest
         && !found.iter().any(|(id, _)| id == step)
@@ -130,11 +133,25 @@ fn failures(state: &RunState) -> Vec<(&str, &Failure)> {
 /// What this run made or changed and has not undone.
 fn standing(state: &RunState, style: Style) -> String {
     let mut lines = Vec::new();
+    let done = |step: &StepState| step.progress == Progress::Succeeded;
+    let gone: Vec<(&str, &str)> = state
+        .steps()
+        .filter(|(_, step)| done(step))
+        .flat_map(|(_, step)| &step.resources)
+        .filter(|resource| resource.role == Role::Deletes)
+        .map(|resource| (resource.what.as_str(), resource.name.as_str()))
+        .collect();
     for (planned, step) in state.steps() {
-        if matches!(step.undo, Undo::Undone | Undo::Left) {
+        let untouched = done(step) && step.change == Some(Change::Unchanged);
+        if matches!(step.undo, Undo::Undone | Undo::Left) || untouched {
             continue;
         }
         for resource in &step.resources {
+            let removed = gone.contains(&(resource.what.as_str(), resource.name.as_str()));
+            // Whoever is stuck in its undo is told what it is about.
+            if removed && resource.role != Role::Deletes && step.undo == Undo::NotBegun {
+                continue;
+            }
             let verb = match (resource.role, step.progress) {
                 (Role::Creates, Progress::Succeeded) => "made",
                 (Role::Creates, _) => "may have made",

@@ -1,8 +1,8 @@
 //! What a rollback would do, for whoever is asked whether it should.
 
 use super::escape;
-use crate::engine::RunState;
 use crate::engine::journal::{Change, Role};
+use crate::engine::{Progress, RunState};
 use crate::plan::UndoPolicy;
 
 /// What data is kept in: with it goes whatever was written to it since.
@@ -15,11 +15,21 @@ pub fn undoing(state: &RunState) -> String {
     let steps = state.to_undo();
     let width = steps.iter().map(|step| step.id.len()).max().unwrap_or(0);
     for planned in steps {
+        let step = state.step(&planned.id);
         let does = match state.undo_policy(planned) {
+            _ if step.change == Some(Change::Unchanged) => "has changed nothing".to_owned(),
+            UndoPolicy::None(how) | UndoPolicy::Manual(how)
+                if step.progress != Progress::Succeeded =>
+            {
+                format!(
+                    "may be half done, and stays so; `orchestrate resume {}` would finish it ({})",
+                    state.header.run,
+                    escape(how)
+                )
+            }
             UndoPolicy::None(reason) => format!("stays as it is: {}", escape(reason)),
             UndoPolicy::Manual(how) => format!("stays; by hand: {}", escape(how)),
             UndoPolicy::Undo | UndoPolicy::Pivot => {
-                let step = state.step(&planned.id);
                 // What was there already was not made by this run.
                 let if_own = match step.change {
                     Some(Change::Adopted) => ", if this run made it",

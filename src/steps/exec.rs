@@ -32,7 +32,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Its environment is empty but for `PATH` (`/usr/local/bin:/usr/bin:/bin`), `ORCHESTRATE_RUN`, `ORCHESTRATE_STEP`, and what
 /// `env` and `secrets` say. `secrets` are read when it is started, go nowhere but into its environment, and are masked in
 /// what is kept of its output: the first 16 KiB of each stream, in the journal. When its time (`limit`) is up, or the run is
-/// stopped, its whole process group is killed; what it has left running when it ends is, too. Secrets of less than six
+/// stopped (Ctrl-C, `orchestrate cancel`), its whole process group is killed; what it has left running when it ends is, too. Secrets of less than six
 /// characters are not masked.
 ///
 /// **It may run twice**: a process that dies while the command runs cannot know how far it came, and `orchestrate resume`
@@ -197,7 +197,7 @@ impl Step for Exec {
         cx: &Cx,
     ) -> Result<Vec<String>, Failure> {
         // Noted before the command was started: without it nothing was.
-        if cx.noted().is_none() {
+        if !was_started(cx) {
             return Ok(Vec::new());
         }
         let ran = prepared.command.join(" ");
@@ -215,6 +215,11 @@ fn limit(text: &str) -> Result<Duration, String> {
         true => Err(format!("`{text}` is not between nothing and a day")),
         false => Ok(limit),
     }
+}
+
+/// Whether the command may have been at work.
+fn was_started(cx: &Cx) -> bool {
+    cx.noted().is_some_and(|note| note["started"] == json!(true))
 }
 
 /// Runs a command to its end. An error unless that is 0.
@@ -235,7 +240,9 @@ async fn run(env: &Env, spec: &Spec, command: &[String], cx: &Cx) -> Result<Ende
         .extend(secrets.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())));
     // Whoever may make no change may start no command.
     env.aws.permit("this machine", "exec").await?;
-    if cx.noted().is_none() {
+    // By an earlier attempt, of which nobody knows how far it came.
+    let before = was_started(cx);
+    if !before {
         cx.note(json!({ "started": true })).await?;
     }
     let (say, words) = mpsc::channel();
@@ -249,11 +256,21 @@ async fn run(env: &Env, spec: &Spec, command: &[String], cx: &Cx) -> Result<Ende
         words,
         say: say.clone(),
     };
-    // Dropped with this future, when the run is stopped: the command is killed then.
+    // Should this future be dropped, the command is killed too.
     let stopping = Stopping(say);
-    let done = tokio::task::spawn_blocking(move || process::run(&order)).await;
-    drop(stopping);
+    let mut running = tokio::task::spawn_blocking(move || process::run(&order));
     let what = format!("command {} ", command.first().map_or("", String::as_str));
+    let done = tokio::select! {
+        biased;
+        done = &mut running => done,
+        stopped = cx.stopped() => {
+            drop(stopping);
+            // Until its processes are gone: nobody is to find it at work when the run is taken up again.
+            let _ = running.await;
+            return Err(stopped.context(format!("{what}was killed")));
+        }
+    };
+    drop(stopping);
     let ended = done
         .map_err(|error| {
             Failure::fatal(format!("{what}could not be waited for")).because(error.to_string())
@@ -262,7 +279,11 @@ async fn run(env: &Env, spec: &Spec, command: &[String], cx: &Cx) -> Result<Ende
             Failure::fatal(format!("{what}could not be started"))
                 .because(error.to_string())
                 .mend("name the program by its whole path, or set PATH in `env`")
-        })?;
+        });
+    if ended.is_err() && !before {
+        cx.note(json!({ "started": false })).await?;
+    }
+    let ended = ended?;
     let failed = |class, why: String| {
         let failure = Failure::new(class, format!("{what}{why}"));
         match ended.stderr.trim().lines().next_back() {

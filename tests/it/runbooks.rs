@@ -1,7 +1,7 @@
 //! The runbooks for replication groups: what they measure on real servers, what they bring back, what they do under faults.
 
 use orchestrate::engine::End;
-use orchestrate::engine::journal::{Record, Rest};
+use orchestrate::engine::journal::{Crash, Record, Rest};
 use orchestrate::steps::redis::{Secret, Target};
 use orchestrate_sandbox::{FaultKind, FaultPlan, RandomFaults, Seed, SeedMetric, SeedPoint};
 use serde_json::{Map, Value, json};
@@ -435,4 +435,50 @@ fn runbooks_bear_faults_by_chance_or_say_what_is_left() {
         }
     }
     println!("{ends:?}");
+}
+
+/// A misspelt name is not told to be parked.
+#[test]
+fn a_group_that_is_not_there_cannot_be_parked() {
+    virtually(async {
+        let mut world = World::before("park").await;
+        world.plan = written(
+            "playbook: v1\nname: park\nsteps:\n  - id: park\n    elasticache.delete_replication_group: \
+             { replication_group: pord, final_snapshot: pord-parked }\n",
+        );
+        let done = world.run(&Disturb::default()).await;
+        assert_eq!(done.end, End::Rest(Rest::RolledBack), "{}", done.story());
+        assert!(
+            done.story().contains("there is no replication group \"pord\""),
+            "{}",
+            done.story()
+        );
+    });
+}
+
+/// Whoever takes up a run that had not come to its intent deletes nothing that was made meanwhile.
+#[test]
+fn a_group_that_somebody_made_since_the_run_began_is_not_deleted() {
+    virtually(async {
+        let plain = World::before("park").await.run(&Disturb::default()).await;
+        let started = |entry: &&orchestrate::engine::journal::Entry| matches!(&entry.record, Record::StepStarted { step, .. } if step == "park");
+        let entries = plain.journal.entries();
+        let at = entries.iter().find(started).expect("it began").seq;
+        let world = World::before("park").await;
+        let crash = Some(Crash { at, written: true });
+        let dead = world.run(&Disturb { crash, ..Disturb::default() }).await;
+        let client = &world.aws.elasticache;
+        client.delete_replication_group().replication_group_id("prod").send().await.expect("gone");
+        world.clock.sleep(std::time::Duration::from_secs(7200)).await;
+        let again = client.create_replication_group().replication_group_id("prod");
+        let again = again.replication_group_description("another").num_cache_clusters(1);
+        let again = again.cache_node_type("cache.r7g.large").engine("redis").engine_version("7.1");
+        again.send().await.expect("made again");
+        let resumed = vec![Record::Resumed { by: "another process".to_owned() }];
+        let done = world.take_up(&dead, resumed, &Disturb::default()).await;
+        assert!(done.story().contains("made after this run began"), "{}", done.story());
+        let deletes = world.sandbox.calls().into_iter();
+        let deletes = deletes.filter(|call| call.operation == "DeleteReplicationGroup");
+        assert_eq!(deletes.count(), 1, "{}", done.story());
+    });
 }

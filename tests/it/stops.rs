@@ -264,3 +264,47 @@ fn a_run_that_never_began_is_told_to_have_changed_nothing() {
     std::fs::write(folder.join("journal.jsonl"), "{\"crc\":").unwrap();
     place.run(&["status"]).ends_with(74).says("nothing was changed in AWS by it");
 }
+
+/// A playbook whose one step sleeps for ten minutes and a fraction that nobody else sleeps for.
+fn sleeps(place: &Place, more: &str) -> (String, String) {
+    let seconds = format!(
+        "600.{:06}",
+        place.state().to_string_lossy().bytes().fold(7u32, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(u32::from(byte)) % 1_000_000
+        })
+    );
+    let steps = format!(
+        "playbook: v1\nname: sleeps\nsteps:\n  - id: nap\n{more}    exec: {{ command: [/bin/sleep, '{seconds}'], limit: 10m }}\n"
+    );
+    (text(place.write("sleeps.yaml", steps)), seconds)
+}
+
+/// Whether some process has this among its arguments.
+fn at_work(argument: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("proc is there").filter_map(Result::ok);
+    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines
+        .into_iter()
+        .any(|line| line.split(|byte| *byte == 0).any(|arg| arg == argument.as_bytes()))
+}
+
+#[test]
+fn a_command_is_killed_when_the_run_is_stopped_and_when_its_step_s_time_is_up() {
+    let place = Place::new();
+    let served = empty(&place);
+    let (file, seconds) = sleeps(&place, "");
+    let mut child =
+        served.command(&place, &["run", "--yes", &file]).stdout(Stdio::null()).spawn().unwrap();
+    eventually("it sleeps", || at_work(&seconds));
+    signal(&child, 2);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!at_work(&seconds), "the command outlived its run");
+    served.run(&place, &["status"]).says("sleeps stopped on its way.");
+
+    let place = Place::new();
+    let served = empty(&place);
+    let (file, seconds) = sleeps(&place, "    timeout: 2s\n");
+    let said = served.run(&place, &["run", "--yes", &file]);
+    said.says("command /bin/sleep was killed").says("time is up");
+    assert!(!at_work(&seconds), "the command outlived its step");
+}

@@ -319,13 +319,14 @@ fn what_each_record_of_a_step_says_is_in_its_state() {
         failure: failure(),
         retry_in_secs: Some(1),
     };
-    assert_eq!(then(failed).failure, Some(failure()));
+    let step = then(failed);
+    assert_eq!((step.failure, step.undo_failure), (None, Some(failure())));
     assert_eq!(then(Record::UndoStarted { step: a(), attempt: 2 }).undo_attempts, 2);
     let mut fails = records.clone();
     fails.push(Record::UndoFailed { step: a(), failure: Failure::new(Class::Fatal, "never") });
     let (step, state) = step_after(fails);
     assert_eq!(
-        (step.undo, step.failure),
+        (step.undo, step.undo_failure),
         (Undo::Failed, Some(Failure::new(Class::Fatal, "never")))
     );
     assert!(state.undo_failed().is_some());

@@ -169,9 +169,11 @@ impl Step for PutAlarms {
         for (index, target) in notify.iter().enumerate() {
             if target.as_str().is_some_and(|arn| !arn.starts_with("arn:")) {
                 let fault = Fault::new("nobody can be told at what is no ARN").key("notify");
-                faults.push(fault.item(index).mend(
-                    "write an SNS topic like arn:aws:sns:us-east-1:123456789012:on-call",
-                ));
+                faults.push(
+                    fault
+                        .item(index)
+                        .mend("write an SNS topic like arn:aws:sns:us-east-1:123456789012:on-call"),
+                );
             }
         }
         faults

@@ -18,7 +18,7 @@ use crate::engine::{Class, Cx, Failure, Finding, GONE, Seen, States, Wait};
 use crate::permissions::{Foreseen, Phases};
 use crate::plan::{Effect, Fault, UndoPolicy};
 use crate::steps::creation;
-use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action};
+use crate::steps::{Action, Cargo, Done, Env, Need, Sketch, Step, Touch, action, ownership};
 
 const SNAPSHOT_STATES: States = States {
     pending: &["creating", "copying", "restoring", "exporting"],
@@ -43,7 +43,8 @@ const EXPECTED: Duration = Duration::from_secs(12 * 60);
 ///
 /// Without `final_snapshot` the data is gone; that has to be accepted by name, `accept_data_loss_of: <group>`.
 ///
-/// A group that is gone already is fine; one that is busy is waited for. Stop the writers first: writes made after the
+/// A group that is busy is waited for. One that is not there fails the step, and so does one that somebody has made since the
+/// run began: what is deleted is what the plan has shown. Stop the writers first: writes made after the
 /// snapshot are lost.
 ///
 /// No rollback runs this step back by itself: make the group again from its final snapshot.
@@ -72,7 +73,7 @@ pub(crate) struct Spec {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Prepared {
     group: String,
-    /// When the group that is meant was created; none if it was gone already. Another group of its name is another group.
+    /// When the group that is meant was created. Another group of its name is another group.
     created: Option<i64>,
     final_snapshot: Option<String>,
     /// The tags that the snapshot gets.
@@ -221,8 +222,7 @@ impl Step for DeleteReplicationGroup {
             Err(failure) => return vec![Finding::of("group.state", &failure)],
         };
         let Some(group) = group.as_ref() else {
-            let what = format!("replication group \"{id}\" is gone already");
-            return vec![Finding::ok("group.state", what)];
+            return vec![Finding::of("group.state", &nobody(id))];
         };
         let mut findings = vec![match super::group::at_rest(group) {
             Ok(()) => {
@@ -281,8 +281,10 @@ impl Step for DeleteReplicationGroup {
             record: BTreeMap::new(),
             endpoint: String::new(),
         };
-        let Some(group) = group else { return Ok((prepared, Vec::new())) };
+        // Nobody is to believe that it was parked, or its data kept, because a name was misspelt.
+        let group = group.ok_or_else(|| nobody(&id))?;
         at_rest(&group, &id)?;
+        later_than_the_run(env, cx, &group, &id).await?;
         prepared.created = Some(created(&group));
         prepared.endpoint = look::endpoint(&group).unwrap_or_default();
         let resource = |what: &str, kind: &str, name: &str, role| Resource {
@@ -336,6 +338,34 @@ impl Step for DeleteReplicationGroup {
         }
         Ok(if found.is_some() { Done::Changed(output) } else { Done::Adopted(output) })
     }
+}
+
+fn nobody(id: &str) -> Failure {
+    Failure::new(Class::NotFound, format!("there is no replication group \"{id}\""))
+        .mend("see whether the name is right; if it was deleted before, there is nothing to do")
+}
+
+/// Refuses a group that somebody made after the run began: whoever read the plan has not seen it.
+async fn later_than_the_run(
+    env: &Env,
+    cx: &Cx,
+    group: &ReplicationGroup,
+    id: &str,
+) -> Result<(), Failure> {
+    let began = cx.began.as_second();
+    if group.replication_group_create_time().is_none_or(|at| at.secs() <= began) {
+        return Ok(());
+    }
+    let arn = elasticache_arn(&env.identity, "replicationgroup", id);
+    let tags = tags(env, &arn).await?;
+    if ownership::is_ours(cx, tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Class::Conflict,
+        format!("replication group \"{id}\" was made after this run began, and not by it"),
+    )
+    .mend("nothing was deleted; if it is to go, begin a new run, whose plan shows it"))
 }
 
 fn taken(snapshot: &str) -> Failure {

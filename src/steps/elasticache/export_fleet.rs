@@ -179,7 +179,8 @@ impl Step for ExportFleet {
         Sketch {
             does: format!(
                 "export the newest snapshot of every replication group \"{pattern}\"{tagged} to bucket \"{bucket}\": one, \
-                 then two, then four at a time"
+                 then two, then four at a time{}",
+                Tolerance::words(args)
             ),
             undo: Some("delete what has no manifest yet; verified exports are kept".to_owned()),
             loses: None,
@@ -252,9 +253,8 @@ impl Step for ExportFleet {
             };
             let snapshot = latest::snapshot_name(&each, Of::ElastiCache);
             [
-                resource("S3 objects", format!("s3://{}/{target}*", spec.bucket)),
-                // Only where no automatic one will do.
-                resource("ElastiCache snapshot", snapshot),
+                resource(latest::EXPORT, format!("s3://{}/{target}*", spec.bucket)),
+                resource("ElastiCache snapshot (only where no automatic one did)", snapshot),
             ]
         });
         let resources = resources.collect();

@@ -139,9 +139,10 @@ impl Step for ExportServerless {
         let text = |name: &str| args[name].as_str().unwrap_or("…").to_owned();
         Sketch {
             does: format!(
-                "export a new snapshot of serverless cache \"{}\" to bucket \"{}\"; read every file, write the manifest",
+                "export a new snapshot of serverless cache \"{}\" to bucket \"{}\"; read every file, write the manifest{}",
                 text("serverless_cache"),
-                text("bucket")
+                text("bucket"),
+                Tolerance::words(args)
             ),
             undo: Some("delete what has no manifest yet; a verified export is kept".to_owned()),
             loses: None,
@@ -202,7 +203,7 @@ impl Step for ExportServerless {
                 .boxed_local()
                 .await?;
         resources.push(Resource {
-            what: "S3 objects".to_owned(),
+            what: latest::EXPORT.to_owned(),
             name: format!("s3://{}/{target}*", spec.bucket),
             arn: None,
             role: Role::Creates,

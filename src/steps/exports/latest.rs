@@ -20,6 +20,8 @@ use crate::steps::{Done, Env, Step, creation, elasticache, memorydb, s3};
 /// With a daily snapshot, one that is older was not taken as it should have been.
 pub(in crate::steps) const MAX_AGE: &str = "26h";
 pub(in crate::steps) const BAND_PERCENT: u32 = 50;
+/// What an export makes. Once the manifest is there, no rollback removes it.
+pub(in crate::steps) const EXPORT: &str = "S3 objects (kept once they have their manifest)";
 
 /// What is to be exported.
 #[derive(Clone, Debug)]
@@ -244,7 +246,7 @@ pub(in crate::steps) async fn prepare(
         }
     };
     if !matches!(from, From::Exported { .. }) {
-        let what = "S3 objects".to_owned();
+        let what = EXPORT.to_owned();
         // The shards are the snapshot's, which may not be there yet.
         let name = format!("s3://{bucket}/{target}*");
         resources.push(Resource { what, name, arn: None, role: Role::Creates });
@@ -394,6 +396,13 @@ pub(in crate::steps) async fn verified(
         manifest::history(env, bucket, cluster, Some(found.service), verify::HISTORY).await?;
     history.strange.into_iter().for_each(|why| cx.warn(why));
     let band = verify::within(bytes, &history.kept, tolerance)?;
+    if band.accepted {
+        cx.warn(format!(
+            "its size, {bytes} bytes, was taken as it is (`accept_size`); the middle of the last {} was {}. Leave that out \
+             of the next run",
+            band.exports, band.median_bytes
+        ));
+    }
     if band.exports == 0 {
         cx.warn(format!(
             "\"{cluster}\" has no earlier export in this bucket: its size was held against nothing"

@@ -80,6 +80,16 @@ pub(in crate::steps) struct Tolerance {
     pub(in crate::steps) accept_size: bool,
 }
 
+impl Tolerance {
+    /// For the plan: that the size is not weighed, where it is not.
+    pub(in crate::steps) fn words(args: &serde_json::Value) -> &'static str {
+        match args["accept_size"].as_bool() {
+            Some(true) => "; TAKE ITS SIZE AS IT IS, whatever the exports before it had",
+            _ => "",
+        }
+    }
+}
+
 /// Holds the size of an export against those of the last ones before it, newest first, back to one whose size was accepted.
 /// What has lost files since still tells how large it was.
 ///

@@ -149,7 +149,8 @@ impl Step for ExportSnapshot {
         Sketch {
             does: format!(
                 "export the newest automatic snapshot of {of} to bucket \"{bucket}\", or a manual one if it is older \
-                 than {age}; read every file, write the manifest"
+                 than {age}; read every file, write the manifest{}",
+                Tolerance::words(args)
             ),
             undo: Some("delete what has no manifest yet; a verified export is kept".to_owned()),
             loses: None,

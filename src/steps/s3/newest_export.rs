@@ -102,10 +102,26 @@ impl Step for NewestExport {
         };
         let service = serde_json::from_value(args["service"].clone()).unwrap_or_default();
         vec![match find(env, cx, (bucket, cluster, service), args["max_age"].as_str()).await {
-            Ok((key, manifest)) => Finding::ok(
-                CHECK,
-                format!("the newest export of \"{cluster}\" is {key}, of {}", manifest.taken_at),
-            ),
+            Ok((key, manifest, passed)) => {
+                let what = format!(
+                    "the newest export of \"{cluster}\" is {key}, of {}",
+                    manifest.taken_at
+                );
+                match passed.as_slice() {
+                    [] => Finding::ok(CHECK, what),
+                    passed => Finding::ok(
+                        CHECK,
+                        format!(
+                            "{what}; {} newer ones are damaged: {}",
+                            passed.len(),
+                            passed.join(", ")
+                        ),
+                    )
+                    .mend(
+                        "find out who deletes or changes files in this bucket (a lifecycle rule?)",
+                    ),
+                }
+            }
             Err(failure) => Finding::of(CHECK, &failure),
         }]
     }
@@ -122,26 +138,29 @@ impl Step for NewestExport {
     ) -> Result<Done<Output>, Failure> {
         let max_age = spec.max_age.as_deref();
         let of = (spec.bucket.as_str(), spec.cluster.as_str(), spec.service);
-        let (key, found) = find(env, cx, of, max_age).await?;
+        let (key, found, passed) = find(env, cx, of, max_age).await?;
+        for damaged in passed {
+            cx.warn(format!(
+                "{damaged} names files that are missing or changed: it was passed over"
+            ));
+        }
         Ok(Done::Unchanged(Output::of(env, &key, &found)))
     }
 }
 
+/// Its key, itself, and those that are newer and damaged.
 async fn find(
     env: &Env,
     cx: &Cx,
     (bucket, cluster, service): (&str, &str, Option<Service>),
     max_age: Option<&str>,
-) -> Result<(String, manifest::Manifest), Failure> {
+) -> Result<(String, manifest::Manifest, Vec<String>), Failure> {
     let cluster = cluster.to_ascii_lowercase();
     let history = manifest::history(env, bucket, &cluster, service, AMONG).await?;
     history.strange.into_iter().for_each(|why| cx.warn(why));
-    for damaged in history.kept.iter().take_while(|kept| !kept.whole) {
-        cx.warn(format!(
-            "s3://{bucket}/{} names files that are missing or changed: it was passed over",
-            damaged.key
-        ));
-    }
+    let damaged = history.kept.iter().take_while(|kept| !kept.whole);
+    let passed: Vec<String> =
+        damaged.map(|damaged| format!("s3://{bucket}/{}", damaged.key)).collect();
     let whole = || history.kept.iter().filter(|kept| kept.whole);
     let first = whole().next().map(|kept| kept.manifest.service);
     if let Some(other) = whole().map(|kept| kept.manifest.service).find(|of| Some(*of) != first) {
@@ -171,5 +190,5 @@ async fn find(
         ))
         .mend("look why no newer one was made: `orchestrate runs` lists the last runs"));
     }
-    Ok((kept.key, kept.manifest))
+    Ok((kept.key, kept.manifest, passed))
 }

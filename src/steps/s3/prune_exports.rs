@@ -173,9 +173,10 @@ impl Step for PruneExports {
 
     async fn preflight(env: &Env, args: &Value, _cx: &Cx) -> Vec<Finding> {
         const CHECK: &str = "export.retention";
-        let (Some(bucket), Some(clusters)) = (args["bucket"].as_str(), args["clusters"].as_array())
-        else {
-            return Vec::new();
+        let Some(bucket) = args["bucket"].as_str() else { return Vec::new() };
+        let Some(clusters) = args["clusters"].as_array() else {
+            let what = "which clusters these are, a step before this one finds; what goes is told before it does";
+            return vec![Finding::ok(CHECK, what)];
         };
         let Ok(keep) = serde_json::from_value::<Keep>(args["keep"].clone()) else {
             return Vec::new();
@@ -222,7 +223,7 @@ impl Step for PruneExports {
         env: &Env,
         _spec: &Spec,
         prepared: &Prepared,
-        _cx: &Cx,
+        cx: &Cx,
     ) -> Result<Done<Output>, Failure> {
         let bucket = &prepared.bucket;
         let mut output = Output::default();
@@ -248,6 +249,15 @@ impl Step for PruneExports {
                 .mend(
                     "find out who deletes or changes files in this bucket (a lifecycle rule?), then run again",
                 ));
+            }
+            if !doomed.is_empty() {
+                let names: Vec<&str> = doomed.iter().map(|set| set.manifest.as_str()).collect();
+                cx.progress(
+                    &format!("exports of \"{cluster}\""),
+                    &format!("{} go, {still} verified ones stay", doomed.len()),
+                    Some(names.join(", ")),
+                    cx.clock.now(),
+                );
             }
             for set in doomed {
                 // A manifest goes last: where it is gone, an earlier attempt has deleted the whole set.
