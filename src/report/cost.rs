@@ -211,7 +211,7 @@ pub fn render_plan_cost(cost: &PlanCost, style: Style) -> String {
         (during.as_str(), Some(&cost.run)),
         ("a month of what it leaves behind", Some(&cost.month)),
         ("a month of what it does away with", Some(&cost.month_saved)),
-        ("a month of the source, until it is deleted", cost.source.as_ref()),
+        ("a month of what the data lives in now", cost.source.as_ref()),
     ];
     for (title, estimate) in blocks {
         if let Some(estimate) = estimate {
