@@ -424,4 +424,21 @@ mod tests {
         std::thread::sleep(Duration::from_millis(1200));
         assert!(!ended.exists(), "the command went on");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_began_is_not_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("undone");
+        let spec: Spec =
+            testing::spec(json!({"command": ["/bin/true"], "undo": ["/usr/bin/touch", trace]}));
+        let (env, mut cx) = (testing::env(Rules::default()), testing::cx("warm"));
+        let (prepared, _) = Exec::prepare(&env, &spec, &cx).await.unwrap();
+        cx.note = Some(json!({ "started": false }));
+        assert_eq!(Exec::undo(&env, &spec, &prepared, &cx).await.unwrap(), Vec::<String>::new());
+        assert!(!trace.exists());
+        // Of one that began nobody knows how far it came.
+        cx.note = Some(json!({ "started": true }));
+        let did = Exec::undo(&env, &spec, &prepared, &cx).await.unwrap();
+        assert!(did.len() == 1 && trace.exists(), "{did:?}");
+    }
 }

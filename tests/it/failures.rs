@@ -547,3 +547,21 @@ fn chance_leaves_a_clean_slate_or_says_what_is_left_30() {
 fn chance_leaves_a_clean_slate_or_says_what_is_left_45() {
     seeds(45);
 }
+
+/// Whose program is not there has changed nothing: its undo would take back what somebody else did.
+#[test]
+fn the_undo_of_a_command_that_never_began_is_not_run() {
+    virtually(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let trace = folder.path().join("undone");
+        let playbook = format!(
+            "playbook: v1\nname: never\nsteps:\n  - id: warm\n    exec: {{ command: [/nowhere/nothing], undo: [/usr/bin/touch, '{}'] }}\n",
+            trace.display()
+        );
+        let world = World::for_plan(written(&playbook)).await;
+        let done = world.run(&Disturb::default()).await;
+        assert_eq!(done.end, End::Rest(Rest::RolledBack), "{}", done.story());
+        assert!(done.story().contains("could not be started"), "{}", done.story());
+        assert!(!trace.exists(), "it was undone");
+    });
+}

@@ -187,5 +187,10 @@ mod tests {
         let did = PutMetricIfUndone::undo(&env, &spec, &prepared, &again).await.unwrap();
         assert_eq!(did, ["put 1 of metric Orchestrate/RestoreFailures"]);
         assert_eq!(put.num_calls(), 2);
+        // Nothing had gone wrong in a run that had come to its end.
+        let mut well = testing::cx("if_it_fails");
+        well.completed = true;
+        let did = PutMetricIfUndone::undo(&env, &spec, &prepared, &well).await.unwrap();
+        assert_eq!((did.len(), put.num_calls()), (0, 2));
     }
 }
