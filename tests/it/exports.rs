@@ -24,6 +24,14 @@ steps:
     s3.prune_exports: { bucket: exports, clusters: [prod], keep: { last: 1 } }
 ";
 
+const FIND: &str = "
+playbook: v1
+name: found
+steps:
+  - id: newest
+    s3.newest_export: { bucket: exports, cluster: prod }
+";
+
 fn export(max_age: &str) -> String {
     EXPORT.replace("0s", max_age)
 }
@@ -132,14 +140,7 @@ fn a_damaged_export_takes_nobodys_place() {
         let lost = lost.rsplit('/').next().expect("a key");
         let delete = world.aws.s3.delete_object().bucket("exports").key(lost).send().await;
         delete.expect("somebody deletes it");
-        let find = "
-playbook: v1
-name: found
-steps:
-  - id: newest
-    s3.newest_export: { bucket: exports, cluster: prod }
-";
-        let found = then(&mut world, find, "01h3kq7ccc").await;
+        let found = then(&mut world, FIND, "01h3kq7ccc").await;
         assert_eq!(output(&found, "newest")["manifest"], output(&older, "export")["manifest"]);
         // The whole one stays though only one is kept and it is not the newest.
         let pruned = then(&mut world, PRUNE, "01h3kq7ddd").await;
@@ -196,16 +197,9 @@ fn exports_of_two_services_under_one_name_are_two_histories() {
         assert_eq!(output(&done, "prune")["deleted"], serde_json::json!([]));
         assert_eq!(output(&done, "prune")["kept"], 2);
         // Which of them a drill is to restore, nobody guesses.
-        let find = "
-playbook: v1
-name: found
-steps:
-  - id: newest
-    s3.newest_export: { bucket: exports, cluster: prod }
-";
-        let done = then(&mut world, find, "01h3kq7ddd").await;
+        let done = then(&mut world, FIND, "01h3kq7ddd").await;
         assert!(failure(&done).contains("in elasticache and in memorydb"), "{}", failure(&done));
-        let meant = find.replace("cluster: prod", "cluster: prod, service: memorydb");
+        let meant = FIND.replace("cluster: prod", "cluster: prod, service: memorydb");
         let done = then(&mut world, &meant, "01h3kq7eee").await;
         assert_eq!(output(&done, "newest")["manifest"], format!("s3://exports/{older}"));
     });

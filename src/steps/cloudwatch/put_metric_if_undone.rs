@@ -17,6 +17,8 @@ use crate::steps::{Action, Done, Env, Sketch, Step, Touch, action};
 /// Puts one point of a metric into CloudWatch if the run is rolled back, and does nothing if it is not: the failure of a
 /// drill then shows where its successes do.
 ///
+/// A rollback of a run that had come to its end puts no point: nothing had gone wrong in it.
+///
 /// A rollback undoes the last step first. So put this step **first**: its point then comes when everything else is undone.
 ///
 /// The point carries the moment at which the rollback came to it, since alarms look at the latest periods alone. Where the
